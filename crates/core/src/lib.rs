@@ -1,0 +1,6 @@
+//! The engine of Trenza.
+
+mod addr;
+pub mod driver;
+
+pub use addr::Addr;

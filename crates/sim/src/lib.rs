@@ -1,0 +1,1 @@
+//! Trenza: sim.
