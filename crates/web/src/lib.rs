@@ -1,1 +1,3 @@
-//! Trenza: web.
+//! HTTP for Trenza.
+
+pub mod h1;
