@@ -66,15 +66,15 @@ pub fn chunked(data: &[u8]) {
 
 /// Limits that short inputs reach.
 pub fn small() -> Limits {
-    let mut limits = Limits::default();
-    limits.head = 512;
-    limits.target = 128;
-    limits.fields = 8;
-    limits.chunk_line = 32;
-    limits.chunk_extensions = 64;
-    limits.trailers = 128;
-    limits.body = 4096;
-    limits
+    Limits {
+        head: 512,
+        target: 128,
+        fields: 8,
+        chunk_line: 32,
+        chunk_extensions: 64,
+        trailers: 128,
+        body: 4096,
+    }
 }
 
 /// `data` in pieces of these sizes, over and over.
