@@ -24,13 +24,13 @@ use super::{
     framing, head,
     reader::Reader,
     section::{Scan, lists},
-    writer::{Persistence, Sink, Writer, response_head},
+    writer::{Persistence, Writer, response_head},
 };
 use http::{
     HeaderMap, Method, Request, StatusCode, Version,
     header::{CONNECTION, EXPECT, UPGRADE},
 };
-use trenza_wire::{Chunk, Input};
+use trenza_wire::{Chunk, Input, OutBuf};
 
 /// What came from the client. A message is `Request`, any number of `Data`, at most one `Trailers`, `End`.
 #[derive(Debug)]
@@ -268,6 +268,11 @@ impl Connection {
         matches!(self.reading, Reading::Closed) && matches!(self.writing, Writing::Idle | Writing::Done)
     }
 
+    /// The head of a response is out, and a body is to follow.
+    pub fn sends_body(&self) -> bool {
+        matches!(&self.writing, Writing::Body(writer) if !matches!(writer, Writer::Empty))
+    }
+
     /// The client waits for [`Connection::send_continue`] before it sends its body, and none of it has come.
     pub fn expects_continue(&self) -> bool {
         self.asked.expects && self.can_answer()
@@ -282,10 +287,10 @@ impl Connection {
     }
 
     /// Tells the client to send its body (RFC 9110, section 15.2.1). Does nothing if it does not wait.
-    pub fn send_continue(&mut self, out: &mut impl Sink) {
+    pub fn send_continue(&mut self, out: &mut OutBuf) {
         if self.expects_continue() {
             self.asked.expects = false;
-            out.slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            out.push_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
     }
 
@@ -301,7 +306,7 @@ impl Connection {
         headers: &HeaderMap,
         length: Option<u64>,
         date: &str,
-        out: &mut impl Sink,
+        out: &mut OutBuf,
     ) -> Result<(), Error> {
         if !self.can_answer() {
             return Err(Error::Local("no response is due"));
@@ -332,7 +337,7 @@ impl Connection {
             (true, false) => Persistence::Implied,
         };
         let chunked = framing == Framing::Chunked;
-        out.slice(&response_head(status, headers, said, chunked, persistence, date));
+        out.push_slice(&response_head(status, headers, said, chunked, persistence, date));
         self.writing = Writing::Body(Writer::new(framing));
         Ok(())
     }
@@ -342,7 +347,7 @@ impl Connection {
         status: StatusCode,
         headers: &HeaderMap,
         date: &str,
-        out: &mut impl Sink,
+        out: &mut OutBuf,
     ) -> Result<(), Error> {
         if !self.can_upgrade(status) {
             return Err(Error::Local("the client did not ask for an upgrade"));
@@ -351,7 +356,7 @@ impl Connection {
             return Err(Error::Local("upgrade before the request's body was read"));
         }
         let persistence = if self.asked.connect { Persistence::Implied } else { Persistence::Upgrade };
-        out.slice(&response_head(status, headers, None, false, persistence, date));
+        out.push_slice(&response_head(status, headers, None, false, persistence, date));
         self.reading = Reading::Closed;
         self.writing = Writing::Upgraded;
         Ok(())
@@ -361,7 +366,7 @@ impl Connection {
     ///
     /// # Errors
     /// Local: the head is not out, or the body is longer than its head said.
-    pub fn send(&mut self, data: Chunk, out: &mut impl Sink) -> Result<(), Error> {
+    pub fn send(&mut self, data: Chunk, out: &mut OutBuf) -> Result<(), Error> {
         match &mut self.writing {
             Writing::Body(writer) => writer.data(data, out),
             _ => Err(Error::Local("body without a head")),
@@ -373,7 +378,7 @@ impl Connection {
     /// # Errors
     /// Local: the head is not out, or the body is shorter than its head said. The connection must be aborted,
     /// so that the client sees it.
-    pub fn finish(&mut self, trailers: Option<&HeaderMap>, out: &mut impl Sink) -> Result<(), Error> {
+    pub fn finish(&mut self, trailers: Option<&HeaderMap>, out: &mut OutBuf) -> Result<(), Error> {
         let Writing::Body(writer) = &self.writing else {
             return Err(Error::Local("end without a head"));
         };

@@ -18,4 +18,3 @@ pub use connection::{Connection, Event};
 pub use error::Error;
 pub use framing::Framing;
 pub use limits::Limits;
-pub use writer::Sink;

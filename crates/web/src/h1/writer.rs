@@ -1,4 +1,4 @@
-//! Messages on their way out: [`Sink`], heads and bodies.
+//! Messages on their way out: heads and bodies.
 
 use super::{
     Framing,
@@ -12,24 +12,6 @@ use http::{
 };
 use std::io::Write;
 use trenza_wire::{Chunk, OutBuf};
-
-/// Where a codec writes: a buffer, or a connection.
-pub trait Sink {
-    /// Appends a copy of `data`.
-    fn slice(&mut self, data: &[u8]);
-    /// Appends a chunk without a copy.
-    fn chunk(&mut self, chunk: Chunk);
-}
-
-impl Sink for OutBuf {
-    fn slice(&mut self, data: &[u8]) {
-        self.push_slice(data);
-    }
-
-    fn chunk(&mut self, chunk: Chunk) {
-        self.push_chunk(chunk);
-    }
-}
 
 /// What a response's head says about the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,35 +104,35 @@ impl Writer {
     }
 
     /// Writes a piece of the body.
-    pub(super) fn data(&mut self, data: Chunk, out: &mut impl Sink) -> Result<(), Error> {
+    pub(super) fn data(&mut self, data: Chunk, out: &mut OutBuf) -> Result<(), Error> {
         let size = data.len() as u64;
         match self {
             _ if size == 0 => {}
             Self::Empty => {}
             Self::Length(left) => {
                 *left = left.checked_sub(size).ok_or(Error::Local("body is longer than its length"))?;
-                out.chunk(data);
+                out.push_chunk(data);
             }
             Self::Chunked => {
                 let mut line = Vec::with_capacity(18);
                 size_line(size, &mut line);
-                out.slice(&line);
-                out.chunk(data);
-                out.slice(b"\r\n");
+                out.push_slice(&line);
+                out.push_chunk(data);
+                out.push_slice(b"\r\n");
             }
-            Self::UntilClose => out.chunk(data),
+            Self::UntilClose => out.push_chunk(data),
         }
         Ok(())
     }
 
     /// Ends the body. Trailers need chunks; elsewhere they are dropped.
-    pub(super) fn end(&self, trailers: Option<&HeaderMap>, out: &mut impl Sink) -> Result<(), Error> {
+    pub(super) fn end(&self, trailers: Option<&HeaderMap>, out: &mut OutBuf) -> Result<(), Error> {
         match self {
             Self::Length(1..) => return Err(Error::Local("body is shorter than its length")),
             Self::Chunked => {
                 let mut end = Vec::with_capacity(8);
                 last_chunk(trailers, &mut end);
-                out.slice(&end);
+                out.push_slice(&end);
             }
             _ => {}
         }
