@@ -120,3 +120,24 @@ impl Reserve {
 fn open_null() -> io::Result<File> {
     File::open("/dev/null")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn connections_have_the_options_of_every_stream() {
+        let listener = OwnedFd::from(TcpListener::bind("127.0.0.1:0").unwrap());
+        assert!(!SockRef::from(&listener).tcp_nodelay().unwrap());
+        crate::socket::tune(&listener).unwrap();
+        let addr = SockRef::from(&listener).local_addr().unwrap().as_socket().unwrap();
+        let peer = TcpStream::connect(addr).unwrap();
+        let (fd, remote) = accept(listener.as_fd()).unwrap();
+        assert_eq!(remote, peer.local_addr().unwrap());
+        let socket = SockRef::from(&fd);
+        assert!(socket.tcp_nodelay().unwrap() && socket.out_of_band_inline().unwrap());
+        assert!(socket.nonblocking().unwrap());
+        assert!(rustix::io::fcntl_getfd(&fd).unwrap().contains(rustix::io::FdFlags::CLOEXEC));
+    }
+}

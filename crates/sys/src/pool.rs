@@ -151,3 +151,133 @@ impl Shared {
         state.threads -= 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        sync::mpsc::{Receiver, Sender, TryRecvError, channel},
+        time::Instant,
+    };
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn pool(threads_max: usize) -> ThreadPool {
+        ThreadPool::with_limits(threads_max, LONG)
+    }
+
+    fn threads(pool: &ThreadPool) -> (usize, usize) {
+        let state = pool.shared.lock();
+        (state.threads, state.idle)
+    }
+
+    /// Waits until the pool has so many threads, and so many of them idle.
+    fn settle(shared: &Shared, threads: usize, idle: usize) {
+        let until = Instant::now() + LONG;
+        loop {
+            let state = shared.lock();
+            if (state.threads, state.idle) == (threads, idle) {
+                return;
+            }
+            assert!(Instant::now() < until, "{} threads, {} idle", state.threads, state.idle);
+            drop(state);
+            thread::yield_now();
+        }
+    }
+
+    /// A job that tells when it runs and ends when its gate is dropped.
+    fn gated(pool: &ThreadPool) -> (Receiver<String>, Sender<()>) {
+        let (gate, opened) = channel::<()>();
+        let (running, runs) = channel();
+        let job = move || {
+            running.send(thread::current().name().unwrap_or_default().to_owned()).unwrap();
+            let _ = opened.recv();
+        };
+        pool.run(Box::new(job)).unwrap();
+        (runs, gate)
+    }
+
+    #[test]
+    fn threads_are_started_as_needed_and_used_again() {
+        let pool = pool(3);
+        assert_eq!(threads(&pool), (0, 0));
+        for _ in 0..5 {
+            let (runs, gate) = gated(&pool);
+            assert_eq!(runs.recv_timeout(LONG).unwrap(), "trenza-job");
+            drop(gate);
+            settle(&pool.shared, 1, 1);
+        }
+        let jobs: Vec<_> = (0..3).map(|_| gated(&pool)).collect();
+        jobs.iter().for_each(|(runs, _)| drop(runs.recv_timeout(LONG).unwrap()));
+        assert_eq!(threads(&pool), (3, 0));
+    }
+
+    #[test]
+    fn jobs_beyond_the_threads_wait_and_beyond_the_queue_are_refused() {
+        let pool = pool(2);
+        let busy = [gated(&pool), gated(&pool)];
+        busy.iter().for_each(|(runs, _)| drop(runs.recv_timeout(LONG).unwrap()));
+        let (done, results) = channel();
+        for n in 0..QUEUE_MAX {
+            let done = done.clone();
+            pool.run(Box::new(move || done.send(n).unwrap())).unwrap();
+        }
+        let refused = pool.run(Box::new(|| unreachable!("the queue is full"))).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::QuotaExceeded);
+        assert_eq!(threads(&pool).0, 2);
+        drop(busy);
+        let mut all: Vec<usize> = (0..QUEUE_MAX).map(|_| results.recv_timeout(LONG).unwrap()).collect();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..QUEUE_MAX));
+    }
+
+    #[test]
+    fn panicking_job_ends_only_itself() {
+        let pool = pool(1);
+        let (done, results) = channel();
+        for n in 0..10 {
+            pool.run(Box::new(|| panic::resume_unwind(Box::new("expected")))).unwrap();
+            let done = done.clone();
+            pool.run(Box::new(move || done.send(n).unwrap())).unwrap();
+        }
+        assert!((0..10).all(|n| results.recv_timeout(LONG) == Ok(n)));
+        settle(&pool.shared, 1, 1);
+    }
+
+    #[test]
+    fn idle_threads_end_and_others_start_when_there_is_work() {
+        let pool = ThreadPool::with_limits(4, Duration::from_millis(1));
+        for _ in 0..20 {
+            let jobs: Vec<_> = (0..4).map(|_| gated(&pool)).collect();
+            jobs.iter().for_each(|(runs, _)| drop(runs.recv_timeout(LONG).unwrap()));
+            drop(jobs);
+            settle(&pool.shared, 0, 0);
+        }
+    }
+
+    #[test]
+    fn no_job_is_left_behind_by_a_thread_that_ends() {
+        let pool = ThreadPool::with_limits(2, Duration::ZERO);
+        let (done, results) = channel();
+        for n in 0..2000 {
+            let done = done.clone();
+            pool.run(Box::new(move || done.send(n).unwrap())).unwrap();
+            results.recv_timeout(LONG).unwrap();
+        }
+    }
+
+    #[test]
+    fn dropped_pool_ends_its_threads_and_drops_what_waits() {
+        let pool = pool(1);
+        let shared = pool.shared.clone();
+        let (runs, gate) = gated(&pool);
+        runs.recv_timeout(LONG).unwrap();
+        let (waiting, dropped) = channel::<()>();
+        pool.run(Box::new(move || drop(waiting))).unwrap();
+        drop(pool);
+        dropped.recv_timeout(LONG).unwrap_err();
+        assert_eq!(dropped.try_recv(), Err(TryRecvError::Disconnected));
+        drop(gate);
+        settle(&shared, 0, 0);
+    }
+}

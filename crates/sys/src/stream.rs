@@ -197,3 +197,65 @@ fn copy_file(fd: BorrowedFd<'_>, file: &File, range: Range<u64>, scratch: &mut [
 fn len(range: &Range<u64>) -> usize {
     usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{io::Write, net::TcpListener, sync::Arc};
+
+    fn pair() -> (OwnedFd, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let fd = connect(listener.local_addr().unwrap(), None).unwrap();
+        (fd, listener.accept().unwrap().0)
+    }
+
+    fn with_file(head: usize, file: usize) -> OutBuf {
+        let mut temporary = tempfile::tempfile().unwrap();
+        temporary.write_all(&vec![b'f'; file]).unwrap();
+        let mut out = OutBuf::new();
+        out.push_slice(&vec![b'h'; head]);
+        out.push_file(Arc::new(temporary), 0..file as u64);
+        out
+    }
+
+    #[test]
+    fn connections_have_the_options_of_every_stream() {
+        let (fd, _peer) = pair();
+        let socket = SockRef::from(&fd);
+        assert!(socket.tcp_nodelay().unwrap() && socket.out_of_band_inline().unwrap());
+        assert!(socket.nonblocking().unwrap());
+    }
+
+    #[test]
+    fn small_file_leaves_with_its_head_in_one_call() {
+        let (fd, _peer) = pair();
+        let mut scratch = vec![0; 64 * 1024];
+        for (file, given) in [(1, 201), (SMALL_FILE, 200 + SMALL_FILE), (SMALL_FILE + 1, 200)] {
+            let out = with_file(200, file);
+            assert_eq!(attempt(fd.as_fd(), &out, &mut scratch).unwrap().given, given);
+        }
+    }
+
+    #[test]
+    fn one_send_is_bounded_although_there_is_room() {
+        let (fd, peer) = pair();
+        SockRef::from(&fd).set_send_buffer_size(8 << 20).unwrap();
+        SockRef::from(&peer).set_recv_buffer_size(8 << 20).unwrap();
+        let mut scratch = vec![0; 64 * 1024];
+        for mut out in [with_file(0, 4 << 20), with_file(4 << 20, 1)] {
+            let before = out.len();
+            assert!(!send(fd.as_fd(), &mut out, &mut scratch).unwrap());
+            assert!(before - out.len() <= 2 * SEND_MAX);
+        }
+    }
+
+    #[test]
+    fn bytes_are_gathered_up_to_the_bound() {
+        let mib = vec![0; 1 << 20];
+        let pieces = |lens: &[usize]| lens.iter().map(|len| IoSlice::new(&mib[..*len])).collect::<Vec<_>>();
+        assert_eq!(within(&pieces(&[1, 2, 3]),), (3, 6));
+        assert_eq!(within(&pieces(&[1, SEND_MAX]),), (1, 1));
+        assert_eq!(within(&pieces(&[SEND_MAX, 1]),), (1, SEND_MAX));
+        assert_eq!(within(&pieces(&[SEND_MAX + 1, 1]),), (0, 0));
+    }
+}

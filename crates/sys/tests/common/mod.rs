@@ -6,7 +6,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
-use trenza_core::driver::{Bind, Close, Driver, Event, Host, Open, Token};
+use trenza_core::driver::{Bind, Close, Driver, Event, Open, Token};
 use trenza_sys::PollDriver;
 use trenza_wire::OutBuf;
 
