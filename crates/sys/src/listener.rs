@@ -2,10 +2,7 @@
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use crate::socket;
-use rustix::{
-    io::Errno,
-    net::{SocketFlags, acceptfrom_with},
-};
+use rustix::{io::Errno, net::SocketAddrAny};
 use socket2::SockRef;
 use std::{
     fs::File,
@@ -87,12 +84,13 @@ pub(crate) fn accept(listener: BorrowedFd<'_>) -> Result<(OwnedFd, SocketAddr), 
 }
 
 #[cfg(not(target_vendor = "apple"))]
-fn accept_any(listener: BorrowedFd<'_>) -> Result<(OwnedFd, Option<rustix::net::SocketAddrAny>), Errno> {
+fn accept_any(listener: BorrowedFd<'_>) -> Result<(OwnedFd, Option<SocketAddrAny>), Errno> {
+    use rustix::net::{SocketFlags, acceptfrom_with};
     acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)
 }
 
 #[cfg(target_vendor = "apple")]
-fn accept_any(listener: BorrowedFd<'_>) -> Result<(OwnedFd, Option<rustix::net::SocketAddrAny>), Errno> {
+fn accept_any(listener: BorrowedFd<'_>) -> Result<(OwnedFd, Option<SocketAddrAny>), Errno> {
     let (fd, remote) = rustix::net::acceptfrom(listener)?;
     rustix::io::ioctl_fioclex(&fd)?;
     rustix::io::ioctl_fionbio(&fd, true)?;
