@@ -6,9 +6,7 @@ use crate::{
 };
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
-use std::{
-    collections::VecDeque, fmt, fs::File, io, ops::Range, os::unix::fs::FileExt, rc::Rc, sync::Arc,
-};
+use std::{collections::VecDeque, fmt, fs::File, io, ops::Range, os::unix::fs::FileExt, rc::Rc, sync::Arc};
 use trenza_core::{Reactor, Result, Stream};
 use trenza_wire::Chunk;
 

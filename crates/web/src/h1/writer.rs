@@ -111,16 +111,16 @@ impl Writer {
             Self::Empty => {}
             Self::Length(left) => {
                 *left = left.checked_sub(size).ok_or(Error::Local("body is longer than its length"))?;
-                out.push_chunk(data);
+                push(data, out);
             }
             Self::Chunked => {
                 let mut line = Vec::with_capacity(18);
                 size_line(size, &mut line);
                 out.push_slice(&line);
-                out.push_chunk(data);
+                push(data, out);
                 out.push_slice(b"\r\n");
             }
-            Self::UntilClose => out.push_chunk(data),
+            Self::UntilClose => push(data, out),
         }
         Ok(())
     }
@@ -137,5 +137,15 @@ impl Writer {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// Small pieces are cheaper to copy behind the head than to send as pieces of their own.
+fn push(data: Chunk, out: &mut OutBuf) {
+    const COPY_MAX: usize = 1024;
+    match data {
+        Chunk::Own(data) if data.len() <= COPY_MAX => out.push_slice(&data),
+        Chunk::Shared(data) if data.len() <= COPY_MAX => out.push_slice(&data),
+        data => out.push_chunk(data),
     }
 }
