@@ -6,25 +6,30 @@ use crate::{
     world::Shared,
 };
 use std::{
+    cell::RefCell,
+    fmt,
     net::{IpAddr, SocketAddr},
     rc::Rc,
+    sync::atomic::Ordering,
+    time::Duration,
 };
+use trenza_core::{Engine, Port, Protocol, Reactor, Transport};
 
 /// A host of a [`crate::Net`]: probes need nothing more, a program gets an engine.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HostHandle(Rc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     world: Shared,
     index: usize,
     name: Rc<str>,
+    engine: RefCell<Option<Engine>>,
 }
 
 impl HostHandle {
     pub(crate) fn new(world: Shared, index: usize) -> Self {
         let name = world.borrow().name(index);
-        Self(Rc::new(Inner { world, index, name }))
+        Self(Rc::new(Inner { world, index, name, engine: RefCell::default() }))
     }
 
     pub(crate) fn index(&self) -> usize {
@@ -41,6 +46,78 @@ impl HostHandle {
         let world = self.0.world.borrow();
         let machine = world.hosts.get(self.0.index).expect("a handle's host exists");
         [machine.v4.into(), machine.v6.into()]
+    }
+
+    /// The reactor of its engine, which is made when it is first asked for.
+    ///
+    /// # Panics
+    /// This is called from a callback of the engine, which has `Reactor::current` instead.
+    pub fn reactor(&self) -> Reactor {
+        self.with_engine(|engine| engine.reactor())
+    }
+
+    /// Runs a program's code here, as a callback of its engine: `Reactor::current` works in it.
+    ///
+    /// # Panics
+    /// Those of [`HostHandle::reactor`].
+    pub fn run<T>(&self, program: impl FnOnce(&Reactor) -> T) -> T {
+        self.with_engine(|engine| engine.enter(program))
+    }
+
+    /// Listens here, and builds a protocol for each connection.
+    ///
+    /// # Panics
+    /// The endpoint cannot be read, or its port is taken; and those of [`HostHandle::reactor`].
+    pub fn listen<P: Protocol>(&self, on: &str, build: impl FnMut(&Transport) -> P + 'static) -> Port {
+        self.run(|reactor| reactor.listen(on, build))
+            .unwrap_or_else(|error| panic!("{} cannot listen on {on}: {error}", self.name()))
+    }
+
+    fn with_engine<T>(&self, f: impl FnOnce(&mut Engine) -> T) -> T {
+        let mut engine = self.0.engine.try_borrow_mut().expect("not from a callback of the same host");
+        f(engine.get_or_insert_with(|| Engine::new(Box::new(self.driver()))))
+    }
+
+    /// Ends its engine, as when its process is killed. The next use starts a new one.
+    ///
+    /// # Panics
+    /// This is called from a callback of it.
+    pub fn kill(&self) {
+        let former = self.0.engine.take();
+        drop(former);
+    }
+
+    /// Has it an engine that was not stopped?
+    pub fn is_running(&self) -> bool {
+        self.0.engine.borrow().is_some()
+    }
+
+    /// When its engine wants to be called, if nothing happens before.
+    pub(crate) fn until(&self) -> Option<Duration> {
+        let until = self.0.engine.borrow().as_ref().and_then(Engine::until)?;
+        Some(self.0.world.borrow().time_of(until))
+    }
+
+    /// Has its engine something to do now?
+    pub(crate) fn is_ready(&self) -> bool {
+        let Some(until) = self.0.engine.borrow().as_ref().map(Engine::until) else { return false };
+        let world = self.0.world.borrow();
+        let machine = world.hosts.get(self.0.index);
+        until.is_some_and(|until| until <= world.now())
+            || machine.is_some_and(|machine| !machine.hot.is_empty() || machine.woken.0.load(Ordering::Acquire))
+    }
+
+    /// A turn of its engine.
+    pub(crate) fn turn(&self) {
+        let mut running = self.0.engine.borrow_mut();
+        let Some(engine) = running.as_mut() else { return };
+        let until = engine.until();
+        engine.driver().wait(until).expect("a simulated wait does not fail");
+        if !engine.dispatch() {
+            let ended = running.take();
+            drop(running);
+            drop(ended);
+        }
     }
 
     /// A driver for a loop of your own, which [`crate::Net`] does not step.
@@ -91,6 +168,12 @@ impl HostHandle {
         let port = port.unwrap_or_else(|| panic!("a probe listens on tcp:PORT, not on {on}"));
         ProbeListener::bind(self.0.world.clone(), self.0.index, port)
             .unwrap_or_else(|error| panic!("cannot listen on {on}: {error}"))
+    }
+}
+
+impl fmt::Debug for HostHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HostHandle").field(&self.0.name).finish()
     }
 }
 

@@ -14,6 +14,7 @@ use std::{
     rc::Rc,
     time::{Duration, Instant},
 };
+use trenza_core::Result;
 
 /// The most steps of one call to [`Net::run`] and its kind: what takes more goes round in circles.
 pub const STEPS_MAX: usize = 2_000_000;
@@ -179,6 +180,25 @@ impl Net {
         }
     }
 
+    /// Runs a coroutine on the engine of `host` until it has ended, and gives its result.
+    ///
+    /// # Errors
+    /// The coroutine's.
+    ///
+    /// # Panics
+    /// It waits for something that cannot happen, or it takes more than [`STEPS_MAX`] steps.
+    pub fn block_on<T: 'static>(
+        &self,
+        host: &HostHandle,
+        task: impl Future<Output = Result<T>> + 'static,
+    ) -> Result<T> {
+        let outcome = Rc::new(RefCell::new(None));
+        let place = outcome.clone();
+        host.run(|reactor| reactor.spawn(task).then(move |result| *place.borrow_mut() = Some(result)));
+        self.run_until(|| outcome.borrow().is_some());
+        outcome.take().expect("run_until saw it")
+    }
+
     /// Steps while there is something to do at the present time.
     fn settle(&self, steps: &mut usize) {
         while self.step() {
@@ -206,12 +226,62 @@ impl Net {
     }
 
     fn next_timer(&self) -> Option<Duration> {
-        None
+        self.hosts.borrow().iter().filter_map(HostHandle::until).min()
     }
 
-    /// One step of somebody, chosen by the seed among those who have something to do now.
+    /// One step of somebody, chosen by the seed among those who have something to do now; false if nobody has.
     fn step(&self) -> bool {
-        self.world.borrow_mut().step()
+        let hosts = self.hosts.borrow().clone();
+        let mut choices: Vec<_> = hosts.iter().filter(|host| host.is_ready()).map(Step::Turn).collect();
+        let chosen = {
+            let world = &mut *self.world.borrow_mut();
+            choices.extend(world.next_due().is_some_and(|due| due <= world.elapsed()).then_some(Step::Arrival));
+            choices.extend((!world.jobs.is_empty()).then_some(Step::Job));
+            if !choices.is_empty() && world.dice.chance(world.hostility.spurious) {
+                choices = hosts.iter().map(Step::Turn).collect();
+            }
+            world.dice.below(choices.len())
+        };
+        match choices.get(chosen) {
+            Some(Step::Turn(host)) => host.turn(),
+            Some(Step::Arrival) => self.world.borrow_mut().step(),
+            Some(Step::Job) => self.run_job(),
+            None => return false,
+        }
+        true
+    }
+
+    fn run_job(&self) {
+        let drawn = {
+            let world = &mut *self.world.borrow_mut();
+            let place = world.dice.below(world.jobs.len());
+            world.jobs.remove(place)
+        };
+        if let Some((host, job)) = drawn {
+            let name = self.world.borrow().name(host);
+            self.world.borrow_mut().note(format_args!("{name} runs a job"));
+            job();
+        }
+    }
+}
+
+/// Who may take the next step.
+enum Step<'a> {
+    /// The engine of a host.
+    Turn(&'a HostHandle),
+    /// What is on its way.
+    Arrival,
+    /// A job of some host's thread pool.
+    Job,
+}
+
+impl Drop for Net {
+    /// Ends all engines, also of hosts whose handles are still held.
+    fn drop(&mut self) {
+        let hosts = std::mem::take(&mut *self.hosts.borrow_mut());
+        hosts.iter().for_each(HostHandle::kill);
+        let jobs = std::mem::take(&mut self.world.borrow_mut().jobs);
+        drop(jobs);
     }
 }
 

@@ -177,16 +177,13 @@ impl World {
         self.queue.keys().next().map(|(at, ..)| *at)
     }
 
-    /// Lets one thing happen whose time has come; false if there is none.
-    pub(crate) fn step(&mut self) -> bool {
-        match self.queue.first_entry() {
-            Some(first) if first.key().0 <= self.now => match first.remove() {
-                Due::Segment(from) => self.arrive(from),
-                Due::Script(end, data) => self.play(end, data),
-            },
-            _ => return false,
+    /// Lets the next thing happen, if its time has come.
+    pub(crate) fn step(&mut self) {
+        let Some(first) = self.queue.first_entry().filter(|first| first.key().0 <= self.now) else { return };
+        match first.remove() {
+            Due::Segment(from) => self.arrive(from),
+            Due::Script(end, data) => self.play(end, data),
         }
-        true
     }
 
     // Hosts.
