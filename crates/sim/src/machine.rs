@@ -104,7 +104,8 @@ impl HostHandle {
         let world = self.0.world.borrow();
         let machine = world.hosts.get(self.0.index);
         until.is_some_and(|until| until <= world.now())
-            || machine.is_some_and(|machine| !machine.hot.is_empty() || machine.woken.0.load(Ordering::Acquire))
+            || machine
+                .is_some_and(|machine| !machine.hot.is_empty() || machine.woken.0.load(Ordering::Acquire))
     }
 
     /// A turn of its engine.

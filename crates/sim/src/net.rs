@@ -235,7 +235,8 @@ impl Net {
         let mut choices: Vec<_> = hosts.iter().filter(|host| host.is_ready()).map(Step::Turn).collect();
         let chosen = {
             let world = &mut *self.world.borrow_mut();
-            choices.extend(world.next_due().is_some_and(|due| due <= world.elapsed()).then_some(Step::Arrival));
+            choices
+                .extend(world.next_due().is_some_and(|due| due <= world.elapsed()).then_some(Step::Arrival));
             choices.extend((!world.jobs.is_empty()).then_some(Step::Job));
             if !choices.is_empty() && world.dice.chance(world.hostility.spurious) {
                 choices = hosts.iter().map(Step::Turn).collect();

@@ -1,11 +1,6 @@
 //! The engine on a network that is as hostile as the seed says: what a program sees is always the same.
 
-use std::{
-    cell::RefCell,
-    io,
-    rc::Rc,
-    time::Duration,
-};
+use std::{cell::RefCell, io, rc::Rc, time::Duration};
 use trenza_core::{Limits, Protocol, Reason, Result, Transport};
 use trenza_sim::{HostHandle, Hostility, Net, Probe, Verdict, for_seeds};
 use trenza_wire::Input;

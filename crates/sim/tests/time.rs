@@ -94,7 +94,9 @@ fn threads_are_simulated_in_an_order_that_the_seed_chooses() {
         net.host("srv").run(|reactor| {
             for n in 0..5 {
                 let done = done.clone();
-                reactor.in_thread(move || Ok(n * n)).then(move |result| done.borrow_mut().push(result.unwrap()));
+                reactor
+                    .in_thread(move || Ok(n * n))
+                    .then(move |result| done.borrow_mut().push(result.unwrap()));
             }
         });
         assert!(done.borrow().is_empty());
