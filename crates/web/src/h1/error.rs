@@ -20,8 +20,8 @@ pub(super) fn refuse(reply: StatusCode, what: &'static str) -> Error {
 /// What is wrong with a line, as an answer to it.
 pub(super) fn bad_line(error: InputError) -> Error {
     bad(match error {
-        InputError::BareCr => "CR without LF",
-        InputError::BareLf => "LF without CR",
+        // Which of the two it is may depend on how the bytes came.
+        InputError::BareCr | InputError::BareLf => "CR or LF alone",
         _ => "line too long",
     })
 }
