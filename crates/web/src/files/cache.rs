@@ -8,7 +8,7 @@ use super::resource::Resource;
 use foldhash::fast::FixedState;
 use std::{
     collections::HashMap,
-    rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -33,14 +33,14 @@ pub(super) struct Cache {
 
 #[derive(Debug)]
 struct Entry {
-    resource: Rc<Resource>,
+    resource: Arc<Resource>,
     checked: Instant,
     used: u64,
 }
 
 impl Cache {
     /// The file at `path`, if it was looked at less than [`FRESH_FOR`] before `now`.
-    pub(super) fn get(&mut self, path: &[u8], now: Instant) -> Option<Rc<Resource>> {
+    pub(super) fn get(&mut self, path: &[u8], now: Instant) -> Option<Arc<Resource>> {
         let entry = self.entries.get_mut(path)?;
         if now.saturating_duration_since(entry.checked) >= FRESH_FOR {
             return None;
@@ -52,7 +52,7 @@ impl Cache {
 
     /// Puts in what was found at `path` by a look that began at `checked`, in the place of what was there. What was not
     /// used for longest makes room.
-    pub(super) fn insert(&mut self, path: &[u8], resource: Rc<Resource>, checked: Instant) {
+    pub(super) fn insert(&mut self, path: &[u8], resource: Arc<Resource>, checked: Instant) {
         self.remove(path);
         self.descriptors += resource.descriptors();
         self.uses += 1;
@@ -96,9 +96,9 @@ mod tests {
     }
 
     /// A file with so many compressed forms.
-    fn resource(coded: usize) -> Rc<Resource> {
+    fn resource(coded: usize) -> Arc<Resource> {
         let coded = Coding::ALL.into_iter().take(coded).map(|coding| (coding, opened())).collect();
-        Rc::new(Resource::new(Path::new("a"), opened(), coded, UNIX_EPOCH))
+        Arc::new(Resource::new(Path::new("a"), opened(), coded, UNIX_EPOCH))
     }
 
     /// Some instant.
@@ -122,7 +122,7 @@ mod tests {
         let other = resource(0);
         cache.insert(b"/a", other.clone(), start + Duration::from_secs(1));
         assert!(
-            cache.get(b"/a", start + Duration::from_secs(1)).is_some_and(|found| Rc::ptr_eq(&found, &other))
+            cache.get(b"/a", start + Duration::from_secs(1)).is_some_and(|found| Arc::ptr_eq(&found, &other))
         );
         cache.remove(b"/a");
         assert!(cache.get(b"/a", start + Duration::from_secs(1)).is_none());
@@ -154,10 +154,10 @@ mod tests {
         cache.insert(b"/old", old.clone(), start);
         cache.insert(b"/young", young.clone(), start + Duration::from_secs(1));
         assert!(cache.expire(start + KEPT_FOR - Duration::from_nanos(1)));
-        assert_eq!((Rc::strong_count(&old), cache.descriptors), (2, 4));
+        assert_eq!((Arc::strong_count(&old), cache.descriptors), (2, 4));
         assert!(cache.expire(start + KEPT_FOR));
-        assert_eq!((Rc::strong_count(&old), Rc::strong_count(&young), cache.descriptors), (1, 2, 3));
+        assert_eq!((Arc::strong_count(&old), Arc::strong_count(&young), cache.descriptors), (1, 2, 3));
         assert!(!cache.expire(start + KEPT_FOR + Duration::from_secs(1)));
-        assert_eq!((Rc::strong_count(&young), cache.descriptors), (1, 0));
+        assert_eq!((Arc::strong_count(&young), cache.descriptors), (1, 0));
     }
 }

@@ -4,8 +4,9 @@ use super::{pages, path, storage::Entry, storage::List};
 use jiff::{Timestamp, tz::TimeZone};
 use std::{fmt::Write, os::unix::ffi::OsStrExt, time::SystemTime};
 
-/// The most names of a folder that are looked at. A page that leaves some out says so.
-pub(super) const ENTRIES_MAX: usize = 10_000;
+/// The most names of a folder that are looked at, so that a page stays under a megabyte or so. One that leaves names
+/// out says so.
+pub(super) const ENTRIES_MAX: usize = 5_000;
 
 /// The page of the folder at a clean path. Folders come first, each group sorted by name without regard to case;
 /// hidden names are left out unless they are asked for. Times are in UTC.
@@ -141,7 +142,7 @@ mod tests {
     #[test]
     fn a_page_that_was_cut_says_so() {
         let cut = List { entries: vec![entry(b"a", false)], cut: true };
-        assert!(page(b"/", cut, false).contains("Only the first 10000 names"));
+        assert!(page(b"/", cut, false).contains("Only the first 5000 names"));
         assert!(!page(b"/", list(vec![entry(b"a", false)]), false).contains("Only the first"));
     }
 

@@ -10,13 +10,13 @@ use super::{
 };
 use bytes::Bytes;
 use http::StatusCode;
-use std::{ffi::OsString, io, path::Path, time::SystemTime};
+use std::{ffi::OsString, io, path::Path, sync::Arc, time::SystemTime};
 
 /// What was found at a path.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Found {
     /// A file to send.
-    File(Resource),
+    File(Arc<Resource>),
     /// A folder that was asked for as if it were a file.
     Folder,
     /// The page of a folder.
@@ -33,7 +33,7 @@ pub(super) fn load(storage: &dyn Storage, options: &FileOptions, clean: &[u8], w
 fn find(storage: &dyn Storage, options: &FileOptions, clean: &[u8], wall: SystemTime) -> io::Result<Found> {
     let path = path::below_root(clean);
     Ok(match (storage.open(path)?, path::is_folder(clean)) {
-        (Node::File(opened), false) => Found::File(resource(storage, options, path, opened, wall)),
+        (Node::File(opened), false) => resource(storage, options, path, opened, wall),
         (Node::Folder, false) => Found::Folder,
         (Node::Folder, true) => folder(storage, options, clean, wall)?,
         (Node::File(_) | Node::Other, true) => Found::Nothing(StatusCode::NOT_FOUND),
@@ -48,7 +48,7 @@ fn folder(storage: &dyn Storage, options: &FileOptions, clean: &[u8], wall: Syst
         let path = folder.join(name);
         match storage.open(&path) {
             Ok(Node::File(opened)) => {
-                return Ok(Found::File(resource(storage, options, &path, opened, wall)));
+                return Ok(resource(storage, options, &path, opened, wall));
             }
             Ok(Node::Folder | Node::Other) => {}
             Err(error) if status(&error) == StatusCode::NOT_FOUND => {}
@@ -69,14 +69,14 @@ fn resource(
     path: &Path,
     opened: Opened,
     wall: SystemTime,
-) -> Resource {
+) -> Found {
     let mut coded = Vec::new();
     if options.precompressed {
         for coding in Coding::ALL {
             coded.extend(sibling(storage, path, &opened, coding).map(|sibling| (coding, sibling)));
         }
     }
-    Resource::new(path, opened, coded, wall)
+    Found::File(Arc::new(Resource::new(path, opened, coded, wall)))
 }
 
 /// The compressed form beside a file. One that is older than the file is left alone: somebody changed the file and
@@ -93,10 +93,13 @@ fn sibling(storage: &dyn Storage, path: &Path, plain: &Opened, coding: Coding) -
 /// How an error of the file system is told to a client. A name that cannot exist is one that does not exist, and a link
 /// out of the root is as forbidden as a file that we have no right to read.
 fn status(error: &io::Error) -> StatusCode {
-    use io::ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound, PermissionDenied};
+    use io::ErrorKind::{
+        InvalidFilename, InvalidInput, NotADirectory, NotFound, PermissionDenied, ResourceBusy,
+    };
     match error.kind() {
         NotFound | NotADirectory | InvalidFilename | InvalidInput => StatusCode::NOT_FOUND,
         PermissionDenied => StatusCode::FORBIDDEN,
+        ResourceBusy => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -104,7 +107,7 @@ fn status(error: &io::Error) -> StatusCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::storage::Folder;
+    use crate::files::storage::{Folder, tests::make_fifo};
     use http::{HeaderMap, HeaderValue, Method, header};
     use std::{
         fs,
@@ -159,6 +162,21 @@ mod tests {
     }
 
     #[test]
+    fn errors_have_a_status() {
+        use io::ErrorKind::*;
+        for (kind, code) in [
+            (NotFound, 404),
+            (NotADirectory, 404),
+            (InvalidFilename, 404),
+            (PermissionDenied, 403),
+            (ResourceBusy, 503),
+            (TimedOut, 500),
+        ] {
+            assert_eq!(status(&kind.into()), code);
+        }
+    }
+
+    #[test]
     fn files_folders_and_nothing() {
         let site = Site::new(&["a.txt", "sub/b"]);
         assert_eq!(site.size("/a.txt", ""), Some(5));
@@ -177,8 +195,7 @@ mod tests {
         let site = Site::new(&["a"]);
         std::os::unix::fs::symlink("/etc/passwd", site.dir.path().join("out")).unwrap();
         assert_eq!(nothing(site.load("/out")), 403);
-        let made = std::process::Command::new("mkfifo").arg(site.dir.path().join("fifo")).status().unwrap();
-        assert!(made.success());
+        make_fifo(&site.dir.path().join("fifo"));
         assert_eq!(nothing(site.load("/fifo")), 403);
         assert_eq!(nothing(site.load("/fifo/")), 404);
     }

@@ -6,6 +6,10 @@ use cap_std::{
     ambient_authority,
     fs::{Dir, OpenOptions, OpenOptionsExt as _},
 };
+use rustix::{
+    fs::{OFlags, fcntl_setfl},
+    io::Errno,
+};
 use std::{
     ffi::OsString,
     fmt,
@@ -23,7 +27,7 @@ pub(super) trait Storage: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// Nothing is there (`NotFound`, also for links that lead to each other), or it may not be read
-    /// (`PermissionDenied`, also for a path that leaves the root).
+    /// (`PermissionDenied`, also for a path that leaves the root), or no descriptor is left (`ResourceBusy`).
     fn open(&self, path: &Path) -> io::Result<Node>;
 
     /// The files and folders in a folder, in no order, after looking at `most` names at the most.
@@ -136,7 +140,7 @@ impl Folder {
 
     /// Opens without waiting: between the look and the opening a FIFO may have come in the file's place.
     fn open_file(&self, path: &Path) -> io::Result<File> {
-        let nonblock = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+        let nonblock = OFlags::NONBLOCK.bits() as i32;
         match &self.outside {
             None => {
                 let file =
@@ -162,17 +166,17 @@ impl Folder {
         };
         Ok((names, more.is_some()))
     }
-}
 
-impl Storage for Folder {
-    fn open(&self, path: &Path) -> io::Result<Node> {
+    fn open_node(&self, path: &Path) -> io::Result<Node> {
         // Opening a device or a FIFO can have effects, so look first.
-        match self.look(path).map_err(endless_is_nothing)? {
+        match self.look(path)? {
             Look { folder: true, .. } => return Ok(Node::Folder),
             Look { file: true, .. } => {}
             _ => return Ok(Node::Other),
         }
         let file = self.open_file(path)?;
+        // Who reads it later may take the flag at its word, as io_uring does on some file systems.
+        fcntl_setfl(&file, OFlags::empty())?;
         let meta = file.metadata()?;
         if !meta.is_file() {
             return Ok(if meta.is_dir() { Node::Folder } else { Node::Other });
@@ -186,9 +190,15 @@ impl Storage for Folder {
         };
         Ok(Node::File(Opened { file: Arc::new(file), stamp }))
     }
+}
+
+impl Storage for Folder {
+    fn open(&self, path: &Path) -> io::Result<Node> {
+        self.open_node(path).map_err(named)
+    }
 
     fn list(&self, path: &Path, most: usize) -> io::Result<List> {
-        let (names, cut) = self.names(path, most)?;
+        let (names, cut) = self.names(path, most).map_err(named)?;
         let entries = names.into_iter().filter_map(|name| {
             // A name that vanished, or a link that may not be followed, is not shown.
             let look = self.look(&path.join(&name)).ok()?;
@@ -199,14 +209,17 @@ impl Storage for Folder {
     }
 }
 
-/// The standard library has no name for "too many links" yet.
-fn endless_is_nothing(error: io::Error) -> io::Error {
-    let endless = rustix::io::Errno::LOOP;
-    if error.raw_os_error() == Some(endless.raw_os_error()) { io::ErrorKind::NotFound.into() } else { error }
+/// Gives a kind to errors that the standard library has no name for yet.
+fn named(error: io::Error) -> io::Error {
+    match Errno::from_io_error(&error) {
+        Some(Errno::LOOP) => io::ErrorKind::NotFound.into(),
+        Some(Errno::MFILE | Errno::NFILE) => io::ErrorKind::ResourceBusy.into(),
+        _ => error,
+    }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use io::ErrorKind::*;
     use std::{
@@ -242,6 +255,11 @@ mod tests {
             Node::Folder => Ok("<folder>".into()),
             Node::Other => Ok("<other>".into()),
         }
+    }
+
+    pub(in crate::files) fn make_fifo(path: &Path) {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     }
 
     fn stamp(storage: &Folder, path: &str) -> Stamp {
@@ -313,8 +331,7 @@ mod tests {
         let dir = tree();
         let root = dir.path().join("root");
         let _socket = UnixListener::bind(root.join("socket")).unwrap();
-        let made = std::process::Command::new("mkfifo").arg(root.join("fifo")).status().unwrap();
-        assert!(made.success());
+        make_fifo(&root.join("fifo"));
         symlink("/dev/zero", root.join("zero")).unwrap();
         for outside in [false, true] {
             let storage = folder(&dir, outside);
@@ -325,6 +342,18 @@ mod tests {
         assert_eq!(read(&folder(&dir, true), "zero").unwrap(), "<other>");
         // The opening itself does not wait either, should a FIFO come between the look and it.
         assert!(folder(&dir, false).open_file(Path::new("fifo")).is_ok());
+    }
+
+    #[test]
+    fn errors_without_a_name_get_one() {
+        for (errno, kind) in [
+            (Errno::MFILE, ResourceBusy),
+            (Errno::NFILE, ResourceBusy),
+            (Errno::LOOP, NotFound),
+            (Errno::ACCESS, PermissionDenied),
+        ] {
+            assert_eq!(named(errno.into()).kind(), kind);
+        }
     }
 
     #[test]
@@ -375,14 +404,14 @@ mod tests {
         let other = dir.path().join("other");
         fs::write(&other, "xyz").unwrap();
         let times = fs::FileTimes::new().set_modified(cut.modified);
-        fs::File::options().write(true).open(&other).unwrap().set_times(times).unwrap();
+        File::options().write(true).open(&other).unwrap().set_times(times).unwrap();
         fs::rename(&other, &path).unwrap();
         let replaced = stamp(&storage, "a.txt");
         assert_eq!((replaced.size, replaced.modified), (cut.size, cut.modified));
         assert_ne!(replaced, cut);
 
         let times = fs::FileTimes::new().set_modified(cut.modified + Duration::from_nanos(1));
-        fs::File::options().write(true).open(&path).unwrap().set_times(times).unwrap();
+        File::options().write(true).open(&path).unwrap().set_times(times).unwrap();
         assert_ne!(stamp(&storage, "a.txt"), replaced);
     }
 }
