@@ -21,7 +21,8 @@ th{text-align:left;font-weight:600}\
 th,td{padding:.2rem .6rem;border-bottom:1px solid color-mix(in srgb,currentColor 15%,transparent)}\
 td:first-child{overflow-wrap:anywhere}\
 td+td,th+th{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}\
-a{text-decoration:none}a:hover{text-decoration:underline}";
+a{text-decoration:none}a:hover{text-decoration:underline}\
+@media(max-width:30rem){td+td+td,th+th+th{display:none}}";
 
 /// An HTML document; `title` and `body` are HTML already.
 pub(super) fn document(title: &str, body: &str) -> String {

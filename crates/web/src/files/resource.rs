@@ -177,7 +177,7 @@ fn etag(stamp: &Stamp) -> HeaderValue {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::files::storage::{Folder, Node, Storage};
     use std::{os::unix::fs::FileExt, time::Duration};
@@ -214,7 +214,7 @@ mod tests {
         resource.answer(&method, &headers, || "BOUNDARY".into())
     }
 
-    fn text(response: &Response<Body>) -> String {
+    pub(in crate::files) fn text(response: &Response<Body>) -> String {
         let mut text = Vec::new();
         for chunk in response.body().chunks() {
             match chunk {
