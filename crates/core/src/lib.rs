@@ -1,6 +1,60 @@
-//! The engine of Trenza.
+//! The engine of Trenza: one loop that owns protocols and pushes received bytes to them.
+//!
+//! Programs use it through the crate `trenza`; suites use it directly. It makes no system call: a
+//! [`driver`] does, of the operating system or of the simulator.
 
 mod addr;
+mod command;
+mod connect;
+mod connection;
+mod deferred;
 pub mod driver;
+mod endpoint;
+mod engine;
+mod entry;
+mod error;
+mod flags;
+mod flush;
+mod handle;
+mod layer;
+mod limits;
+mod lost;
+mod peer;
+mod port;
+mod protocol;
+mod reactor;
+mod reason;
+mod remote;
+mod shared;
+mod stack;
+mod stream;
+mod task;
+mod timer;
+mod transport;
+mod turn;
 
 pub use addr::Addr;
+pub use connection::ConnectionId;
+pub use deferred::{Abandoned, Deferred, Resolver, Wait};
+pub use endpoint::{Endpoint, EndpointError, IntoEndpoint};
+pub use engine::Engine;
+pub use error::{Error, Result};
+pub use handle::Handle;
+pub use layer::{Flow, Layer};
+pub use limits::{Counts, Limit, Limits};
+pub use peer::Peer;
+pub use port::Port;
+pub use protocol::{Factory, Protocol};
+pub use reactor::Reactor;
+pub use reason::{Reason, Timeout};
+pub use remote::{Remote, RemoteResolver};
+pub use stream::{Lost, Stream};
+pub use task::{Sleep, TimedOut, timeout};
+pub use timer::Timer;
+pub use transport::Transport;
+pub use trenza_wire::{Buf, Input, OutBuf, Wire};
+
+pub(crate) use connection::Connection;
+
+/// A hash map whose order is the same in every run.
+pub type Map<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;

@@ -1,1 +1,35 @@
-//! Trenza: sys.
+//! Trenza on real systems: the portable driver over readiness ([`PollDriver`]) and what stands around it.
+//!
+//! This crate alone makes system calls, and nothing else in the workspace may contain `unsafe`. The engine
+//! sees it through the traits of [`trenza_core::driver`] only.
+//!
+//! ```text
+//!   PollDriver ── slots    tokens ↔ sockets
+//!       │      ── socket   what the loop wants of a socket, what the poller knows of it
+//!       │      ── stream   receive, send, send files, connect
+//!       │      ── listener accept, and what to do when descriptors run out
+//!   SystemHost ── clocks, randomness, bind, names
+//!              ── pool     threads for what blocks
+//!   Signals, raise_descriptor_limit: for programs
+//! ```
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "clocks, threads and sockets come from this crate: the fence of clippy.toml is around it"
+)]
+
+mod host;
+mod limits;
+mod listener;
+mod poll;
+mod pool;
+mod signals;
+mod slots;
+mod socket;
+mod stream;
+
+pub use host::SystemHost;
+pub use limits::raise_descriptor_limit;
+pub use poll::PollDriver;
+pub use pool::ThreadPool;
+pub use signals::Signals;

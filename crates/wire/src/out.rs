@@ -92,6 +92,12 @@ impl OutBuf {
         self.lent
     }
 
+    /// The bytes that take memory: all but those of files.
+    pub fn in_memory(&self) -> usize {
+        let files = self.chunks.iter().filter(|chunk| matches!(chunk, Chunk::File(..)));
+        self.len().saturating_sub(files.map(Chunk::len).fold(0, usize::saturating_add))
+    }
+
     /// Appends a copy of `data`.
     pub fn push_slice(&mut self, data: &[u8]) {
         self.tail.extend_from_slice(data);
@@ -133,15 +139,32 @@ impl OutBuf {
             mem::swap(&mut self.queued, &mut other.queued);
             return;
         }
-        while let Some((chunk, head)) = other.pop_front() {
-            self.push_chunk(skip(chunk, head));
+        while let Some(chunk) = other.pop_chunk() {
+            self.push_chunk(chunk);
         }
-        other.queued = 0;
     }
 
     /// Takes over what `other` has lent: its completions will be told to this buffer.
     pub fn adopt_lent(&mut self, other: &mut Self) {
         self.lent = self.lent.saturating_add(mem::take(&mut other.lent));
+    }
+
+    /// Removes and returns the chunk at the front, without what has left of it.
+    pub fn pop_chunk(&mut self) -> Option<Chunk> {
+        self.split_chunk(usize::MAX)
+    }
+
+    /// Removes and returns at most `most` bytes of the chunk at the front.
+    pub fn split_chunk(&mut self, most: usize) -> Option<Chunk> {
+        let (chunk, head) = self.pop_front()?;
+        let have = chunk.len() - head;
+        if have <= most {
+            return Some(skip(chunk, head));
+        }
+        let (first, rest) = split(chunk, head, most);
+        self.chunks.push_front(rest);
+        self.queued = self.queued.saturating_add(have - most);
+        Some(first)
     }
 
     /// Removes everything that is queued and returns it, so that the caller decides where it is dropped.

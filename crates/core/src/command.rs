@@ -1,0 +1,50 @@
+//! [`Command`]: what handles ask the loop to do.
+
+use crate::{
+    Factory, Layer, Protocol, Result, Transport,
+    connect::Connector,
+    driver::{Bound, Token},
+    port::PortState,
+    task::Task,
+};
+use std::{any::Any, io, net::SocketAddr, rc::Rc};
+use trenza_wire::OutBuf;
+
+/// A call into a protocol.
+pub(crate) type Call = Box<dyn FnOnce(&mut dyn Protocol, &Transport) -> Result>;
+
+/// One entry of the loop's queue. Commands run in the order they were given.
+pub(crate) enum Command {
+    /// Calls the connection's protocol.
+    Call(Transport, Call),
+    /// Gives the connection another protocol.
+    Switch(Transport, Box<dyn Protocol>),
+    /// Pushes a layer; the bytes were written before it.
+    Push(Transport, Box<dyn Layer>, OutBuf),
+    /// Keeps a guard until the connection ends.
+    Attach(Transport, Box<dyn Any>),
+    /// Offers unread bytes again.
+    Offer(Transport),
+    /// Tells the protocol that there is room again.
+    Writable(Transport),
+    /// A piece of a file for a connection with layers was read.
+    Piece(Transport, io::Result<Vec<u8>>),
+    /// Runs a closure.
+    Run(Box<dyn FnOnce()>),
+    /// Starts a task.
+    Spawn(Task),
+    /// Drops a task.
+    Drop(u64),
+    /// Serves a bound socket.
+    Listen(Bound, Rc<PortState>, Box<dyn Factory>),
+    /// Accepts again, or not.
+    Accept,
+    /// A port has rested after an error.
+    Rested(Rc<PortState>),
+    /// Stops a port.
+    StopPort(Rc<PortState>),
+    /// Starts a connection.
+    Connect { to: SocketAddr, from: Option<SocketAddr>, connector: Box<dyn Connector> },
+    /// Ends a connection that is being made.
+    Forget(Token),
+}

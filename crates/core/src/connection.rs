@@ -1,0 +1,206 @@
+//! [`Connection`]: what a [`Transport`] points at.
+
+use crate::{
+    Limits, Peer, Reactor, Reason, Resolver, Transport,
+    deferred::Cancel,
+    driver::Token,
+    flags::Flags,
+    timer::{Due, Key},
+};
+use std::{
+    cell::{Cell, RefCell},
+    rc::{Rc, Weak},
+    time::{Duration, Instant},
+};
+use trenza_wire::OutBuf;
+
+/// Names a connection across loops and threads: `Copy + Send`. It is never given out again within a loop (until
+/// one place in its table has been used 16 million times).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConnectionId(u64);
+
+impl ConnectionId {
+    pub(crate) fn new(loop_id: u16, token: Token) -> Self {
+        let generation = u64::from(token.generation & 0xff_ffff);
+        Self(u64::from(loop_id) << 48 | generation << 24 | u64::from(token.index & 0xff_ffff))
+    }
+
+    pub(crate) fn loop_id(self) -> u16 {
+        (self.0 >> 48) as u16
+    }
+
+    pub(crate) fn index(self) -> u32 {
+        (self.0 & 0xff_ffff) as u32
+    }
+}
+
+impl std::fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.index(), (self.0 >> 24) & 0xff_ffff)
+    }
+}
+
+/// How a connection's first protocol is made, and who is told.
+pub(crate) enum Origin {
+    /// By a port's factory.
+    Port(Rc<crate::port::PortState>),
+    /// By `connect`.
+    Connect(Box<dyn crate::connect::Connector>),
+    /// By `connect`, and who asked was told.
+    Told,
+}
+
+/// The times after which something happens to a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// The last byte in either direction.
+    pub(crate) active: Instant,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) deadline: Option<Instant>,
+    /// Until when the layers must be ready, or until when we linger.
+    pub(crate) phase: Option<Instant>,
+}
+
+/// What few connections have.
+#[derive(Default)]
+pub(crate) struct Extra {
+    /// Why it will end.
+    pub(crate) reason: Option<Reason>,
+    /// Those who do not read while this one is full.
+    pub(crate) sources: Vec<ConnectionId>,
+    /// Those who wait until so many bytes in all have left.
+    pub(crate) flushed: Vec<(u64, Resolver<()>)>,
+    /// How many bytes came after `close()`.
+    pub(crate) discarded: u64,
+    /// What is cancelled with the connection.
+    pub(crate) cancels: Vec<Weak<dyn Cancel>>,
+}
+
+/// The state of a connection that its handles share with the loop: buffers and flags, never the protocol.
+pub(crate) struct Connection {
+    pub(crate) reactor: Reactor,
+    pub(crate) id: ConnectionId,
+    pub(crate) token: Token,
+    pub(crate) flags: Flags,
+    /// Shared with the [`Input`](trenza_wire::Input) that is being read.
+    pub(crate) frozen: Cell<bool>,
+    /// How many full connections hold this one back.
+    pub(crate) throttled: Cell<u16>,
+    /// How many switches and pushes wait in the queue: bytes are held for the next owner.
+    pub(crate) changing: Cell<u16>,
+    pub(crate) out: RefCell<OutBuf>,
+    /// Unsent bytes in the layers.
+    pub(crate) below: Cell<usize>,
+    pub(crate) unread: Cell<Vec<u8>>,
+    pub(crate) unread_len: Cell<usize>,
+    pub(crate) received: Cell<u64>,
+    pub(crate) written: Cell<u64>,
+    pub(crate) limits: RefCell<Rc<Limits>>,
+    pub(crate) peer: RefCell<Rc<Peer>>,
+    pub(crate) times: Cell<Times>,
+    pub(crate) timer: Cell<Key>,
+    pub(crate) extra: RefCell<Option<Box<Extra>>>,
+}
+
+impl Connection {
+    pub(crate) fn new(reactor: Reactor, token: Token, peer: Rc<Peer>, limits: Rc<Limits>) -> Self {
+        let now = reactor.0.now();
+        Self {
+            id: ConnectionId::new(reactor.0.loop_id(), token),
+            reactor,
+            token,
+            flags: Flags::default(),
+            frozen: Cell::new(false),
+            throttled: Cell::new(0),
+            changing: Cell::new(0),
+            out: RefCell::default(),
+            below: Cell::new(0),
+            unread: Cell::default(),
+            unread_len: Cell::new(0),
+            received: Cell::new(0),
+            written: Cell::new(0),
+            limits: RefCell::new(limits),
+            peer: RefCell::new(peer),
+            times: Cell::new(Times { active: now, idle: None, deadline: None, phase: None }),
+            timer: Cell::new(Key::NONE),
+            extra: RefCell::default(),
+        }
+    }
+
+    /// Bytes that have not left: plain ones and those in layers.
+    pub(crate) fn unsent(&self) -> usize {
+        self.out.borrow().len() + self.below.get()
+    }
+
+    pub(crate) fn limits(&self) -> Rc<Limits> {
+        self.limits.borrow().clone()
+    }
+
+    /// Notes what few connections have.
+    pub(crate) fn with_extra<T>(&self, f: impl FnOnce(&mut Extra) -> T) -> T {
+        f(self.extra.borrow_mut().get_or_insert_default())
+    }
+
+    /// Bytes wait for the next owner, or nobody may be told yet.
+    pub(crate) fn holds(&self) -> bool {
+        self.changing.get() > 0 || !self.flags.any(Flags::TOLD) || self.flags.any(Flags::PAUSED)
+    }
+
+    /// Closed, condemned or gone: nothing is offered any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.flags.any(Flags::CLOSING | Flags::CONDEMNED | Flags::LOST)
+    }
+
+    /// Whether the driver should read.
+    pub(crate) fn wants_read(&self) -> bool {
+        let f = &self.flags;
+        if f.any(Flags::EOF_SEEN | Flags::CONDEMNED | Flags::LOST | Flags::CONNECTING | Flags::LINGER_FULL) {
+            return false;
+        }
+        if f.any(Flags::CLOSING) {
+            return true;
+        }
+        let held = f.any(Flags::PAUSED | Flags::UNREAD_FULL) || self.throttled.get() > 0;
+        !held && (!f.any(Flags::FULL) || self.limits.borrow().read_while_full)
+    }
+
+    pub(crate) fn touch(&self) {
+        let mut times = self.times.get();
+        times.active = self.reactor.0.now();
+        self.times.set(times);
+    }
+
+    pub(crate) fn change_times(&self, change: impl FnOnce(&mut Times)) {
+        let mut times = self.times.get();
+        change(&mut times);
+        self.times.set(times);
+    }
+
+    /// When something happens to the connection unless bytes move.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let times = self.times.get();
+        if self.flags.any(Flags::CLOSING) {
+            let drain = self.limits.borrow().drain;
+            return times.phase.or_else(|| times.active.checked_add(drain));
+        }
+        let idle = times.idle.and_then(|idle| times.active.checked_add(idle));
+        [idle, times.deadline, times.phase].into_iter().flatten().min()
+    }
+}
+
+impl Transport {
+    /// Sees to it that the timer fires no later than the connection is due. One that fires too early is armed
+    /// again then, so that traffic costs no timer operation.
+    pub(crate) fn arm(&self) {
+        let connection = &*self.0;
+        let Some(due) = connection.due() else { return };
+        let mut timers = connection.reactor.0.timers.borrow_mut();
+        match timers.deadline(connection.timer.get()) {
+            Some(armed) if armed <= due => {}
+            Some(_) => {
+                timers.reset(connection.timer.get(), due);
+            }
+            None => connection.timer.set(timers.insert(due, Due::Connection(self.clone()))),
+        }
+    }
+}

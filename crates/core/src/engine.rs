@@ -1,0 +1,151 @@
+//! [`Engine`]: the loop.
+//!
+//! ```text
+//!        ┌──────────────────────── dispatch ───────────────────────────┐
+//!        │ 1 events    next() → layers.decode → Input → protocol       │
+//!        │ 2 timers    due entries → protocol | wake | run             │
+//!        │ 3 commands  the ended; calls, switches, pushes, connects;   │
+//!        │             other threads' calls; tasks that were woken     │
+//!        │ 4 flush     each dirty connection once: encode → send       │
+//!        └─────────────────────────────────────────────────────────────┘
+//!   wait      until the next timer, or not at all if work is left
+//! ```
+//!
+//! The flush never calls a protocol: what it causes becomes a command of the next turn, and what gets dirty
+//! during a flush waits a turn, so that one fast reader does not hold the loop.
+
+use crate::{
+    Reactor,
+    driver::Driver,
+    remote::Outside,
+    shared::{Entered, Shared, Stop},
+    turn::Turn,
+};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
+
+/// How many events a turn takes from the driver, so that a flood does not keep others from being flushed.
+const EVENTS_MAX: usize = 256;
+/// How many due timers, and how many commands, calls and task polls a turn runs.
+const WORK_MAX: usize = 4096;
+
+/// The loop: what `run` is made of, for hosts with a loop of their own (a GUI, an interpreter).
+///
+/// ```
+/// # use trenza_core::Engine;
+/// # fn drive(driver: Box<dyn trenza_core::driver::Driver>) -> trenza_core::Result {
+/// let mut engine = Engine::new(driver);
+/// engine.enter(|reactor| reactor.stop()); // listen, connect, ...
+/// while engine.dispatch() {
+///     let until = engine.until();
+///     engine.driver().wait(until)?; // touches no user code
+/// }
+/// # Ok(()) }
+/// ```
+pub struct Engine {
+    driver: Box<dyn Driver>,
+    turn: Turn,
+}
+
+impl Engine {
+    /// A loop over a driver.
+    pub fn new(driver: Box<dyn Driver>) -> Self {
+        let outside = Arc::new(Outside::new(driver.waker()));
+        let shared = Rc::new(Shared::new(driver.host(), outside));
+        Self { driver, turn: Turn::new(Reactor(shared)) }
+    }
+
+    /// The driver, to wait on it.
+    pub fn driver(&mut self) -> &mut dyn Driver {
+        &mut *self.driver
+    }
+
+    /// The reactor.
+    pub fn reactor(&self) -> Reactor {
+        self.turn.reactor.clone()
+    }
+
+    /// Runs `f` as if the loop called it, so that [`Reactor::current`] works in it.
+    pub fn enter<T>(&mut self, f: impl FnOnce(&Reactor) -> T) -> T {
+        let reactor = self.reactor();
+        reactor.0.read_clock();
+        let _entered = Entered::new(&reactor);
+        f(&reactor)
+    }
+
+    /// Until when to wait for events; None: without end.
+    pub fn until(&self) -> Option<Instant> {
+        let shared = &self.turn.reactor.0;
+        if shared.has_work() { Some(shared.now()) } else { shared.timers.borrow().first() }
+    }
+
+    /// Runs one turn: what has happened, what is due, what was asked for. False when the loop was stopped and
+    /// everything has ended. Panics of user code are contained: each costs its connection.
+    pub fn dispatch(&mut self) -> bool {
+        let reactor = self.reactor();
+        let _entered = Entered::new(&reactor);
+        reactor.0.read_clock();
+        self.turn.begin(WORK_MAX);
+        let mut left = EVENTS_MAX;
+        self.contained(|engine| engine.events(&mut left));
+        self.contained(Self::timers);
+        self.contained(Self::work);
+        self.turn.begin_flush();
+        self.contained(Self::flush);
+        !self.turn.is_over()
+    }
+
+    /// Runs a part of the turn until it ends without a panic. One `catch_unwind` a batch: one for each callback
+    /// would cost 15 ns each.
+    fn contained(&mut self, mut part: impl FnMut(&mut Self)) {
+        while catch_unwind(AssertUnwindSafe(|| part(self))).is_err() {
+            self.turn.panicked();
+        }
+    }
+
+    fn events(&mut self, left: &mut usize) {
+        while *left > 0 {
+            *left -= 1;
+            self.turn.settle(&mut *self.driver);
+            let Some(event) = self.driver.next() else { return };
+            self.turn.event(event);
+        }
+        self.turn.settle(&mut *self.driver);
+    }
+
+    fn timers(&mut self) {
+        while self.turn.next_timer() {}
+    }
+
+    fn work(&mut self) {
+        if self.turn.reactor.0.stop.get() == Stop::Asked {
+            self.turn.begin_stop(&mut *self.driver);
+        }
+        while self.turn.next_work(&mut *self.driver) {}
+    }
+
+    fn flush(&mut self) {
+        while self.turn.next_flush(&mut *self.driver) {}
+    }
+}
+
+impl Drop for Engine {
+    /// Connections are reset, tasks and what waits in queues are dropped.
+    fn drop(&mut self) {
+        let reactor = self.reactor();
+        let _entered = Entered::new(&reactor);
+        reactor.0.outside.close();
+        self.turn.end(&mut *self.driver);
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("reactor", &self.turn.reactor).finish_non_exhaustive()
+    }
+}

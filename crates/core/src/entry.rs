@@ -1,0 +1,341 @@
+//! [`Entry`]: what the loop keeps of a connection, and how bytes reach its protocol.
+
+use crate::{
+    Limit, Protocol, Reason, Result, Transport,
+    command::Command,
+    connection::Origin,
+    flags::Flags,
+    layer::Layer,
+    shared::Shared,
+    stack::{Decoded, Stack},
+};
+use std::{any::Any, mem, rc::Rc};
+use trenza_wire::{Chunk, Input, OutBuf};
+
+/// A connection in the loop's table: its protocol and what belongs to it. No handle reaches it.
+pub(crate) struct Entry {
+    pub(crate) transport: Transport,
+    pub(crate) protocol: Option<Box<dyn Protocol>>,
+    pub(crate) origin: Origin,
+    pub(crate) stack: Option<Box<Stack>>,
+    pub(crate) guards: Vec<Box<dyn Any>>,
+}
+
+impl Entry {
+    pub(crate) fn new(transport: Transport, origin: Origin) -> Self {
+        Self { transport, protocol: None, origin, stack: None, guards: Vec::new() }
+    }
+
+    fn shared(&self) -> Rc<Shared> {
+        self.transport.0.reactor.0.clone()
+    }
+
+    /// Runs user code on behalf of this connection: a panic in it is charged to the connection.
+    fn charge<T>(&self, f: impl FnOnce() -> T) -> T {
+        let shared = self.shared();
+        shared.running.set(Some(self.transport.0.token));
+        let result = f();
+        shared.running.set(None);
+        result
+    }
+
+    /// Calls the protocol; an error condemns the connection.
+    pub(crate) fn call(&mut self, f: impl FnOnce(&mut dyn Protocol, &Transport) -> Result) {
+        let Some(protocol) = self.protocol.as_deref_mut() else { return };
+        let (transport, shared) = (&self.transport, &self.transport.0.reactor.0);
+        shared.running.set(Some(transport.0.token));
+        let result = f(protocol, transport);
+        shared.running.set(None);
+        if let Err(error) = result {
+            transport.condemn(Reason::Failed(error));
+        }
+    }
+
+    /// Tells a new protocol of its connection, then of what has already come.
+    pub(crate) fn make(&mut self) {
+        self.transport.0.flags.set(Flags::TOLD);
+        self.call(|protocol, transport| protocol.connection_made(transport));
+        self.offer_unread();
+    }
+
+    /// Bytes came from the wire.
+    pub(crate) fn received(&mut self, data: &mut [u8]) {
+        let connection = self.transport.0.clone();
+        connection.received.set(connection.received.get() + data.len() as u64);
+        connection.touch();
+        if connection.flags.any(Flags::CLOSING | Flags::CONDEMNED | Flags::LOST) {
+            return self.discard(data.len());
+        }
+        if self.stack.is_some() {
+            self.decode(|stack, up| stack.decode(data, up));
+        } else {
+            self.deliver(data);
+        }
+    }
+
+    fn discard(&self, len: usize) {
+        let connection = &self.transport.0;
+        let limit = connection.limits.borrow().linger_bytes;
+        let discarded = connection.with_extra(|extra| {
+            extra.discarded = extra.discarded.saturating_add(len as u64);
+            extra.discarded
+        });
+        if discarded > limit && !connection.flags.any(Flags::LINGER_FULL) {
+            connection.flags.set(Flags::LINGER_FULL);
+            self.transport.mark_dirty();
+        }
+    }
+
+    /// Has the layers decode, then delivers what came out.
+    fn decode(&mut self, f: impl FnOnce(&mut Stack, &mut Vec<u8>) -> Result<Decoded>) {
+        let Some(mut stack) = self.stack.take() else { return };
+        let mut up = Vec::new();
+        let before = stack.unsent();
+        let result = self.charge(|| f(&mut stack, &mut up));
+        self.account(before, stack.unsent());
+        self.stack = Some(stack);
+        self.transport.mark_dirty();
+        self.drop_empty_stack();
+        if !up.is_empty() {
+            self.deliver(&up);
+        }
+        let held = self.stack.as_ref().map_or(0, |stack| stack.left());
+        match result {
+            Ok(Decoded::More) if held > self.transport.0.limits.borrow().unread => {
+                self.transport.condemn(Reason::Overflow(Limit::Unread));
+            }
+            Ok(Decoded::More) => {}
+            Ok(Decoded::End) => self.stream_ended(),
+            Err(error) => self.fail_after_flush(Reason::Failed(error)),
+        }
+    }
+
+    fn account(&self, before: usize, after: usize) {
+        let below = &self.transport.0.below;
+        below.set((below.get() + after).saturating_sub(before));
+    }
+
+    /// Without layers the connection costs what it would have cost without them.
+    fn drop_empty_stack(&mut self) {
+        if let Some(mut stack) = self.stack.take_if(|stack| stack.is_empty()) {
+            let connection = &self.transport.0;
+            let mut plain = connection.out.take();
+            let before = stack.unsent();
+            stack.wire.append(&mut plain);
+            connection.out.replace(mem::take(&mut stack.wire));
+            self.account(before, 0);
+        }
+    }
+
+    /// The layers broke: what they have to say leaves first.
+    fn fail_after_flush(&mut self, reason: Reason) {
+        if !self.transport.0.is_over() {
+            drop(self.transport.0.with_extra(|extra| extra.reason.replace(reason)));
+            drop(self.transport.0.out.borrow_mut().take_queued());
+            self.transport.close();
+        }
+    }
+
+    /// Offers new bytes, behind those that were left.
+    fn deliver(&mut self, data: &[u8]) {
+        let connection = self.transport.0.clone();
+        if connection.is_over() {
+            return;
+        }
+        let mut unread = connection.unread.take();
+        if connection.holds() {
+            unread.extend_from_slice(data);
+            return self.keep(unread, None);
+        }
+        let taken;
+        if unread.is_empty() {
+            taken = self.offer(data, false);
+            unread.extend_from_slice(data.get(taken..).unwrap_or_default());
+        } else {
+            unread.extend_from_slice(data);
+            taken = self.offer(&unread, false);
+            unread.drain(..taken);
+        }
+        self.keep(unread, Some(taken));
+    }
+
+    /// Calls the protocol with `data`; gives how much it took.
+    fn offer(&mut self, data: &[u8], eof: bool) -> usize {
+        let connection = self.transport.0.clone();
+        connection.frozen.set(false);
+        connection.unread_len.set(data.len());
+        let unread_max = connection.limits.borrow().unread;
+        let mut input = Input::new(data, &connection.frozen, unread_max);
+        self.call(|protocol, transport| match eof {
+            false => protocol.data_received(transport, &mut input),
+            true => protocol.eof_received(transport, &mut input),
+        });
+        input.taken().min(data.len())
+    }
+
+    /// Puts what was left back and looks at the limit. `offered` is what the protocol took, if it was asked.
+    fn keep(&mut self, mut unread: Vec<u8>, offered: Option<usize>) {
+        let connection = &self.transport.0;
+        let len = unread.len();
+        if len == 0 {
+            unread = Vec::new();
+        }
+        connection.unread_len.set(len);
+        drop(connection.unread.replace(unread));
+        let over = len > connection.limits.borrow().unread;
+        if over != connection.flags.any(Flags::UNREAD_FULL) {
+            if over {
+                connection.flags.set(Flags::UNREAD_FULL)
+            } else {
+                connection.flags.clear(Flags::UNREAD_FULL)
+            }
+            self.transport.mark_dirty();
+        }
+        let asleep = connection.holds() || connection.is_over() || connection.flags.any(Flags::STREAM);
+        match offered {
+            Some(_) if !over || asleep => {}
+            Some(0) => self.transport.condemn(Reason::Overflow(Limit::Unread)),
+            Some(_) => connection.reactor.0.command(Command::Offer(self.transport.clone())),
+            None => {}
+        }
+    }
+
+    /// Offers what was left, and the end of the stream if it has come.
+    pub(crate) fn offer_unread(&mut self) {
+        let connection = self.transport.0.clone();
+        if connection.holds() || connection.is_over() {
+            return;
+        }
+        let mut unread = connection.unread.take();
+        if !unread.is_empty() {
+            let taken = self.offer(&unread, false);
+            unread.drain(..taken);
+            self.keep(unread, Some(taken));
+        }
+        self.tell_eof();
+    }
+
+    /// The wire has ended.
+    pub(crate) fn wire_ended(&mut self) {
+        self.transport.0.flags.set(Flags::EOF_SEEN);
+        self.transport.0.flags.clear(Flags::READING);
+        self.transport.mark_dirty();
+        if self.transport.0.is_over() {
+            return;
+        }
+        let Some(mut stack) = self.stack.take() else { return self.stream_ended() };
+        let mut up = Vec::new();
+        let before = stack.unsent();
+        let result = self.charge(|| stack.eof(&mut up));
+        self.account(before, stack.unsent());
+        self.stack = Some(stack);
+        if !up.is_empty() {
+            self.deliver(&up);
+        }
+        match result {
+            Ok(()) => self.stream_ended(),
+            Err(error) => {
+                tracing::debug!(connection = %self.transport.id(), %error, "truncated");
+                self.fail_after_flush(Reason::Truncated);
+            }
+        }
+    }
+
+    fn stream_ended(&mut self) {
+        if self.protocol.is_none() && !self.transport.0.is_over() {
+            // The layers are not ready and never will be.
+            return self.transport.condemn(Reason::Truncated);
+        }
+        self.transport.0.flags.set(Flags::EOF);
+        self.tell_eof();
+    }
+
+    fn tell_eof(&mut self) {
+        let connection = self.transport.0.clone();
+        let flags = &connection.flags;
+        if !flags.any(Flags::EOF) || flags.any(Flags::EOF_TOLD) || connection.holds() || connection.is_over()
+        {
+            return;
+        }
+        flags.set(Flags::EOF_TOLD);
+        let mut unread = connection.unread.take();
+        let taken = self.offer(&unread, true);
+        unread.drain(..taken);
+        self.keep(unread, None);
+        self.transport.mark_dirty();
+    }
+
+    /// Pushes a layer.
+    pub(crate) fn push(&mut self, layer: Box<dyn Layer>, before: OutBuf) {
+        let connection = self.transport.0.clone();
+        connection.changing.set(connection.changing.get().saturating_sub(1));
+        let limits = connection.limits();
+        if connection.is_over() {
+            return;
+        }
+        let mut stack = self.stack.take().unwrap_or_default();
+        if stack.len() >= limits.layers {
+            self.stack = Some(stack);
+            return self.transport.condemn(Reason::Overflow(Limit::Layers));
+        }
+        let held = stack.unsent() + before.len();
+        if stack.is_empty() {
+            stack.wire.adopt_lent(&mut connection.out.borrow_mut());
+        }
+        stack.push(layer, before, connection.unread.take());
+        connection.unread_len.set(0);
+        self.account(held, stack.unsent());
+        let ready = stack.is_ready();
+        self.stack = Some(stack);
+        if !ready {
+            let until = connection.reactor.0.now() + limits.handshake;
+            connection.change_times(|times| times.phase = Some(until));
+            self.transport.arm();
+        }
+        self.decode(Stack::decode_left);
+        self.look_whether_ready();
+    }
+
+    /// True when nothing stands between the connection and a protocol any more.
+    pub(crate) fn look_whether_ready(&mut self) -> bool {
+        let connection = self.transport.0.clone();
+        if let Some(stack) = &self.stack {
+            if !stack.is_ready() {
+                return false;
+            }
+            let mut peer = (*self.transport.peer()).clone();
+            self.charge(|| stack.describe(&mut peer));
+            if peer != **connection.peer.borrow() {
+                drop(connection.peer.replace(Rc::new(peer)));
+            }
+        }
+        connection.change_times(|times| times.phase = None);
+        true
+    }
+
+    /// Has the layers encode. Gives a piece of a file that must be read first.
+    pub(crate) fn encode(&mut self) -> Option<Chunk> {
+        let mut stack = self.stack.take()?;
+        let connection = self.transport.0.clone();
+        let before = stack.unsent();
+        let result = self.charge(|| stack.encode(&connection));
+        self.account(before, stack.unsent());
+        self.stack = Some(stack);
+        result.unwrap_or_else(|error| {
+            self.fail_after_flush(Reason::Failed(error));
+            None
+        })
+    }
+
+    /// Tells the layers that our side ends.
+    pub(crate) fn end_layers(&mut self) {
+        let Some(mut stack) = self.stack.take() else { return };
+        let before = stack.unsent();
+        let result = self.charge(|| stack.close_write());
+        self.account(before, stack.unsent());
+        self.stack = Some(stack);
+        if let Err(error) = result {
+            self.transport.condemn(Reason::Failed(error));
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The flush: what a connection has to send goes to the driver, and its end is brought about.
+
+use crate::{
+    Reason, Timeout, Transport,
+    command::Command,
+    driver::{Close, Driver},
+    entry::Entry,
+    flags::Flags,
+    turn::Turn,
+};
+use std::{fs::File, io, ops::Range, os::unix::fs::FileExt, sync::Arc};
+use trenza_wire::{Chunk, OutBuf};
+
+impl Turn {
+    pub(crate) fn flush(&mut self, driver: &mut dyn Driver, transport: &Transport) {
+        let flags = &transport.0.flags;
+        flags.clear(Flags::DIRTY);
+        if flags.any(Flags::CONDEMNED | Flags::LOST) {
+            return;
+        }
+        let token = transport.0.token;
+        let Some(entry) = self.entry(token) else { return };
+        if let Some(piece) = entry.encode() {
+            read_piece(transport, piece);
+        }
+        // A layer may have become ready by what it had to say.
+        self.build_if_ready(token);
+        let Some(entry) = self.entry(token) else { return };
+        entry.send(driver);
+        entry.tell_progress();
+        if transport.0.unsent() == 0 {
+            entry.end(driver);
+        }
+        entry.follow_reading(driver);
+    }
+
+    /// A connection's timer fired: something is due, or bytes have moved since it was armed.
+    pub(crate) fn expired(&mut self, transport: &Transport) {
+        let connection = &transport.0;
+        let now = connection.reactor.0.now();
+        let Some(due) = connection.due() else { return };
+        if connection.flags.any(Flags::CONDEMNED | Flags::LOST) {
+            return;
+        }
+        if due > now {
+            return transport.arm();
+        }
+        let times = connection.times.get();
+        if connection.flags.any(Flags::LINGERING) {
+            return transport.end_gracefully();
+        }
+        if connection.flags.any(Flags::CLOSING) {
+            return transport.condemn_late(Reason::TimedOut(Timeout::Drain));
+        }
+        if times.phase.is_some_and(|phase| phase <= now) {
+            return transport.condemn(Reason::TimedOut(Timeout::Handshake));
+        }
+        let which = if times.deadline.is_some_and(|deadline| deadline <= now) {
+            connection.change_times(|times| times.deadline = None);
+            Timeout::Deadline
+        } else {
+            connection.touch();
+            Timeout::Idle
+        };
+        transport.arm();
+        if let Some(entry) = self.entry(connection.token) {
+            entry.call(|protocol, transport| protocol.timed_out(transport, which));
+        }
+    }
+}
+
+impl Entry {
+    /// Hands bytes to the driver. What is dropped on the way may be the user's, so no cell is borrowed meanwhile.
+    fn send(&mut self, driver: &mut dyn Driver) {
+        let connection = self.transport.0.clone();
+        let before = connection.unsent();
+        if let Some(stack) = self.stack.as_deref_mut() {
+            if stack.wire.queued() > 0 {
+                let held = stack.unsent();
+                driver.send(connection.token, &mut stack.wire);
+                let below = connection.below.get() + stack.unsent();
+                connection.below.set(below.saturating_sub(held));
+            }
+        } else if connection.out.borrow().queued() > 0 {
+            let mut out = connection.out.take();
+            driver.send(connection.token, &mut out);
+            let mut meanwhile = connection.out.replace(out);
+            connection.out.borrow_mut().append(&mut meanwhile);
+        }
+        if connection.unsent() < before {
+            connection.touch();
+        }
+    }
+
+    /// Tells those who wait for room or for bytes to leave.
+    fn tell_progress(&self) {
+        let connection = &self.transport.0;
+        let unsent = connection.unsent();
+        if connection.flags.any(Flags::FULL) && unsent <= connection.limits.borrow().low {
+            connection.flags.clear(Flags::FULL);
+            self.transport.hold_back_sources(false);
+            connection.reactor.0.command(Command::Writable(self.transport.clone()));
+        }
+        let left = connection.written.get().saturating_sub(unsent as u64);
+        let fired: Vec<_> = match &mut *connection.extra.borrow_mut() {
+            Some(extra) => extra.flushed.extract_if(.., |(written, _)| *written <= left).collect(),
+            None => return,
+        };
+        fired.into_iter().for_each(|(_, resolver)| resolver.fire(Ok(())));
+    }
+
+    /// Everything has left: goes on with closing.
+    fn end(&mut self, driver: &mut dyn Driver) {
+        let connection = self.transport.0.clone();
+        let flags = &connection.flags;
+        if !flags.any(Flags::CLOSING | Flags::HALF) {
+            return;
+        }
+        if !flags.any(Flags::ENDED) {
+            flags.set(Flags::ENDED);
+            self.end_layers();
+            self.send(driver);
+            if connection.unsent() > 0 {
+                return;
+            }
+        }
+        let eof = flags.any(Flags::EOF_SEEN);
+        if flags.any(Flags::CLOSING) && (eof || connection.limits.borrow().linger.is_zero()) {
+            return self.transport.end_gracefully();
+        }
+        if !flags.any(Flags::FIN_SENT) {
+            flags.set(Flags::FIN_SENT);
+            driver.close(connection.token, Close::Write);
+        }
+        if flags.any(Flags::CLOSING) {
+            self.linger();
+        } else if eof && flags.any(Flags::EOF_TOLD) && connection.unread_len.get() == 0 {
+            drop(connection.with_extra(|extra| extra.reason.replace(Reason::Closed)));
+            self.transport.end_gracefully();
+        }
+    }
+
+    fn linger(&self) {
+        let connection = &self.transport.0;
+        if !connection.flags.any(Flags::LINGERING) {
+            connection.flags.set(Flags::LINGERING);
+            let until = connection.reactor.0.now() + connection.limits.borrow().linger;
+            connection.change_times(|times| times.phase = Some(until));
+            self.transport.arm();
+        }
+    }
+
+    fn follow_reading(&self, driver: &mut dyn Driver) {
+        let connection = &self.transport.0;
+        let (wants, reads) = (connection.wants_read(), connection.flags.any(Flags::READING));
+        if wants != reads {
+            if wants {
+                connection.flags.set(Flags::READING)
+            } else {
+                connection.flags.clear(Flags::READING)
+            }
+            driver.read(connection.token, wants);
+        }
+    }
+
+    /// A piece of a file was read for the layers.
+    pub(crate) fn piece(&mut self, piece: io::Result<Vec<u8>>) {
+        match (piece, self.stack.as_deref_mut()) {
+            (Ok(data), Some(stack)) => {
+                stack.piece(data);
+                self.transport.mark_dirty();
+            }
+            (Ok(_), None) => {}
+            (Err(error), _) => self.transport.condemn_late(Reason::Io(error)),
+        }
+    }
+}
+
+impl Transport {
+    /// Ends with the stored reason; the driver closes without a reset.
+    pub(crate) fn end_gracefully(&self) {
+        let reason = self.0.with_extra(|extra| extra.reason.take()).unwrap_or(Reason::Closed);
+        self.0.flags.set(Flags::GRACEFUL);
+        self.condemn(reason);
+    }
+
+    /// Ends with a reason that counts more than the one of `close()`.
+    fn condemn_late(&self, reason: Reason) {
+        drop(self.0.with_extra(|extra| extra.reason.take()));
+        self.condemn(reason);
+    }
+}
+
+/// Has a piece of a file read on the pool; it comes back as a command.
+fn read_piece(transport: &Transport, piece: Chunk) {
+    let Chunk::File(file, range) = piece else { return };
+    let back = transport.clone();
+    let read = transport.reactor().in_thread(move || Ok(read_at(&file, range)?));
+    read.then(move |data| {
+        let data = data.map_err(|error| match error.downcast::<io::Error>() {
+            Ok(error) => *error,
+            Err(error) => io::Error::other(error),
+        });
+        back.reactor().clone().0.command(Command::Piece(back, data));
+    });
+}
+
+fn read_at(file: &Arc<File>, range: Range<u64>) -> io::Result<Vec<u8>> {
+    let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+    let mut data = vec![0; len];
+    file.read_exact_at(&mut data, range.start)?;
+    Ok(data)
+}
+
+/// The bytes of a connection that has ended, for the caller to drop.
+pub(crate) fn leftovers(transport: &Transport) -> (OutBuf, Vec<u8>) {
+    transport.0.unread_len.set(0);
+    transport.0.below.set(0);
+    (transport.0.out.take(), transport.0.unread.take())
+}

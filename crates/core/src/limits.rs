@@ -1,0 +1,77 @@
+//! [`Limits`]: how much a connection may hold, and [`Counts`]: how much it does.
+
+use std::time::Duration;
+
+/// How much of a connection's data may wait in memory, and for how long its end may be put off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Over so many unsent bytes a connection is full ([`Transport::is_full`](crate::Transport::is_full)).
+    /// Default 64 KiB.
+    pub high: usize,
+    /// Down to so many unsent bytes a full connection is writable again. Default 16 KiB.
+    pub low: usize,
+    /// Most bytes that a protocol may leave unread. Default 64 KiB. Beyond, reading stops while it has paused,
+    /// and the connection is lost with [`Limit::Unread`] when it was offered all and took nothing.
+    pub unread: usize,
+    /// Most bytes in memory that wait to be sent. Default 16 MiB. Beyond, the connection is lost with
+    /// [`Limit::Unsent`]. File ranges do not count, since they are read when they are sent.
+    pub unsent: usize,
+    /// Most layers under one protocol. Default 8.
+    pub layers: usize,
+    /// Keep reading while the out-buffer is over its high mark. Default false, so that request-response
+    /// protocols need no backpressure code.
+    pub read_while_full: bool,
+    /// How long to wait for the peer's FIN after our own. Default 5 s; zero closes at once.
+    pub linger: Duration,
+    /// How many bytes to read and discard meanwhile; then the peer has to stop by itself. Default 1 MiB.
+    pub linger_bytes: u64,
+    /// How long the bytes written before `close()` may make no progress. Default 30 s.
+    pub drain: Duration,
+    /// How long layers may take until they are ready. Default 10 s.
+    pub handshake: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            high: 64 * 1024,
+            low: 16 * 1024,
+            unread: 64 * 1024,
+            unsent: 16 * 1024 * 1024,
+            layers: 8,
+            read_while_full: false,
+            linger: Duration::from_secs(5),
+            linger_bytes: 1024 * 1024,
+            drain: Duration::from_secs(30),
+            handshake: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What a connection has moved and what it holds, in plain bytes (before layers encode and after they decode).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Bytes that came from the driver since the connection began, as they were on the wire.
+    pub received: u64,
+    /// Bytes that the protocol wrote and that have left.
+    pub sent: u64,
+    /// Bytes that wait for the protocol.
+    pub unread: usize,
+    /// Bytes that wait for the peer, in layers too.
+    pub unsent: usize,
+}
+
+/// A limit that was exceeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Limit {
+    /// [`Limits::unread`].
+    #[error("too many unread bytes")]
+    Unread,
+    /// [`Limits::unsent`].
+    #[error("too many unsent bytes")]
+    Unsent,
+    /// [`Limits::layers`].
+    #[error("too many layers")]
+    Layers,
+}

@@ -1,0 +1,151 @@
+//! How a connection ends: everybody who waits is told, and what belonged to it is dropped.
+
+use crate::{
+    Error, Reason, Transport,
+    connection::{Connection, Origin},
+    driver::{Close, Driver, Token},
+    entry::Entry,
+    flags::Flags,
+    flush::leftovers,
+    protocol::Protocol,
+    turn::{Slot, Turn},
+};
+use std::{
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+/// Runs user code whose panic must not keep the rest from being done; false when it panicked.
+pub(crate) fn contained(what: &str, f: impl FnOnce()) -> bool {
+    let ended = catch_unwind(AssertUnwindSafe(f)).is_ok();
+    if !ended {
+        tracing::error!("{what} panicked");
+    }
+    ended
+}
+
+impl Turn {
+    /// Ends a condemned connection.
+    pub(crate) fn finish(&mut self, driver: &mut dyn Driver, transport: &Transport) {
+        let connection = &*transport.0;
+        if connection.flags.any(Flags::LOST) {
+            return;
+        }
+        connection.flags.set(Flags::LOST);
+        connection.frozen.set(true);
+        let how = if connection.flags.any(Flags::GRACEFUL) { Close::Graceful } else { Close::Abort };
+        driver.close(connection.token, how);
+        let slot = self.place(connection.token, Slot::Free);
+        connection.reactor.0.strike(connection);
+        drop(connection.reactor.0.timers.borrow_mut().remove(connection.timer.get()));
+        self.one_less();
+        let reason = connection.with_extra(|extra| extra.reason.take()).unwrap_or(Reason::Aborted);
+        tracing::debug!(connection = %connection.id, %reason, "lost");
+        if connection.flags.any(Flags::FULL) {
+            transport.hold_back_sources(false);
+        }
+        if let Slot::Connection(entry) = slot {
+            entry.lose(reason);
+        }
+        tell_waiting(connection);
+        let leftovers = leftovers(transport);
+        contained("a drop", || drop(leftovers));
+    }
+
+    /// The loop ends: everything that is left is dropped.
+    pub(crate) fn end(&mut self, driver: &mut dyn Driver) {
+        self.reactor.0.stop.set(crate::shared::Stop::Begun);
+        for index in 0..self.slots.len() {
+            let Some(slot) = self.slots.get_mut(index) else { break };
+            match mem::replace(slot, Slot::Free) {
+                Slot::Free => {}
+                Slot::Listener(listener) => {
+                    if let Some(token) = listener.state.token.take() {
+                        driver.close(token, Close::Abort);
+                    }
+                    contained("a drop", || drop(listener));
+                }
+                Slot::Connecting(generation, connector) => {
+                    driver.close(Token { index: index as u32, generation }, Close::Abort);
+                    contained("a drop", || drop(connector));
+                }
+                Slot::Connection(entry) => {
+                    let transport = entry.transport.clone();
+                    transport.condemn(Reason::Stopped);
+                    drop(self.place(transport.0.token, Slot::Connection(entry)));
+                    self.finish(driver, &transport);
+                }
+            }
+        }
+        for task in self.tasks.drain() {
+            contained("a drop", || drop(task));
+        }
+        self.flushing.clear();
+        // What is dropped may queue more; twice is enough unless somebody insists, and then it leaks.
+        for _ in 0..2 {
+            let left = self.reactor.0.drain();
+            contained("a drop", || drop(left));
+        }
+    }
+}
+
+impl Entry {
+    /// Tells the protocol and whoever made the connection, then drops what belonged to it.
+    fn lose(mut self, reason: Reason) {
+        let transport = self.transport.clone();
+        if transport.0.flags.any(Flags::TOLD)
+            && let Some(protocol) = self.protocol.as_deref_mut()
+        {
+            contained("connection_lost", || protocol.connection_lost(&transport, &reason));
+        }
+        contained("a drop", || drop(self.protocol));
+        match self.origin {
+            Origin::Port(port) => port.leave(),
+            Origin::Connect(connector) => {
+                contained("a drop", || connector.done(Err(Error::from(reason))));
+            }
+            Origin::Told => {}
+        }
+        contained("a drop", || drop(self.stack));
+        for guard in self.guards {
+            contained("a drop", || drop(guard));
+        }
+    }
+
+    /// Gives the connection to another protocol.
+    pub(crate) fn switch(&mut self, next: Box<dyn Protocol>) {
+        let connection = self.transport.0.clone();
+        connection.changing.set(connection.changing.get().saturating_sub(1));
+        if connection.is_over() {
+            return;
+        }
+        connection.flags.clear(Flags::PAUSED | Flags::EOF_TOLD);
+        connection.change_times(|times| (times.idle, times.deadline) = (None, None));
+        if let Some(mut former) = self.protocol.replace(next) {
+            let transport = self.transport.clone();
+            contained("connection_lost", || former.connection_lost(&transport, &Reason::Switched));
+            contained("a drop", || drop(former));
+        }
+        if connection.flags.any(Flags::CONDEMNED) {
+            // It never heard of the connection, so it is not told of its end either.
+            let next = self.protocol.take();
+            contained("a drop", || drop(next));
+            return;
+        }
+        self.transport.mark_dirty();
+        self.make();
+    }
+}
+
+/// Those who wait for the connection are told or cancelled.
+fn tell_waiting(connection: &Connection) {
+    let Some(extra) = connection.extra.take() else { return };
+    for (_, resolver) in extra.flushed {
+        resolver.fire(Err("the connection ended before everything was sent".into()));
+    }
+    for cancel in extra.cancels {
+        if let Some(cancel) = cancel.upgrade() {
+            cancel.cancel();
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! [`Port`]: a listener seen from outside.
+
+use crate::{Addr, Deferred, Reactor, Resolver, command::Command, driver::Token, endpoint::MakeLayers};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    rc::Rc,
+};
+
+/// What a port's handles share with the loop. The factory is not in here: the loop owns it.
+pub(crate) struct PortState {
+    pub(crate) addr: Addr,
+    pub(crate) token: Cell<Option<Token>>,
+    pub(crate) layers: Option<MakeLayers>,
+    pub(crate) paused: Cell<bool>,
+    pub(crate) stopped: Cell<bool>,
+    /// How many of its connections are there.
+    pub(crate) live: Cell<usize>,
+    pub(crate) waiting: RefCell<Vec<Resolver<()>>>,
+}
+
+impl PortState {
+    /// One connection less. When the last one of a stopped port is gone, those who wait are told.
+    pub(crate) fn leave(&self) {
+        self.live.set(self.live.get().saturating_sub(1));
+        self.tell_if_done();
+    }
+
+    pub(crate) fn tell_if_done(&self) {
+        if self.stopped.get() && self.live.get() == 0 {
+            let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
+            waiting.into_iter().for_each(|resolver| resolver.fire(Ok(())));
+        }
+    }
+}
+
+/// A listener seen from outside. Dropping it changes nothing: the port goes on.
+#[derive(Clone)]
+pub struct Port {
+    pub(crate) reactor: Reactor,
+    pub(crate) state: Rc<PortState>,
+}
+
+impl Port {
+    /// The address it listens on; with port 0 asked for, the one that it got.
+    pub fn addr(&self) -> Addr {
+        self.state.addr.clone()
+    }
+
+    /// Stops accepting; its connections hear [`Protocol::stopping`](crate::Protocol::stopping). Fires when the last
+    /// of them is gone. Dropping the result does not undo it.
+    pub fn stop(&self) -> Deferred<()> {
+        let (deferred, resolver) = self.reactor.deferred();
+        self.state.waiting.borrow_mut().push(resolver);
+        self.reactor.0.command(Command::StopPort(self.state.clone()));
+        deferred
+    }
+
+    /// Stops accepting for now; new connections wait in the system's backlog.
+    pub fn pause(&self) {
+        self.state.paused.set(true);
+        self.reactor.0.command(Command::Accept);
+    }
+
+    /// Accepts again.
+    pub fn resume(&self) {
+        self.state.paused.set(false);
+        self.reactor.0.command(Command::Accept);
+    }
+
+    /// How many of its connections are there.
+    pub fn connections(&self) -> usize {
+        self.state.live.get()
+    }
+}
+
+impl fmt::Debug for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Port({})", self.state.addr)
+    }
+}

@@ -1,0 +1,133 @@
+//! [`Protocol`]: one side of one connection, and [`Factory`], which makes them.
+
+use crate::{Reason, Result, Timeout, Transport};
+use std::any::Any;
+use trenza_wire::Input;
+
+/// One side of one connection. Only [`data_received`](Protocol::data_received) is required.
+///
+/// The loop owns protocols and calls them with `&mut self`; no handle ever does, so a protocol is never
+/// re-entered. An `Err` from any callback aborts the connection and drops what was not sent yet (to answer
+/// first: write, [`close`](Transport::close), `Ok`). A panic does the same; `connection_lost` follows both.
+///
+/// ```text
+///              ┌─────────────────────── switch_to ───────────────────────┐
+/// build ─▶ connection_made ─▶ data_received* ─▶ eof_received ─▶ connection_lost
+///                               writable* timed_out* stopping?
+/// ```
+pub trait Protocol: Any {
+    /// The connection is there, layers are ready.
+    ///
+    /// # Errors
+    /// Aborts the connection.
+    fn connection_made(&mut self, _transport: &Transport) -> Result {
+        Ok(())
+    }
+
+    /// Bytes came, or are offered again. What is not taken from `input` is kept by the connection and offered
+    /// when more comes, after [`Transport::resume`] and at the end of the peer's stream.
+    ///
+    /// # Errors
+    /// Aborts the connection.
+    fn data_received(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result;
+
+    /// The peer will send no more; `input` is what was left unread. Default: close.
+    ///
+    /// # Errors
+    /// Aborts the connection.
+    fn eof_received(&mut self, transport: &Transport, _input: &mut Input<'_>) -> Result {
+        transport.close();
+        Ok(())
+    }
+
+    /// The out-buffer went from full to low.
+    ///
+    /// # Errors
+    /// Aborts the connection.
+    fn writable(&mut self, _transport: &Transport) -> Result {
+        Ok(())
+    }
+
+    /// [`Transport::set_timeout`] or [`Transport::set_deadline`] ran out. Default: abort.
+    ///
+    /// # Errors
+    /// Aborts the connection.
+    fn timed_out(&mut self, transport: &Transport, which: Timeout) -> Result {
+        transport.condemn(Reason::TimedOut(which));
+        Ok(())
+    }
+
+    /// The reactor or the port is stopping: finish what you are at, then close. Default: close.
+    ///
+    /// # Errors
+    /// Aborts the connection.
+    fn stopping(&mut self, transport: &Transport) -> Result {
+        transport.close();
+        Ok(())
+    }
+
+    /// Exactly once, last, also after an error or a panic.
+    fn connection_lost(&mut self, _transport: &Transport, _reason: &Reason) {}
+
+    /// A protocol that wraps another shows it here, so that [`Handle`](crate::Handle)s reach it.
+    fn inner(&mut self) -> Option<&mut dyn Protocol> {
+        None
+    }
+}
+
+impl Protocol for Box<dyn Protocol> {
+    fn connection_made(&mut self, transport: &Transport) -> Result {
+        (**self).connection_made(transport)
+    }
+    fn data_received(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
+        (**self).data_received(transport, input)
+    }
+    fn eof_received(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
+        (**self).eof_received(transport, input)
+    }
+    fn writable(&mut self, transport: &Transport) -> Result {
+        (**self).writable(transport)
+    }
+    fn timed_out(&mut self, transport: &Transport, which: Timeout) -> Result {
+        (**self).timed_out(transport, which)
+    }
+    fn stopping(&mut self, transport: &Transport) -> Result {
+        (**self).stopping(transport)
+    }
+    fn connection_lost(&mut self, transport: &Transport, reason: &Reason) {
+        (**self).connection_lost(transport, reason);
+    }
+    fn inner(&mut self) -> Option<&mut dyn Protocol> {
+        Some(&mut **self)
+    }
+}
+
+/// Makes a protocol for each connection of a port.
+///
+/// A closure is enough where nothing needs to be told at the end: see
+/// [`Reactor::listen`](crate::Reactor::listen).
+pub trait Factory: 'static {
+    /// The protocol for a connection whose layers are ready. None refuses it; so does closing or aborting the
+    /// transport. Nothing else is called then.
+    fn build(&mut self, transport: &Transport) -> Option<Box<dyn Protocol>>;
+
+    /// The port was stopped.
+    fn stopped(&mut self) {}
+}
+
+/// A closure as a factory.
+pub(crate) struct Build<F>(pub(crate) F);
+
+impl<P: Protocol, F: FnMut(&Transport) -> P + 'static> Factory for Build<F> {
+    fn build(&mut self, transport: &Transport) -> Option<Box<dyn Protocol>> {
+        Some(Box::new((self.0)(transport)))
+    }
+}
+
+/// Finds the protocol of type `P` in `protocol` or in what it wraps.
+pub(crate) fn find<P: Protocol>(protocol: &mut dyn Protocol) -> Option<&mut P> {
+    if (&*protocol as &dyn Any).is::<P>() {
+        return (protocol as &mut dyn Any).downcast_mut();
+    }
+    find(protocol.inner()?)
+}

@@ -1,0 +1,266 @@
+//! [`Reactor`]: what a program asks the loop for.
+
+use crate::{
+    ConnectionId, Deferred, Endpoint, Factory, IntoEndpoint, Limits, Port, Protocol, Remote, RemoteResolver,
+    Resolver, Result, Sleep, Stream, Timer, Transport,
+    command::Command,
+    connect,
+    endpoint::ListenPlace,
+    port::PortState,
+    protocol::Build,
+    shared::{Shared, Stop, current},
+    stream::StreamEnd,
+    task::Task,
+    timer::Due,
+};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+    time::{Duration, Instant, SystemTime},
+};
+
+/// What a program asks the loop for: ports, connections, timers, tasks. A cheap clone, not `Send`.
+///
+/// Every method only queues or reads; see [`Remote`] for other threads.
+#[derive(Clone)]
+pub struct Reactor(pub(crate) Rc<Shared>);
+
+impl Reactor {
+    /// The reactor that calls this code.
+    ///
+    /// # Panics
+    /// Outside of every callback and coroutine.
+    pub fn current() -> Self {
+        Self::try_current().expect("Reactor::current() outside of a reactor's callback or coroutine")
+    }
+
+    /// The reactor that calls this code, if one does.
+    pub fn try_current() -> Option<Self> {
+        current()
+    }
+
+    /// Listens, and builds a protocol for each connection.
+    ///
+    /// # Errors
+    /// The endpoint does not follow the grammar; the address is taken, not ours or not permitted.
+    pub fn listen<P: Protocol>(
+        &self,
+        on: impl IntoEndpoint,
+        build: impl FnMut(&Transport) -> P + 'static,
+    ) -> Result<Port> {
+        self.listen_with(on, Build(build))
+    }
+
+    /// Listens with a factory.
+    ///
+    /// # Errors
+    /// Those of [`Reactor::listen`].
+    pub fn listen_with(&self, on: impl IntoEndpoint, factory: impl Factory) -> Result<Port> {
+        let endpoint = on.into_endpoint()?;
+        let bound = match endpoint.listen_place()? {
+            ListenPlace::Address(bind) => {
+                self.0.host.bind(&bind).map_err(|error| in_use(&endpoint, error))?
+            }
+            ListenPlace::Socket(socket) => self.0.host.adopt(socket)?,
+        };
+        let state = Rc::new(PortState {
+            addr: bound.addr.clone(),
+            token: Cell::new(None),
+            layers: endpoint.layers(),
+            paused: Cell::new(false),
+            stopped: Cell::new(false),
+            live: Cell::new(0),
+            waiting: RefCell::default(),
+        });
+        self.0.command(Command::Listen(bound, state.clone(), Box::new(factory)));
+        Ok(Port { reactor: self.clone(), state })
+    }
+
+    /// Listens, and runs a coroutine for each connection. Its error aborts the connection.
+    ///
+    /// # Errors
+    /// Those of [`Reactor::listen`].
+    pub fn serve<F: Future<Output = Result> + 'static>(
+        &self,
+        on: impl IntoEndpoint,
+        mut coroutine: impl FnMut(Stream) -> F + 'static,
+    ) -> Result<Port> {
+        self.listen(on, move |transport| {
+            let (stream, end) = StreamEnd::pair(transport);
+            transport.spawn(coroutine(stream));
+            end
+        })
+    }
+
+    /// Connects, and builds a protocol when the connection is there and its layers are ready. A failure never
+    /// builds one.
+    pub fn connect<P: Protocol>(
+        &self,
+        to: impl IntoEndpoint,
+        build: impl FnOnce(&Transport) -> P + 'static,
+    ) -> Deferred<Transport> {
+        let endpoint = to.into_endpoint();
+        match endpoint.and_then(|endpoint| Ok((endpoint.connect_place()?, endpoint.layers()))) {
+            Ok((place, layers)) => connect::connect(self, place, layers, build),
+            Err(error) => {
+                let (deferred, resolver) = self.deferred();
+                resolver.fire(Err(error));
+                deferred
+            }
+        }
+    }
+
+    /// Connects, for a coroutine.
+    pub fn open(&self, to: impl IntoEndpoint) -> Deferred<Stream> {
+        let (deferred, resolver) = self.deferred();
+        let made = Rc::new(Cell::new(None));
+        let stream = made.clone();
+        let connected = self.connect(to, move |transport| {
+            let (stream, end) = StreamEnd::pair(transport);
+            made.set(Some(stream));
+            end
+        });
+        // The inner operation lives in the outer one's cancellation, so that dropping one drops the other.
+        let shared = self.0.clone();
+        let task = Task::new(&shared, None, async move {
+            let result = connected.await;
+            let stream = stream.take().ok_or_else(|| "no stream was made".into());
+            resolver.fire(result.and(stream));
+        });
+        deferred.on_cancel_guard(task.cancel_on_drop(&shared));
+        shared.command(Command::Spawn(task));
+        deferred
+    }
+
+    /// Calls `f` later, unless the timer is dropped.
+    pub fn call_later(&self, delay: Duration, f: impl FnOnce() + 'static) -> Timer {
+        Timer::new(self.0.clone(), self.now() + delay, Due::Call(Box::new(f)))
+    }
+
+    /// Runs a coroutine. Dropping the result drops the coroutine; a panic in it is an error of the result.
+    pub fn spawn<T: 'static>(&self, task: impl Future<Output = Result<T>> + 'static) -> Deferred<T> {
+        let (deferred, resolver) = self.deferred();
+        let task = Task::new(&self.0, None, async move { resolver.fire(task.await) });
+        deferred.on_cancel_guard(task.cancel_on_drop(&self.0));
+        self.0.command(Command::Spawn(task));
+        deferred
+    }
+
+    /// Runs blocking code on the thread pool. Its panic, and a pool whose queue is full, are errors. Dropping the
+    /// result drops the answer, not the work.
+    pub fn in_thread<T: Send + 'static>(
+        &self,
+        f: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Deferred<T> {
+        let (deferred, resolver) = RemoteResolver::pair(self);
+        let job = move || {
+            let result = catch_unwind(AssertUnwindSafe(f));
+            resolver.fire(result.unwrap_or_else(|_| Err("a blocking call panicked".into())));
+        };
+        match self.0.host.run(Box::new(job)) {
+            Ok(()) => deferred,
+            Err(error) => {
+                drop(deferred);
+                let (deferred, resolver) = self.deferred();
+                resolver.fire(Err(error.into()));
+                deferred
+            }
+        }
+    }
+
+    /// A result that somebody will give later, and the means to give it.
+    pub fn deferred<T: 'static>(&self) -> (Deferred<T>, Resolver<T>) {
+        Deferred::new(self.0.clone())
+    }
+
+    /// Like [`Reactor::deferred`], for a result from another thread.
+    pub fn remote_resolver<T: Send + 'static>(&self) -> (Deferred<T>, RemoteResolver<T>) {
+        RemoteResolver::pair(self)
+    }
+
+    /// A pause for a coroutine.
+    pub fn sleep(&self, delay: Duration) -> Sleep {
+        Sleep::new(self.0.clone(), delay)
+    }
+
+    /// The loop's monotonic time: read once a turn; virtual in the simulator.
+    pub fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    /// The wall clock; virtual in the simulator.
+    pub fn wall(&self) -> SystemTime {
+        self.0.host.wall()
+    }
+
+    /// Fills `into` with random bytes, fit for secrets; from the seed in the simulator.
+    pub fn random(&self, into: &mut [u8]) {
+        self.0.host.random(into);
+    }
+
+    /// The connection of that name, if it is of this loop and has not ended.
+    pub fn connection(&self, id: ConnectionId) -> Option<Transport> {
+        self.0.connection(id)
+    }
+
+    /// All connections, those whose layers are not ready included.
+    pub fn connections(&self) -> Vec<Transport> {
+        self.0.connections()
+    }
+
+    /// The way in for other threads.
+    pub fn remote(&self) -> Remote {
+        Remote(self.0.outside.clone())
+    }
+
+    /// Stops the loop: ports stop accepting, protocols hear [`Protocol::stopping`], and what is not done after
+    /// [`Reactor::set_grace`] is aborted with [`Reason::Stopped`](crate::Reason::Stopped).
+    pub fn stop(&self) {
+        if self.0.stop.get() == Stop::Running {
+            self.0.stop.set(Stop::Asked);
+        }
+    }
+
+    /// True from `stop()` on.
+    pub fn is_stopping(&self) -> bool {
+        self.0.stop.get() != Stop::Running
+    }
+
+    /// How long protocols have to finish after `stop()`. Default 10 s.
+    pub fn set_grace(&self, grace: Duration) {
+        self.0.grace.set(grace);
+    }
+
+    /// How many connections the loop holds at most. Default 10,000. Beyond, ports stop accepting, so that new ones
+    /// wait in the system's backlog.
+    pub fn set_connections_max(&self, max: usize) {
+        self.0.connections_max.set(max);
+    }
+
+    /// The limits of new connections.
+    pub fn set_limits(&self, limits: Limits) {
+        *self.0.limits.borrow_mut() = Rc::new(limits);
+    }
+
+    /// Answers a remote resolver; None: it was dropped.
+    pub(crate) fn resolve<T: 'static>(&self, number: u64, result: Option<Result<T>>) {
+        let waiting = self.0.waiting.borrow_mut().remove(&number);
+        if let (Some(Ok(resolver)), Some(result)) = (waiting.map(|any| any.downcast::<Resolver<T>>()), result)
+        {
+            resolver.fire(result);
+        }
+    }
+}
+
+fn in_use(endpoint: &Endpoint, error: std::io::Error) -> crate::Error {
+    std::io::Error::new(error.kind(), format!("cannot listen on {endpoint:?}: {error}")).into()
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor").field("connections", &self.0.connection_count()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,171 @@
+//! [`Tasks`]: coroutines that the loop polls, [`Sleep`] and [`timeout`].
+
+use crate::{
+    Map, Result, Transport,
+    command::Command,
+    remote::Outside,
+    shared::Shared,
+    timer::{Due, Timer},
+};
+use std::{
+    cell::Cell,
+    fmt,
+    future::{Future, IntoFuture, poll_fn},
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    time::{Duration, Instant},
+};
+
+/// Puts its task into the queue, once until it was polled.
+struct TaskWaker {
+    number: u64,
+    queued: AtomicBool,
+    outside: Arc<Outside>,
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.queued.swap(true, Ordering::AcqRel) {
+            self.outside.woken(self.number);
+        }
+    }
+}
+
+/// A coroutine on its way to the loop.
+pub(crate) struct Task {
+    /// The connection that ends with its panic.
+    pub(crate) transport: Option<Transport>,
+    future: Pin<Box<dyn Future<Output = ()>>>,
+    waker: Arc<TaskWaker>,
+}
+
+impl Task {
+    pub(crate) fn new(
+        shared: &Shared,
+        transport: Option<Transport>,
+        future: impl Future<Output = ()> + 'static,
+    ) -> Self {
+        let waker = TaskWaker {
+            number: shared.next_serial(),
+            queued: AtomicBool::new(false),
+            outside: shared.outside.clone(),
+        };
+        Self { transport, future: Box::pin(future), waker: Arc::new(waker) }
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.waker.number
+    }
+
+    /// A guard that ends the task.
+    pub(crate) fn cancel_on_drop(&self, shared: &Rc<Shared>) -> impl Sized + 'static + use<> {
+        struct Guard(Rc<Shared>, u64);
+        impl Drop for Guard {
+            fn drop(&mut self) {
+                self.0.command(Command::Drop(self.1));
+            }
+        }
+        Guard(shared.clone(), self.number())
+    }
+
+    /// Polls it; true when it has ended.
+    pub(crate) fn poll(&mut self) -> bool {
+        self.waker.queued.store(false, Ordering::Release);
+        let waker = Waker::from(self.waker.clone());
+        self.future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
+    }
+}
+
+/// The loop's tasks by number.
+#[derive(Default)]
+pub(crate) struct Tasks(Map<u64, Task>);
+
+impl Tasks {
+    /// Takes a task in and has it polled.
+    pub(crate) fn insert(&mut self, task: Task) {
+        task.waker.wake_by_ref();
+        self.0.insert(task.number(), task);
+    }
+
+    /// Takes a task back in after it was polled.
+    pub(crate) fn put_back(&mut self, task: Task) {
+        self.0.insert(task.number(), task);
+    }
+
+    pub(crate) fn take(&mut self, number: u64) -> Option<Task> {
+        self.0.remove(&number)
+    }
+
+    /// All tasks, oldest first, for the end of the loop.
+    pub(crate) fn drain(&mut self) -> Vec<Task> {
+        let mut tasks: Vec<_> = self.0.drain().map(|(_, task)| task).collect();
+        tasks.sort_by_key(Task::number);
+        tasks
+    }
+}
+
+/// A pause in a coroutine. Made by [`Reactor::sleep`](crate::Reactor::sleep).
+pub struct Sleep {
+    shared: Rc<Shared>,
+    until: Instant,
+    timer: Cell<Option<Timer>>,
+}
+
+impl Sleep {
+    pub(crate) fn new(shared: Rc<Shared>, delay: Duration) -> Self {
+        let until = shared.now() + delay;
+        Self { shared, until, timer: Cell::new(None) }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.until <= self.shared.now() {
+            return Poll::Ready(());
+        }
+        let timer = Timer::new(self.shared.clone(), self.until, Due::Wake(cx.waker().clone()));
+        drop(self.timer.replace(Some(timer)));
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep").field("until", &self.until).finish_non_exhaustive()
+    }
+}
+
+/// The time given to [`timeout`] ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not done after {0:?}")]
+pub struct TimedOut(pub Duration);
+
+/// Waits for `f`, but no longer than `after`; then `f` is dropped, which cancels what it was at.
+///
+/// # Errors
+/// Those of `f`; [`TimedOut`].
+///
+/// # Panics
+/// Outside of a coroutine or callback of a reactor.
+pub async fn timeout<T>(after: Duration, f: impl IntoFuture<Output = Result<T>>) -> Result<T> {
+    let mut sleep = pin!(crate::Reactor::current().sleep(after));
+    let mut f = pin!(f.into_future());
+    poll_fn(move |cx| {
+        if let Poll::Ready(result) = f.as_mut().poll(cx) {
+            return Poll::Ready(result);
+        }
+        sleep.as_mut().poll(cx).map(|()| Err(TimedOut(after).into()))
+    })
+    .await
+}

@@ -1,0 +1,359 @@
+//! [`Transport`]: a connection seen from outside.
+
+use crate::{
+    ConnectionId, Counts, Deferred, Handle, Layer, Limit, Limits, Peer, Protocol, Reactor, Reason, Result,
+    Stream, command::Command, connection::Connection, flags::Flags, stream::StreamEnd, task::Task,
+};
+use bytes::Bytes;
+use std::{
+    fmt,
+    fs::File,
+    future::Future,
+    hash::{Hash, Hasher},
+    io::Write,
+    ops::Range,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+/// A connection seen from outside: one `Rc`, `Eq + Hash`, cheap to clone.
+///
+/// Every method only queues or reads; none calls a protocol. All are harmless on a connection that has ended.
+#[derive(Clone)]
+pub struct Transport(pub(crate) Rc<Connection>);
+
+impl Transport {
+    /// Queues a copy of `data`, which leaves at the end of the turn. Never blocks, never fails.
+    ///
+    /// Beyond [`Limits::unsent`] the bytes are dropped and the connection ends with
+    /// [`Reason::Overflow`]([`Limit::Unsent`]). After `close`, `close_write` or `abort` they are dropped.
+    pub fn write(&self, data: &[u8]) {
+        if self.accepts(data.len()) {
+            self.0.out.borrow_mut().push_slice(data);
+            self.wrote(data.len());
+        }
+    }
+
+    /// Queues large or shared bytes without a copy; otherwise like [`Transport::write`].
+    pub fn write_bytes(&self, data: Bytes) {
+        let len = data.len();
+        if self.accepts(len) {
+            self.0.out.borrow_mut().push_bytes(data);
+            self.wrote(len);
+        }
+    }
+
+    /// Makes `write!(transport, ...)?` work.
+    ///
+    /// # Errors
+    /// Only when a `Display` fails.
+    pub fn write_fmt(&self, args: fmt::Arguments<'_>) -> Result {
+        let mut text = Vec::new();
+        text.write_fmt(args)?;
+        self.write(&text);
+        Ok(())
+    }
+
+    /// Queues a range of a file, in bytes from its start, by `sendfile` where no layer transforms it.
+    ///
+    /// It is read when it is sent, so it does not count against [`Limits::unsent`]. A file that is shorter than
+    /// its range then aborts the connection with [`Reason::Io`] (`UnexpectedEof`).
+    pub fn send_file(&self, file: impl Into<Arc<File>>, range: Range<u64>) {
+        let len = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+        if self.accepts(0) {
+            self.0.out.borrow_mut().push_file(file.into(), range);
+            self.wrote(len);
+        }
+    }
+
+    /// Queues everything in `out`, in order; the rest is like [`Transport::write`].
+    pub fn send(&self, out: &mut trenza_wire::OutBuf) {
+        let (len, in_memory) = (out.queued(), out.in_memory());
+        if self.accepts(in_memory) {
+            self.0.out.borrow_mut().append(out);
+            self.wrote(len);
+        }
+    }
+
+    /// Sends what was written, then FIN; reads and discards until the peer's FIN (see [`Limits::linger`]), then
+    /// closes. Without this a reply to a peer that is still sending is cut short by a reset.
+    pub fn close(&self) {
+        let flags = &self.0.flags;
+        if self.0.is_over() {
+            return;
+        }
+        flags.set(Flags::CLOSING);
+        self.0.frozen.set(true);
+        let reason = if flags.any(Flags::EOF_TOLD) { Reason::PeerClosed } else { Reason::Closed };
+        self.0.with_extra(|extra| {
+            extra.reason.get_or_insert(reason);
+        });
+        self.0.change_times(|times| {
+            times.phase = None;
+            times.active = self.0.reactor.0.now();
+        });
+        self.arm();
+        self.mark_dirty();
+    }
+
+    /// Sends what was written, then FIN; receiving goes on.
+    pub fn close_write(&self) {
+        if !self.0.is_over() && !self.0.flags.any(Flags::HALF) {
+            self.0.flags.set(Flags::HALF);
+            self.mark_dirty();
+        }
+    }
+
+    /// Ends the connection at once, by RST; what was not sent is dropped.
+    pub fn abort(&self) {
+        self.condemn(Reason::Aborted);
+    }
+
+    /// Stops reading; the input that is being read finds nothing more. Bytes that come all the same are kept.
+    pub fn pause(&self) {
+        self.0.frozen.set(true);
+        if !self.0.flags.any(Flags::PAUSED) {
+            self.0.flags.set(Flags::PAUSED);
+            self.mark_dirty();
+        }
+    }
+
+    /// Reads again, and offers unread bytes again, also when nothing was paused ("I can take more now").
+    pub fn resume(&self) {
+        if self.0.is_over() {
+            return;
+        }
+        self.0.flags.clear(Flags::PAUSED);
+        self.mark_dirty();
+        self.0.reactor.0.command(Command::Offer(self.clone()));
+    }
+
+    /// True from the moment that unsent bytes exceed [`Limits::high`] until they are down to [`Limits::low`].
+    pub fn is_full(&self) -> bool {
+        self.0.flags.any(Flags::FULL)
+    }
+
+    /// True until the connection was closed, aborted or lost.
+    pub fn is_open(&self) -> bool {
+        !self.0.is_over()
+    }
+
+    /// Fires when all bytes written so far were taken by the system; an error when the connection ends first.
+    pub fn flushed(&self) -> Deferred<()> {
+        let (deferred, resolver) = self.0.reactor.deferred();
+        if self.0.flags.any(Flags::LOST | Flags::CONDEMNED) {
+            resolver.fire(Err("the connection has ended".into()));
+        } else if self.0.unsent() == 0 {
+            resolver.fire(Ok(()));
+        } else {
+            self.0.with_extra(|extra| extra.flushed.push((self.0.written.get(), resolver)));
+        }
+        deferred
+    }
+
+    /// What the connection has moved and what it holds.
+    pub fn counts(&self) -> Counts {
+        let unsent = self.0.unsent();
+        let out = self.0.out.borrow().len() as u64;
+        Counts {
+            received: self.0.received.get(),
+            sent: self.0.written.get().saturating_sub(out),
+            unread: self.0.unread_len.get(),
+            unsent,
+        }
+    }
+
+    /// While this connection is full, `source` does not read. Ends with either connection.
+    pub fn throttle(&self, source: &Self) {
+        self.0.with_extra(|extra| extra.sources.push(source.id()));
+        if self.is_full() {
+            source.hold_back(true);
+        }
+    }
+
+    /// Undoes one [`Transport::throttle`].
+    pub fn unthrottle(&self, source: &Self) {
+        let held = self.0.with_extra(|extra| {
+            let place = extra.sources.iter().position(|id| *id == source.id());
+            place.map(|place| extra.sources.swap_remove(place)).is_some()
+        });
+        if held && self.is_full() {
+            source.hold_back(false);
+        }
+    }
+
+    /// Replaces the limits.
+    pub fn set_limits(&self, limits: Limits) {
+        *self.0.limits.borrow_mut() = Rc::new(limits);
+        self.arm();
+        self.mark_dirty();
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> Rc<Limits> {
+        self.0.limits()
+    }
+
+    /// Calls [`Protocol::timed_out`] when no byte has moved in either direction for so long. To call it often is
+    /// cheap.
+    pub fn set_timeout(&self, idle: Option<Duration>) {
+        self.0.change_times(|times| {
+            times.idle = idle;
+            times.active = self.0.reactor.0.now();
+        });
+        self.arm();
+    }
+
+    /// Calls [`Protocol::timed_out`] after so long, whatever moves.
+    pub fn set_deadline(&self, after: Option<Duration>) {
+        let deadline = after.and_then(|after| self.0.reactor.0.now().checked_add(after));
+        self.0.change_times(|times| times.deadline = deadline);
+        self.arm();
+    }
+
+    /// Puts a layer between the connection and its protocol (STARTTLS): what was written so far leaves as it is;
+    /// what was received but not read goes to the layer.
+    pub fn push_layer(&self, layer: impl Layer) {
+        if self.0.is_over() {
+            return;
+        }
+        self.0.frozen.set(true);
+        self.0.changing.set(self.0.changing.get() + 1);
+        let before = self.0.out.borrow_mut().take_queued();
+        self.0.below.set(self.0.below.get() + before.len());
+        self.0.reactor.0.command(Command::Push(self.clone(), Box::new(layer), before));
+    }
+
+    /// Gives the connection to another protocol: the old one is lost with [`Reason::Switched`]; the new one is
+    /// made, then gets the unread bytes.
+    pub fn switch_to(&self, next: impl Protocol) {
+        if self.0.is_over() {
+            return;
+        }
+        self.0.frozen.set(true);
+        self.0.changing.set(self.0.changing.get() + 1);
+        self.0.reactor.0.command(Command::Switch(self.clone(), Box::new(next)));
+    }
+
+    /// Gives the connection to a coroutine: the old protocol is lost with [`Reason::Switched`].
+    pub fn switch_to_stream(&self) -> Stream {
+        let (stream, end) = StreamEnd::pair(self);
+        self.switch_to(end);
+        stream
+    }
+
+    /// The typed way back into the protocol.
+    pub fn handle<P: Protocol>(&self) -> Handle<P> {
+        Handle::new(self.clone())
+    }
+
+    /// Keeps `guard` until the connection ends, then drops it.
+    pub fn attach<T: 'static>(&self, guard: T) {
+        self.0.reactor.0.command(Command::Attach(self.clone(), Box::new(guard)));
+    }
+
+    /// Starts a task that ends with the connection. Its error or panic ends the connection.
+    pub fn spawn(&self, task: impl Future<Output = Result> + 'static) {
+        let transport = self.clone();
+        let shared = &self.0.reactor.0;
+        let task = Task::new(shared, Some(self.clone()), async move {
+            if let Err(error) = task.await {
+                transport.condemn(Reason::Failed(error));
+            }
+        });
+        self.attach(task.cancel_on_drop(shared));
+        shared.command(Command::Spawn(task));
+    }
+
+    /// Who is at the other end: a snapshot, replaced when a layer learns more.
+    pub fn peer(&self) -> Rc<Peer> {
+        self.0.peer.borrow().clone()
+    }
+
+    /// The connection's name.
+    pub fn id(&self) -> ConnectionId {
+        self.0.id
+    }
+
+    /// The reactor that the connection belongs to.
+    pub fn reactor(&self) -> &Reactor {
+        &self.0.reactor
+    }
+
+    /// Ends the connection with a reason of its own; the first one counts.
+    pub(crate) fn condemn(&self, reason: Reason) {
+        if self.0.flags.any(Flags::CONDEMNED | Flags::LOST) {
+            return drop(reason);
+        }
+        self.0.flags.set(Flags::CONDEMNED);
+        self.0.frozen.set(true);
+        let former = self.0.with_extra(|extra| extra.reason.replace(reason));
+        self.0.reactor.0.doom(self.clone());
+        drop(former);
+    }
+
+    pub(crate) fn mark_dirty(&self) {
+        if !self.0.flags.any(Flags::DIRTY | Flags::LOST) {
+            self.0.flags.set(Flags::DIRTY);
+            self.0.reactor.0.mark_dirty(self.clone());
+        }
+    }
+
+    /// Counts one full connection more or less that holds this one back.
+    pub(crate) fn hold_back(&self, on: bool) {
+        let count = self.0.throttled.get();
+        self.0.throttled.set(if on { count.saturating_add(1) } else { count.saturating_sub(1) });
+        self.mark_dirty();
+    }
+
+    /// Holds back or releases everybody who is throttled by this connection.
+    pub(crate) fn hold_back_sources(&self, on: bool) {
+        let sources = self.0.extra.borrow().as_ref().map(|extra| extra.sources.clone()).unwrap_or_default();
+        for source in sources.into_iter().filter_map(|id| self.0.reactor.connection(id)) {
+            source.hold_back(on);
+        }
+    }
+
+    fn accepts(&self, in_memory: usize) -> bool {
+        if self.0.is_over() || self.0.flags.any(Flags::HALF) {
+            return false;
+        }
+        let limit = self.0.limits.borrow().unsent;
+        let held = || self.0.out.borrow().in_memory() + self.0.below.get();
+        if self.0.unsent().saturating_add(in_memory) > limit && held().saturating_add(in_memory) > limit {
+            self.condemn(Reason::Overflow(Limit::Unsent));
+            return false;
+        }
+        true
+    }
+
+    fn wrote(&self, len: usize) {
+        self.0.written.set(self.0.written.get().saturating_add(len as u64));
+        if !self.is_full() && self.0.unsent() > self.0.limits.borrow().high {
+            self.0.flags.set(Flags::FULL);
+            self.hold_back_sources(true);
+        }
+        self.mark_dirty();
+    }
+}
+
+impl PartialEq for Transport {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Transport {}
+
+impl Hash for Transport {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id().hash(state);
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Transport({} to {})", self.id(), self.peer().remote)
+    }
+}

@@ -1,0 +1,555 @@
+//! [`Turn`]: what the loop does with events, timers and commands.
+
+use crate::{
+    Addr, Connection, Factory, Peer, Protocol, Reactor, Reason, Transport,
+    command::Command,
+    connect::Connector,
+    connection::Origin,
+    driver::{Bound, Close, Driver, Event, Open, Token},
+    entry::Entry,
+    flags::Flags,
+    lost::contained,
+    port::PortState,
+    shared::Stop,
+    stack::Stack,
+    task::{Task, Tasks},
+    timer::Due,
+};
+use std::{collections::VecDeque, io, net::SocketAddr, rc::Rc, time::Duration};
+
+/// How long a port rests after it could not accept (out of descriptors).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A listener in the loop's table.
+pub(crate) struct Listener {
+    pub(crate) state: Rc<PortState>,
+    pub(crate) factory: Box<dyn Factory>,
+    /// What the driver was told.
+    accepting: bool,
+    /// It rests after an error.
+    resting: bool,
+}
+
+/// A place in the loop's table.
+pub(crate) enum Slot {
+    Free,
+    Listener(Box<Listener>),
+    Connecting(u32, Box<dyn Connector>),
+    Connection(Entry),
+}
+
+/// The loop without its driver: tables, and what a turn is at.
+pub(crate) struct Turn {
+    pub(crate) reactor: Reactor,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) tasks: Tasks,
+    /// Ports, whose accepting follows the number of connections.
+    ports: Vec<Token>,
+    /// Something about ports changed since they were last looked at.
+    ports_changed: bool,
+    /// New connections that nobody wants.
+    refused: Vec<Token>,
+    pub(crate) flushing: VecDeque<Transport>,
+    /// Emptied by the last flush; its memory is used for the next.
+    spare: Vec<Transport>,
+    work_left: usize,
+    /// Timers made in this turn wait for the next one.
+    timer_serial: u64,
+    /// The task that is being polled.
+    polling: Option<Transport>,
+}
+
+impl Turn {
+    pub(crate) fn new(reactor: Reactor) -> Self {
+        Self {
+            reactor,
+            slots: Vec::new(),
+            tasks: Tasks::default(),
+            ports: Vec::new(),
+            ports_changed: false,
+            refused: Vec::new(),
+            flushing: VecDeque::new(),
+            spare: Vec::new(),
+            work_left: 0,
+            timer_serial: 0,
+            polling: None,
+        }
+    }
+
+    pub(crate) fn begin(&mut self, work: usize) {
+        self.work_left = work;
+        self.timer_serial = self.reactor.0.timers.borrow().serial();
+    }
+
+    pub(crate) fn entry(&mut self, token: Token) -> Option<&mut Entry> {
+        match self.slots.get_mut(token.index as usize)? {
+            Slot::Connection(entry) if entry.transport.0.token == token => Some(entry),
+            _ => None,
+        }
+    }
+
+    fn listener(&mut self, token: Token) -> Option<&mut Listener> {
+        match self.slots.get_mut(token.index as usize)? {
+            Slot::Listener(listener) if listener.state.token.get() == Some(token) => Some(listener),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn place(&mut self, token: Token, slot: Slot) -> Slot {
+        let index = token.index as usize;
+        if self.slots.len() <= index {
+            self.slots.resize_with(index + 1, || Slot::Free);
+        }
+        self.slots.get_mut(index).map_or(Slot::Free, |place| std::mem::replace(place, slot))
+    }
+
+    /// A panic came out of user code: it costs the connection that it was running for.
+    pub(crate) fn panicked(&mut self) {
+        let running = self.reactor.0.running.take();
+        let transport = self.polling.take().or_else(|| Some(self.entry(running?)?.transport.clone()));
+        match transport {
+            Some(transport) => {
+                tracing::error!(connection = %transport.id(), "a callback panicked");
+                transport.condemn(Reason::Panicked);
+            }
+            None => tracing::error!("a callback that belongs to no connection panicked"),
+        }
+    }
+
+    // ── events ──
+
+    /// What needs the driver after an event.
+    pub(crate) fn settle(&mut self, driver: &mut dyn Driver) {
+        while let Some(token) = self.refused.pop() {
+            driver.close(token, Close::Abort);
+        }
+        if self.ports_changed {
+            self.look_at_ports(driver);
+        }
+    }
+
+    pub(crate) fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Received { token, data } => {
+                if let Some(entry) = self.entry(token) {
+                    entry.received(data);
+                }
+                self.build_if_ready(token);
+            }
+            Event::Sent { token, bytes } => self.sent(token, bytes),
+            Event::Accepted { on, new, remote, local } => self.accepted(on, new, remote, local),
+            Event::Eof { token } => {
+                if let Some(entry) = self.entry(token) {
+                    entry.wire_ended();
+                }
+                self.build_if_ready(token);
+            }
+            Event::Failed { token, error } => self.failed(token, error),
+            Event::Connected { token, result } => self.connected(token, result),
+        }
+    }
+
+    fn sent(&mut self, token: Token, bytes: usize) {
+        let Some(entry) = self.entry(token) else { return };
+        let connection = &entry.transport.0;
+        match entry.stack.as_deref_mut() {
+            Some(stack) => {
+                stack.wire.landed(bytes);
+                connection.below.set(connection.below.get().saturating_sub(bytes));
+            }
+            None => connection.out.borrow_mut().landed(bytes),
+        }
+        connection.touch();
+        entry.transport.mark_dirty();
+    }
+
+    fn failed(&mut self, token: Token, error: io::Error) {
+        if let Some(entry) = self.entry(token) {
+            entry.transport.0.flags.clear(Flags::READING);
+            let lingering = entry.transport.0.flags.any(Flags::LINGERING);
+            if lingering {
+                // Everything was sent; how the peer went away does not matter any more.
+                entry.transport.0.flags.set(Flags::EOF_SEEN);
+                return entry.transport.mark_dirty();
+            }
+            return entry.transport.condemn(Reason::Io(error));
+        }
+        let Some(listener) = self.listener(token) else { return };
+        tracing::warn!(port = %listener.state.addr, %error, "cannot accept; trying again in {ACCEPT_PAUSE:?}");
+        (listener.accepting, listener.resting) = (false, true);
+        let state = listener.state.clone();
+        let reactor = self.reactor.clone();
+        self.reactor.call_later(ACCEPT_PAUSE, move || reactor.0.command(Command::Rested(state))).detach();
+    }
+
+    fn accepted(&mut self, on: Token, new: Token, remote: Addr, local: Addr) {
+        let stopping = self.reactor.0.stop.get() != Stop::Running;
+        let Some(state) = self.listener(on).map(|listener| listener.state.clone()).filter(|_| !stopping)
+        else {
+            return self.refused.push(new);
+        };
+        state.live.set(state.live.get() + 1);
+        let layers = state.layers.as_ref().map(|make| make());
+        self.enroll(new, Peer::new(remote, local), Origin::Port(state), layers);
+    }
+
+    fn connected(&mut self, token: Token, result: io::Result<Addr>) {
+        let Some(slot @ Slot::Connecting(..)) = self.slots.get_mut(token.index as usize) else { return };
+        let Slot::Connecting(generation, connector) = std::mem::replace(slot, Slot::Free) else { return };
+        if generation != token.generation {
+            return drop(self.place(token, Slot::Connecting(generation, connector)));
+        }
+        connector.attempt().token.set(None);
+        let to = connector.attempt().to.get();
+        match result {
+            Err(error) => connector.done(Err(with_address(&error, to).into())),
+            Ok(_) if connector.attempt().cancelled.get() => self.refused.push(token),
+            Ok(local) => {
+                let layers = connector.layers().map(|make| make());
+                let remote = to.map_or_else(|| local.clone(), Addr::from);
+                self.enroll(token, Peer::new(remote, local), Origin::Connect(connector), layers);
+            }
+        }
+    }
+
+    /// A new connection: pushes its layers, and builds the protocol if there are none.
+    fn enroll(
+        &mut self,
+        token: Token,
+        peer: Peer,
+        origin: Origin,
+        layers: Option<Vec<Box<dyn crate::Layer>>>,
+    ) {
+        let limits = self.reactor.0.limits.borrow().clone();
+        let until = self.reactor.0.now() + limits.handshake;
+        let connection = Connection::new(self.reactor.clone(), token, Rc::new(peer), limits);
+        let transport = Transport(Rc::new(connection));
+        self.reactor.0.enroll(&transport);
+        self.ports_changed |= self.is_full();
+        if let Origin::Connect(connector) = &origin {
+            connector.attempt().transport.set(Some(transport.clone()));
+        }
+        let mut entry = Entry::new(transport.clone(), origin);
+        if let Some(layers) = layers.filter(|layers| !layers.is_empty()) {
+            let mut stack = Stack::default();
+            layers.into_iter().for_each(|layer| stack.push(layer, Default::default(), Vec::new()));
+            entry.stack = Some(Box::new(stack));
+            transport.0.change_times(|times| times.phase = Some(until));
+            transport.arm();
+        }
+        transport.mark_dirty();
+        drop(self.place(token, Slot::Connection(entry)));
+        self.build_if_ready(token);
+    }
+
+    /// Builds the protocol of a connection whose layers are ready.
+    pub(crate) fn build_if_ready(&mut self, token: Token) {
+        let Some(entry) = self.entry(token) else { return };
+        if entry.protocol.is_some() || entry.transport.0.is_over() || !entry.look_whether_ready() {
+            return;
+        }
+        let transport = entry.transport.clone();
+        let built = self.build(&transport);
+        let Some(entry) = self.entry(token) else { return };
+        match built {
+            _ if !transport.is_open() => drop(built),
+            None => transport.condemn(Reason::Aborted),
+            Some(protocol) => {
+                entry.protocol = Some(protocol);
+                entry.make();
+                self.tell_connected(token);
+            }
+        }
+    }
+
+    fn build(&mut self, transport: &Transport) -> Option<Box<dyn Protocol>> {
+        let running = Some(transport.0.token);
+        let entry = self.entry(transport.0.token)?;
+        if let Origin::Connect(connector) = &mut entry.origin {
+            transport.reactor().0.running.set(running);
+            let built = connector.build(transport);
+            transport.reactor().0.running.set(None);
+            return built;
+        }
+        let Origin::Port(state) = &entry.origin else { return None };
+        let port = state.token.get()?;
+        let listener = self.listener(port)?;
+        transport.reactor().0.running.set(running);
+        let built = listener.factory.build(transport);
+        transport.reactor().0.running.set(None);
+        built
+    }
+
+    /// Tells who asked for the connection that it is there.
+    fn tell_connected(&mut self, token: Token) {
+        let Some(entry) = self.entry(token) else { return };
+        if !matches!(entry.origin, Origin::Connect(_)) {
+            return;
+        }
+        let transport = entry.transport.clone();
+        if let Origin::Connect(connector) = std::mem::replace(&mut entry.origin, Origin::Told) {
+            connector.done(Ok(transport));
+        }
+    }
+
+    // ── timers ──
+
+    /// Runs one due timer; false when there is none.
+    pub(crate) fn next_timer(&mut self) -> bool {
+        let now = self.reactor.0.now();
+        let due = self.reactor.0.timers.borrow_mut().pop(now, self.timer_serial);
+        match due {
+            None => return false,
+            Some(Due::Wake(waker)) => waker.wake(),
+            Some(Due::Call(call)) => call(),
+            Some(Due::Connection(transport)) => self.expired(&transport),
+        }
+        true
+    }
+
+    // ── commands and tasks ──
+
+    /// Does one piece of work; false when there is none, or when the turn has done enough.
+    pub(crate) fn next_work(&mut self, driver: &mut dyn Driver) -> bool {
+        if self.work_left == 0 {
+            return false;
+        }
+        self.work_left -= 1;
+        let shared = self.reactor.0.clone();
+        if let Some(transport) = shared.next_doomed() {
+            self.finish(driver, &transport);
+        } else if let Some(command) = shared.next_command() {
+            self.command(driver, command);
+        } else if let Some(call) = shared.outside.next_call() {
+            call(&self.reactor);
+        } else if let Some(number) = shared.outside.next_woken() {
+            self.poll(number);
+        } else {
+            self.settle(driver);
+            return false;
+        }
+        true
+    }
+
+    fn poll(&mut self, number: u64) {
+        let Some(mut task) = self.tasks.take(number) else { return };
+        self.polling.clone_from(&task.transport);
+        let done = task.poll();
+        self.polling = None;
+        if !done {
+            self.tasks.put_back(task);
+        }
+    }
+
+    fn command(&mut self, driver: &mut dyn Driver, command: Command) {
+        match command {
+            Command::Call(transport, call) => self.with(&transport, |entry| entry.call(call)),
+            Command::Offer(transport) => self.with(&transport, Entry::offer_unread),
+            Command::Writable(transport) => self.with(&transport, |entry| entry.call(Protocol::writable)),
+            Command::Switch(transport, next) => self.with(&transport, |entry| entry.switch(next)),
+            Command::Push(transport, layer, before) => {
+                self.with(&transport, |entry| entry.push(layer, before))
+            }
+            Command::Attach(transport, guard) => self.with(&transport, |entry| entry.guards.push(guard)),
+            Command::Piece(transport, piece) => self.with(&transport, |entry| entry.piece(piece)),
+            Command::Run(run) => run(),
+            Command::Spawn(task) => self.spawn(task),
+            Command::Drop(number) => drop(self.tasks.take(number)),
+            Command::Listen(bound, state, factory) => self.listen(driver, bound, state, factory),
+            Command::Accept => self.ports_changed = true,
+            Command::Rested(state) => self.rested(&state),
+            Command::StopPort(state) => self.stop_port(driver, &state),
+            Command::Connect { to, from, connector } => self.connect(driver, to, from, connector),
+            Command::Forget(token) => self.forget(driver, token),
+        }
+    }
+
+    /// Calls `f` with the connection's entry, unless it has ended.
+    fn with(&mut self, transport: &Transport, f: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.entry(transport.0.token) {
+            f(entry);
+        }
+    }
+
+    fn spawn(&mut self, task: Task) {
+        let gone = task.transport.as_ref().is_some_and(|transport| transport.0.flags.any(Flags::LOST));
+        if !gone {
+            self.tasks.insert(task);
+        }
+    }
+
+    fn listen(
+        &mut self,
+        driver: &mut dyn Driver,
+        bound: Bound,
+        state: Rc<PortState>,
+        factory: Box<dyn Factory>,
+    ) {
+        if state.stopped.get() {
+            return;
+        }
+        match driver.open(Open::Listen(bound)) {
+            Ok(token) => {
+                state.token.set(Some(token));
+                let listener = Listener { state, factory, accepting: false, resting: false };
+                drop(self.place(token, Slot::Listener(Box::new(listener))));
+                self.ports.push(token);
+                self.ports_changed = true;
+            }
+            Err(error) => tracing::error!(port = %state.addr, %error, "cannot serve a bound socket"),
+        }
+    }
+
+    fn rested(&mut self, state: &PortState) {
+        if let Some(listener) = state.token.get().and_then(|token| self.listener(token)) {
+            listener.resting = false;
+            self.ports_changed = true;
+        }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.reactor.0.connection_count() >= self.reactor.0.connections_max.get()
+    }
+
+    /// A connection has ended: there may be room for others.
+    pub(crate) fn one_less(&mut self) {
+        self.ports_changed = true;
+    }
+
+    /// Tells the driver which ports accept.
+    fn look_at_ports(&mut self, driver: &mut dyn Driver) {
+        self.ports_changed = false;
+        let full = self.is_full();
+        for place in 0..self.ports.len() {
+            let Some(&token) = self.ports.get(place) else { return };
+            let Some(listener) = self.listener(token) else { continue };
+            let accepting = !full && !listener.resting && !listener.state.paused.get();
+            if accepting != listener.accepting {
+                listener.accepting = accepting;
+                driver.read(token, accepting);
+            }
+        }
+    }
+
+    fn connect(
+        &mut self,
+        driver: &mut dyn Driver,
+        to: SocketAddr,
+        from: Option<SocketAddr>,
+        connector: Box<dyn Connector>,
+    ) {
+        if connector.attempt().cancelled.get() || self.reactor.0.stop.get() == Stop::Begun {
+            return connector.done(Err("the connect was cancelled".into()));
+        }
+        connector.attempt().to.set(Some(to));
+        match driver.open(Open::Connect { to, from }) {
+            Ok(token) => {
+                connector.attempt().token.set(Some(token));
+                drop(self.place(token, Slot::Connecting(token.generation, connector)));
+            }
+            Err(error) => connector.done(Err(with_address(&error, Some(to)).into())),
+        }
+    }
+
+    /// Gives up a connection that is being made.
+    fn forget(&mut self, driver: &mut dyn Driver, token: Token) {
+        let Some(slot @ Slot::Connecting(..)) = self.slots.get_mut(token.index as usize) else { return };
+        if matches!(slot, Slot::Connecting(generation, _) if *generation == token.generation) {
+            let slot = std::mem::replace(slot, Slot::Free);
+            driver.close(token, Close::Abort);
+            drop(slot);
+        }
+    }
+
+    // ── stopping ──
+
+    /// Ports stop accepting, protocols are told, and what is not done in time is aborted.
+    pub(crate) fn begin_stop(&mut self, driver: &mut dyn Driver) {
+        self.reactor.0.stop.set(Stop::Begun);
+        for port in self.ports.clone() {
+            if let Some(state) = self.listener(port).map(|listener| listener.state.clone()) {
+                self.stop_port(driver, &state);
+            }
+        }
+        for index in 0..self.slots.len() {
+            let Some(slot) = self.slots.get_mut(index) else { break };
+            match slot {
+                Slot::Connecting(generation, _) => {
+                    let token = Token { index: index as u32, generation: *generation };
+                    self.forget(driver, token);
+                }
+                Slot::Connection(entry) => tell_stopping(entry),
+                _ => {}
+            }
+        }
+        let reactor = self.reactor.clone();
+        let abort_rest = move || {
+            reactor.connections().into_iter().for_each(|transport| transport.condemn(Reason::Stopped));
+        };
+        self.reactor.call_later(self.reactor.0.grace.get(), abort_rest).detach();
+    }
+
+    fn stop_port(&mut self, driver: &mut dyn Driver, state: &Rc<PortState>) {
+        if !state.stopped.replace(true)
+            && let Some(token) = state.token.take()
+        {
+            self.ports.retain(|port| *port != token);
+            driver.close(token, Close::Abort);
+            if let Slot::Listener(mut listener) = self.place(token, Slot::Free) {
+                contained("factory", || {
+                    listener.factory.stopped();
+                    drop(listener);
+                });
+            }
+            for slot in &mut self.slots {
+                if let Slot::Connection(entry) = slot
+                    && matches!(&entry.origin, Origin::Port(port) if Rc::ptr_eq(port, state))
+                {
+                    tell_stopping(entry);
+                }
+            }
+        }
+        state.tell_if_done();
+    }
+
+    /// True when the loop was stopped and everything has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.reactor.0.stop.get() == Stop::Begun && self.reactor.0.connection_count() == 0
+    }
+
+    // ── flush ──
+
+    pub(crate) fn begin_flush(&mut self) {
+        self.reactor.0.swap_dirty(&mut self.spare);
+        self.flushing.extend(self.spare.drain(..));
+    }
+
+    /// Flushes one dirty connection; false when none is left.
+    pub(crate) fn next_flush(&mut self, driver: &mut dyn Driver) -> bool {
+        let Some(transport) = self.flushing.pop_front() else { return false };
+        self.flush(driver, &transport);
+        true
+    }
+}
+
+fn tell_stopping(entry: &mut Entry) {
+    let flags = &entry.transport.0.flags;
+    if !flags.any(Flags::TOLD) {
+        return entry.transport.condemn(Reason::Stopped);
+    }
+    if !flags.any(Flags::STOPPING) && !entry.transport.0.is_over() {
+        flags.set(Flags::STOPPING);
+        let panicked = !contained("stopping", || entry.call(Protocol::stopping));
+        if panicked {
+            entry.transport.0.reactor.0.running.set(None);
+            entry.transport.condemn(Reason::Panicked);
+        }
+    }
+}
+
+fn with_address(error: &io::Error, to: Option<SocketAddr>) -> io::Error {
+    match to {
+        Some(to) => io::Error::new(error.kind(), format!("cannot connect to {to}: {error}")),
+        None => error.kind().into(),
+    }
+}

@@ -1,0 +1,113 @@
+//! [`SystemHost`]: clocks, randomness, binding and names of the operating system.
+
+use crate::ThreadPool;
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+use std::{
+    io,
+    net::ToSocketAddrs,
+    os::fd::OwnedFd,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+use trenza_core::{
+    Addr,
+    driver::{self, Bind, Bound, Host, Job, Resolve},
+};
+
+/// The machine that the program runs on.
+#[derive(Debug, Default)]
+pub struct SystemHost {
+    pool: ThreadPool,
+}
+
+impl SystemHost {
+    /// Makes a host with a thread pool of its own, which has no thread yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Host for SystemHost {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    /// # Panics
+    /// The system has no randomness, so that nothing secret can be made.
+    fn random(&self, into: &mut [u8]) {
+        if let Err(error) = fill(into) {
+            panic!("the system gives no random bytes: {error}");
+        }
+    }
+
+    fn bind(&self, how: &Bind) -> io::Result<Bound> {
+        let socket = Socket::new(Domain::for_address(how.addr), Type::STREAM, Some(Protocol::TCP))?;
+        // A server that was restarted gets its port although old connections are still dying on it.
+        socket.set_reuse_address(true)?;
+        if how.addr.is_ipv6() {
+            socket.set_only_v6(!how.dual_stack)?;
+        }
+        socket.bind(&SockAddr::from(how.addr))?;
+        socket.listen(how.backlog)?;
+        self.adopt(socket.into())
+    }
+
+    fn adopt(&self, socket: OwnedFd) -> io::Result<Bound> {
+        let addr = {
+            let socket = SockRef::from(&socket);
+            if socket.r#type()? != Type::STREAM || !is_listening(&socket)? {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a listening stream socket"));
+            }
+            socket.set_nonblocking(true)?;
+            socket.set_cloexec(true)?;
+            socket.local_addr()?.as_socket()
+        };
+        let addr = addr.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not an IP socket"))?;
+        Ok(Bound { addr: Addr::from(addr), socket: driver::Socket::Descriptor(socket) })
+    }
+
+    fn run(&self, job: Job) -> io::Result<()> {
+        self.pool.run(job)
+    }
+
+    fn resolver(&self) -> Resolve {
+        Arc::new(|name, port| (name, port).to_socket_addrs().map(Iterator::collect))
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn is_listening(socket: &SockRef<'_>) -> io::Result<bool> {
+    socket.is_listener()
+}
+
+/// Where the option cannot be asked for, the first accept tells.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn is_listening(_: &SockRef<'_>) -> io::Result<bool> {
+    Ok(true)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn fill(mut into: &mut [u8]) -> io::Result<()> {
+    use rustix::{
+        io::Errno,
+        rand::{GetRandomFlags, getrandom},
+    };
+    while !into.is_empty() {
+        match getrandom(&mut *into, GetRandomFlags::empty()) {
+            Ok(filled) => into = into.get_mut(filled..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn fill(into: &mut [u8]) -> io::Result<()> {
+    use std::{fs::File, io::Read};
+    File::open("/dev/urandom")?.read_exact(into)
+}

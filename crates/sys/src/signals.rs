@@ -1,0 +1,95 @@
+//! [`Signals`]: being asked to stop.
+
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+    iterator::{self, Handle},
+};
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+};
+
+/// The signals that ask a program to stop.
+const STOP: [i32; 2] = [SIGINT, SIGTERM];
+
+/// How many [`Signals`] there are, and what the system's handler looks at when there are none.
+static INSTALLED: Mutex<Installed> = Mutex::new(Installed { count: 0, unhandled: None });
+
+struct Installed {
+    count: usize,
+    /// True while the signals do what they do in any program: end it.
+    unhandled: Option<Arc<AtomicBool>>,
+}
+
+/// Calls a function on a thread of its own for each SIGINT and SIGTERM, as long as it is kept. When the last
+/// of them is dropped the signals end the program again.
+#[derive(Debug)]
+pub struct Signals {
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Signals {
+    /// Calls `on_signal` with the number of each SIGINT and SIGTERM from now on.
+    ///
+    /// # Errors
+    /// The system has no descriptor or thread left, or refuses the handler.
+    pub fn install(mut on_signal: impl FnMut(i32) + Send + 'static) -> io::Result<Self> {
+        enter()?;
+        let started = iterator::Signals::new(STOP).and_then(|mut signals| {
+            let handle = signals.handle();
+            let listen = move || signals.forever().for_each(&mut on_signal);
+            let thread = thread::Builder::new().name("trenza-signals".to_owned()).spawn(listen)?;
+            Ok(Self { handle, thread: Some(thread) })
+        });
+        if started.is_err() {
+            leave();
+        }
+        started
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        self.handle.close();
+        let thread = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id());
+        if let Some(thread) = thread {
+            // A panic in the function was told by the panic hook.
+            let _ = thread.join();
+        }
+        leave();
+    }
+}
+
+fn enter() -> io::Result<()> {
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if installed.unhandled.is_none() {
+        let unhandled = Arc::new(AtomicBool::new(false));
+        for signal in STOP {
+            flag::register_conditional_default(signal, unhandled.clone())?;
+        }
+        installed.unhandled = Some(unhandled);
+    }
+    installed.count += 1;
+    installed.update();
+    Ok(())
+}
+
+fn leave() {
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    installed.count = installed.count.saturating_sub(1);
+    installed.update();
+}
+
+impl Installed {
+    fn update(&self) {
+        if let Some(unhandled) = &self.unhandled {
+            unhandled.store(self.count == 0, Ordering::SeqCst);
+        }
+    }
+}

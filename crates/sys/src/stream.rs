@@ -1,0 +1,261 @@
+//! Connecting, receiving and sending on one stream.
+
+use crate::socket;
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, SendAncillaryBuffer, SendFlags},
+};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use std::{
+    fs::File,
+    io::{self, IoSlice},
+    net::SocketAddr,
+    ops::Range,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::fs::FileExt,
+    },
+};
+use trenza_core::Addr;
+use trenza_wire::OutBuf;
+
+/// The most bytes that one system call is given, and after which [`send`] lets others have a turn. Without it a
+/// peer that reads as fast as we write would keep the loop for as long as a file lasts; with it the loop comes
+/// around in a few milliseconds while 64 such peers download.
+const SEND_MAX: usize = 512 * 1024;
+/// The most pieces that one system call gathers.
+const PIECES_MAX: usize = 64;
+/// A file up to this size is read and leaves with the bytes before it, in one segment if it fits.
+const SMALL_FILE: usize = 16 * 1024;
+
+/// Starts a connection.
+pub(crate) fn connect(to: SocketAddr, from: Option<SocketAddr>) -> io::Result<OwnedFd> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    if let Some(from) = from {
+        socket.bind(&SockAddr::from(from))?;
+    }
+    match socket.connect(&SockAddr::from(to)) {
+        Err(error) if !is_under_way(&error) => return Err(error),
+        _ => {}
+    }
+    let fd = OwnedFd::from(socket);
+    socket::tune(&fd)?;
+    Ok(fd)
+}
+
+fn is_under_way(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::INPROGRESS | Errno::INTR | Errno::AGAIN))
+}
+
+/// How a connect has ended: with this end's address.
+pub(crate) fn connected(fd: &OwnedFd) -> io::Result<Addr> {
+    let socket = SockRef::from(fd);
+    if let Some(error) = socket.take_error()? {
+        return Err(error);
+    }
+    let local = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    Ok(Addr::from(local))
+}
+
+/// Receives what there is, up to the size of `buffer`. None: nothing yet; 0: the peer's FIN.
+pub(crate) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    loop {
+        match rustix::net::recv(fd, &mut *buffer, RecvFlags::empty()) {
+            Ok((_, received)) => return Ok(Some(received)),
+            Err(Errno::AGAIN) => return Ok(None),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// One system call's worth: how much it was given, how much it took.
+#[derive(Debug)]
+struct Attempt {
+    given: usize,
+    taken: usize,
+}
+
+/// Sends from the front of `out` until about [`SEND_MAX`] bytes have left. True when all has; false when there
+/// may be room again later. `scratch` is for bytes of files.
+pub(crate) fn send(fd: BorrowedFd<'_>, out: &mut OutBuf, scratch: &mut [u8]) -> io::Result<bool> {
+    let mut sent = 0;
+    while out.queued() > 0 {
+        if sent >= SEND_MAX {
+            return Ok(false);
+        }
+        let attempt = match attempt(fd, out, scratch) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            attempt => attempt?,
+        };
+        out.advance(attempt.taken);
+        sent += attempt.taken;
+        if attempt.taken < attempt.given {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn attempt(fd: BorrowedFd<'_>, out: &OutBuf, scratch: &mut [u8]) -> io::Result<Attempt> {
+    if let Some((file, range)) = out.file() {
+        return send_file(fd, file, range, scratch);
+    }
+    let mut pieces = [IoSlice::new(&[]); PIECES_MAX];
+    // The last place is for a small file.
+    let filled = out.slices(pieces.get_mut(..PIECES_MAX - 1).unwrap_or_default());
+    let (mut filled, mut given) = within(pieces.get(..filled).unwrap_or_default());
+    if filled == 0 {
+        let first = pieces.first().and_then(|piece| piece.get(..SEND_MAX)).unwrap_or_default();
+        return send_bytes(fd, &[IoSlice::new(first)], SEND_MAX, SendFlags::empty());
+    }
+    let mut more = SendFlags::empty();
+    if let Some((file, range, before)) = out.file_after_bytes()
+        && before == given
+    {
+        let len = len(&range);
+        match scratch.get_mut(..len) {
+            Some(small) if len <= SMALL_FILE && given + len <= SEND_MAX => {
+                file.read_exact_at(small, range.start)?;
+                if let Some(place) = pieces.get_mut(filled) {
+                    *place = IoSlice::new(small);
+                    (filled, given) = (filled + 1, given + len);
+                }
+            }
+            _ => more = MORE,
+        }
+    }
+    send_bytes(fd, pieces.get(..filled).unwrap_or_default(), given, more)
+}
+
+/// How many of the first pieces are within [`SEND_MAX`], and their bytes.
+fn within(pieces: &[IoSlice<'_>]) -> (usize, usize) {
+    let mut given = 0;
+    for (at, piece) in pieces.iter().enumerate() {
+        if given + piece.len() > SEND_MAX {
+            return (at, given);
+        }
+        given += piece.len();
+    }
+    (pieces.len(), given)
+}
+
+/// The bytes before a file are held back for it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MORE: SendFlags = SendFlags::MORE;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const MORE: SendFlags = SendFlags::empty();
+
+/// A peer that is gone is an error, not a signal. Apple's sockets have an option for it instead.
+#[cfg(not(target_vendor = "apple"))]
+const QUIET: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const QUIET: SendFlags = SendFlags::empty();
+
+fn send_bytes(
+    fd: BorrowedFd<'_>,
+    pieces: &[IoSlice<'_>],
+    given: usize,
+    flags: SendFlags,
+) -> io::Result<Attempt> {
+    let taken = match pieces {
+        [one] => rustix::net::send(fd, one, flags | QUIET)?,
+        many => rustix::net::sendmsg(fd, many, &mut SendAncillaryBuffer::default(), flags | QUIET)?,
+    };
+    Ok(Attempt { given, taken })
+}
+
+/// Sends from a file without a copy. What the system cannot send so (not every file is a page cache) is copied.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn send_file(fd: BorrowedFd<'_>, file: &File, range: Range<u64>, scratch: &mut [u8]) -> io::Result<Attempt> {
+    let given = len(&range).min(SEND_MAX);
+    let mut at = range.start;
+    match rustix::fs::sendfile(fd, file.as_fd(), Some(&mut at), given) {
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(taken) => Ok(Attempt { given, taken }),
+        Err(Errno::INVAL | Errno::NOSYS) => copy_file(fd, file, range, scratch),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use copy_file as send_file;
+
+fn copy_file(fd: BorrowedFd<'_>, file: &File, range: Range<u64>, scratch: &mut [u8]) -> io::Result<Attempt> {
+    let most = len(&range).min(scratch.len());
+    let piece = scratch.get_mut(..most).unwrap_or_default();
+    let given = file.read_at(piece, range.start)?;
+    if given == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    send_bytes(fd, &[IoSlice::new(piece.get(..given).unwrap_or_default())], given, SendFlags::empty())
+}
+
+fn len(range: &Range<u64>) -> usize {
+    usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{io::Write, net::TcpListener, sync::Arc};
+
+    fn pair() -> (OwnedFd, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let fd = connect(listener.local_addr().unwrap(), None).unwrap();
+        (fd, listener.accept().unwrap().0)
+    }
+
+    fn with_file(head: usize, file: usize) -> OutBuf {
+        let mut temporary = tempfile::tempfile().unwrap();
+        temporary.write_all(&vec![b'f'; file]).unwrap();
+        let mut out = OutBuf::new();
+        out.push_slice(&vec![b'h'; head]);
+        out.push_file(Arc::new(temporary), 0..file as u64);
+        out
+    }
+
+    #[test]
+    fn connections_have_the_options_of_every_stream() {
+        let (fd, _peer) = pair();
+        let socket = SockRef::from(&fd);
+        assert!(socket.tcp_nodelay().unwrap() && socket.out_of_band_inline().unwrap());
+        assert!(socket.nonblocking().unwrap());
+    }
+
+    #[test]
+    fn small_file_leaves_with_its_head_in_one_call() {
+        let (fd, _peer) = pair();
+        let mut scratch = vec![0; 64 * 1024];
+        for (file, given) in [(1, 201), (SMALL_FILE, 200 + SMALL_FILE), (SMALL_FILE + 1, 200)] {
+            let out = with_file(200, file);
+            assert_eq!(attempt(fd.as_fd(), &out, &mut scratch).unwrap().given, given);
+        }
+    }
+
+    #[test]
+    fn one_send_is_bounded_although_there_is_room() {
+        let (fd, peer) = pair();
+        SockRef::from(&fd).set_send_buffer_size(8 << 20).unwrap();
+        SockRef::from(&peer).set_recv_buffer_size(8 << 20).unwrap();
+        let mut scratch = vec![0; 64 * 1024];
+        for mut out in [with_file(0, 4 << 20), with_file(4 << 20, 1)] {
+            let before = out.len();
+            assert!(!send(fd.as_fd(), &mut out, &mut scratch).unwrap());
+            assert!(before - out.len() <= 2 * SEND_MAX);
+        }
+    }
+
+    #[test]
+    fn bytes_are_gathered_up_to_the_bound() {
+        let mib = vec![0; 1 << 20];
+        let pieces = |lens: &[usize]| lens.iter().map(|len| IoSlice::new(&mib[..*len])).collect::<Vec<_>>();
+        assert_eq!(within(&pieces(&[1, 2, 3]),), (3, 6));
+        assert_eq!(within(&pieces(&[1, SEND_MAX]),), (1, 1));
+        assert_eq!(within(&pieces(&[SEND_MAX, 1]),), (1, SEND_MAX));
+        assert_eq!(within(&pieces(&[SEND_MAX + 1, 1]),), (0, 0));
+    }
+}
