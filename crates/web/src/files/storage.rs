@@ -412,6 +412,21 @@ pub(super) mod tests {
 
         let times = fs::FileTimes::new().set_modified(cut.modified + Duration::from_nanos(1));
         File::options().write(true).open(&path).unwrap().set_times(times).unwrap();
-        assert_ne!(stamp(&storage, "a.txt"), replaced);
+        let touched = stamp(&storage, "a.txt");
+        assert_ne!(touched, replaced);
+
+        // Other contents of the same size, and the time of modification set back. The clock of the file system may
+        // be coarse: until it ticks nobody could tell.
+        let times = fs::FileTimes::new().set_modified(touched.modified);
+        while (fs::metadata(&path).unwrap().ctime(), fs::metadata(&path).unwrap().ctime_nsec())
+            == touched.changed
+        {
+            let mut file = File::options().write(true).open(&path).unwrap();
+            file.write_all(b"XYZ").unwrap();
+            file.set_times(times).unwrap();
+        }
+        let rewritten = stamp(&storage, "a.txt");
+        assert_eq!((rewritten.size, rewritten.modified), (touched.size, touched.modified));
+        assert_ne!(rewritten, touched);
     }
 }

@@ -306,7 +306,10 @@ fn folders_get_their_slash() {
 fn folders_show_their_index_or_a_listing() {
     let site = Site::new(&["with/index.html", "without/a.txt"]);
     let index = site.get("/with/");
-    assert_eq!((text(&index), index.headers()["content-type"].to_str().unwrap()), ("with/index.html".into(), "text/html; charset=utf-8"));
+    assert_eq!(
+        (text(&index), index.headers()["content-type"].to_str().unwrap()),
+        ("with/index.html".into(), "text/html; charset=utf-8")
+    );
     assert!(is_now(&site.ask(&parts("GET", "/with/"))), "an index file is cached");
     let listing = site.get("/without/");
     assert_eq!(listing.headers()["content-type"], "text/html; charset=utf-8");
