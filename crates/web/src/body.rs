@@ -1,13 +1,13 @@
 //! [`Body`]: what a message carries.
 
 use bytes::Bytes;
-use std::{fs::File, ops::Range, sync::Arc};
+use std::{collections::VecDeque, fs::File, ops::Range, sync::Arc};
 use trenza_wire::Chunk;
 
 /// What a message carries behind its head.
 #[derive(Debug, Default)]
 pub struct Body {
-    chunks: Vec<Chunk>,
+    chunks: VecDeque<Chunk>,
 }
 
 impl Body {
@@ -18,7 +18,7 @@ impl Body {
 
     /// A range of a file, in bytes from its start.
     pub fn file(file: Arc<File>, range: Range<u64>) -> Self {
-        Self { chunks: vec![Chunk::File(file, range)] }
+        Self::pieces([Chunk::File(file, range)])
     }
 
     /// Several pieces, one behind the other.
@@ -31,11 +31,23 @@ impl Body {
         Some(self.chunks.iter().map(|chunk| chunk.len() as u64).sum())
     }
 
-    /// The pieces, for tests.
-    #[cfg(test)]
-    pub(crate) fn chunks(&self) -> &[Chunk] {
-        &self.chunks
+    /// True when it is known to be empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == Some(0)
     }
+
+    /// What to send next.
+    #[cfg(test)]
+    pub(crate) fn piece(&mut self) -> Piece {
+        self.chunks.pop_front().map_or(Piece::End, Piece::Chunk)
+    }
+}
+
+/// The next part of a body on its way out.
+#[cfg(test)]
+pub(crate) enum Piece {
+    Chunk(Chunk),
+    End,
 }
 
 impl From<Bytes> for Body {

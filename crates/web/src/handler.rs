@@ -4,12 +4,15 @@ use crate::Body;
 use http::Response;
 use std::{fmt, pin::Pin};
 
+/// A coroutine that ends with a response.
+pub type Later = Pin<Box<dyn Future<Output = trenza_core::Result<Response<Body>>>>>;
+
 /// What a handler gives back.
 pub enum Answer {
     /// The response.
     Now(Response<Body>),
     /// A future that ends with it.
-    Later(Pin<Box<dyn Future<Output = Result<Response<Body>, Box<dyn std::error::Error + Send + Sync>>>>>),
+    Later(Later),
 }
 
 impl fmt::Debug for Answer {
