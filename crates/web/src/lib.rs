@@ -6,4 +6,4 @@ mod handler;
 
 pub use body::Body;
 pub use files::{FileOptions, Files};
-pub use handler::Answer;
+pub use handler::{Answer, Later};
