@@ -186,6 +186,26 @@ mod tests {
     }
 
     #[test]
+    fn every_short_path_is_refused_or_below_the_root() {
+        const TOKENS: [&str; 9] = ["/", ".", "..", "a", "%2e", "%2E.", "%2f", "%00", "\\"];
+        let mut paths = vec![String::from("/")];
+        for _ in 0..5 {
+            paths = paths.iter().flat_map(|path| TOKENS.map(|token| format!("{path}{token}"))).collect();
+            for path in &paths {
+                let Ok(clean) = clean(path) else { continue };
+                let (first, names) = clean.split_first().unwrap();
+                assert_eq!(*first, b'/', "{path}");
+                let mut names: Vec<_> = names.split(|byte| *byte == b'/').collect();
+                if names.last().is_some_and(|name| name.is_empty()) {
+                    names.pop();
+                }
+                assert!(names.iter().all(|name| !matches!(*name, b"" | b"." | b"..")), "{path}");
+                assert!(!clean.contains(&0), "{path}");
+            }
+        }
+    }
+
+    #[test]
     fn hidden_names() {
         for path in
             ["/.a", "/.git/config", "/a/.b", "/a/.b/", "/.well-known/.x", "/a/.well-known/x", "/.well-knownx"]

@@ -224,6 +224,27 @@ mod tests {
     }
 
     #[test]
+    fn joining_neither_loses_nor_invents_bytes() {
+        // All sets of three ranges with ends in 0..6, in every order.
+        let all: Vec<_> = (0..6u64).flat_map(|start| (start..6).map(move |last| (start, last))).collect();
+        for a in &all {
+            for b in &all {
+                for c in &all {
+                    let header = format!("bytes={}-{},{}-{},{}-{}", a.0, a.1, b.0, b.1, c.0, c.1);
+                    let Asked::Parts(parts) = parse(&header, 100) else { panic!("{header}") };
+                    for byte in 0..7 {
+                        let wanted = [a, b, c].iter().any(|range| (range.0..=range.1).contains(&byte));
+                        let sent = parts.iter().filter(|part| part.contains(&byte)).count();
+                        assert_eq!(sent, usize::from(wanted), "{header}: byte {byte}");
+                    }
+                    let touching = parts.iter().any(|one| parts.iter().any(|other| one.end == other.start));
+                    assert!(!touching, "{header}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn more_ranges_than_the_limit_are_ignored() {
         let many = |n: u64| {
             let specs: Vec<_> = (0..n).map(|i| format!("{}-{}", i * 2, i * 2)).collect();

@@ -83,17 +83,8 @@ impl Site {
         self.host.run(|_| self.files.answer(request))
     }
 
-    /// Lets a task wait for the answer, which comes into the slot.
     fn wait(&self, answer: Answer) -> Slot {
-        let slot = Slot::default();
-        let into = slot.clone();
-        match answer {
-            Answer::Now(response) => drop(into.replace(Some(response))),
-            Answer::Later(later) => self.host.run(|reactor| {
-                reactor.spawn(later).then(move |response| drop(into.replace(Some(response.unwrap()))));
-            }),
-        }
-        slot
+        self.host.run(|reactor| wait(reactor, answer))
     }
 
     fn fetch(&self, request: &Parts) -> Response<Body> {
@@ -113,6 +104,19 @@ impl Site {
     fn looks(&self) -> usize {
         self.storage.opened.load(Ordering::Relaxed)
     }
+}
+
+/// Lets a task wait for the answer, which comes into the slot.
+fn wait(reactor: &Reactor, answer: Answer) -> Slot {
+    let slot = Slot::default();
+    let into = slot.clone();
+    match answer {
+        Answer::Now(response) => drop(into.replace(Some(response))),
+        Answer::Later(later) => {
+            reactor.spawn(later).then(move |response| drop(into.replace(Some(response.unwrap()))));
+        }
+    }
+    slot
 }
 
 fn parts(method: &str, uri: &str) -> Parts {
@@ -231,6 +235,24 @@ fn without_descriptors_the_cache_gives_way() {
     assert!(site.files.0.cache.borrow_mut().get(b"/a.txt", site.net.now()).is_none());
     site.storage.broken.store(0, Ordering::Relaxed);
     assert_eq!(site.status("/b.txt"), 200);
+    assert_eq!(site.status("/a.txt"), 200);
+}
+
+#[test]
+fn a_pool_without_room_is_no_hang() {
+    let site = Site::new(&["a.txt"]);
+    let slots: Vec<Slot> = site.host.run(|reactor| {
+        for _ in 0..trenza_sim::JOBS_MAX {
+            reactor.in_thread(|| Ok(())).detach();
+        }
+        let requests =
+            [site.files.answer(&parts("GET", "/a.txt")), site.files.answer(&parts("GET", "/a.txt"))];
+        requests.map(|answer| wait(reactor, answer)).into()
+    });
+    site.net.run();
+    for slot in slots {
+        assert_eq!(slot.take().unwrap().status(), 503);
+    }
     assert_eq!(site.status("/a.txt"), 200);
 }
 
