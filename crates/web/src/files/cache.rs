@@ -1,8 +1,8 @@
 //! The descriptor cache: files that were asked for lately, open, with the heads of their responses.
 //!
-//! It is looked up on the loop and never touches the file system. An entry is used for [`FRESH_FOR`]; then the next
-//! request opens the path again, so a file that was replaced, grown or truncated is served right from then on.
-//! File contents are never kept.
+//! It is looked up on the loop and never touches the file system. An entry is used for [`FRESH_FOR`]; then
+//! the next request opens the path again, so a file that was replaced, grown or truncated is served right
+//! from then on. File contents are never kept.
 
 use super::resource::Resource;
 use foldhash::fast::FixedState;
@@ -12,7 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The most descriptors that are kept open between requests: a file and each of its compressed forms count one.
+/// The most descriptors that are kept open between requests: a file and each of its compressed forms count
+/// one.
 const DESCRIPTORS_MAX: usize = 1000;
 
 /// How long an entry is believed without another look at the file system.
@@ -24,7 +25,8 @@ pub(super) const KEPT_FOR: Duration = Duration::from_secs(10);
 /// Open files by clean path.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    /// The clients choose among paths that exist, not freely, and there are few: a hash with a fixed seed will do.
+    /// The clients choose among paths that exist, not freely, and there are few: a hash with a fixed seed
+    /// will do.
     entries: HashMap<Box<[u8]>, Entry, FixedState>,
     descriptors: usize,
     /// Counts uses, so that the entry that was not used for longest can be told.
@@ -50,8 +52,8 @@ impl Cache {
         Some(entry.resource.clone())
     }
 
-    /// Puts in what was found at `path` by a look that began at `checked`, in the place of what was there. What was not
-    /// used for longest makes room.
+    /// Puts in what was found at `path` by a look that began at `checked`, in the place of what was there.
+    /// What was not used for longest makes room.
     pub(super) fn insert(&mut self, path: &[u8], resource: Arc<Resource>, checked: Instant) {
         self.remove(path);
         self.descriptors += resource.descriptors();

@@ -28,7 +28,8 @@ pub(super) struct Modified {
 impl Modified {
     /// The time of change `time` of a file that was looked at when the wall clock showed `wall`.
     ///
-    /// A time in the future is given as `wall` (RFC 9110 section 8.8.2.1); one that HTTP cannot write is None.
+    /// A time in the future is given as `wall` (RFC 9110 section 8.8.2.1); one that HTTP cannot write is
+    /// None.
     pub(super) fn new(time: SystemTime, wall: SystemTime) -> Option<Self> {
         let since_epoch = time.min(wall).duration_since(UNIX_EPOCH).ok()?;
         if since_epoch >= YEAR_10000 {
@@ -51,8 +52,8 @@ pub(super) enum Verdict {
     Failed,
 }
 
-/// Evaluates `If-Match`, `If-Unmodified-Since`, `If-None-Match` and `If-Modified-Since` of a GET or HEAD request, in
-/// the order of RFC 9110 section 13.2.2. Dates that cannot be read are ignored.
+/// Evaluates `If-Match`, `If-Unmodified-Since`, `If-None-Match` and `If-Modified-Since` of a GET or HEAD
+/// request, in the order of RFC 9110 section 13.2.2. Dates that cannot be read are ignored.
 pub(super) fn evaluate(headers: &HeaderMap, current: &Validators) -> Verdict {
     if headers.contains_key(header::IF_MATCH) {
         if !lists(headers, header::IF_MATCH, current, strong_match) {
@@ -84,8 +85,8 @@ pub(super) fn if_range(headers: &HeaderMap, current: &Validators) -> bool {
     current.modified.as_ref().is_some_and(|modified| modified.strong && date == Some(modified.time))
 }
 
-/// True when the representation did not change after the date in the header `name`; None when there is no such
-/// header, no date in it, or no date to compare it with.
+/// True when the representation did not change after the date in the header `name`; None when there is no
+/// such header, no date in it, or no date to compare it with.
 fn unmodified_since(headers: &HeaderMap, name: header::HeaderName, current: &Validators) -> Option<bool> {
     let value = headers.get(name)?;
     let modified = current.modified.as_ref()?;
@@ -96,8 +97,8 @@ fn unmodified_since(headers: &HeaderMap, name: header::HeaderName, current: &Val
     Some(modified.time <= date)
 }
 
-/// True when a list of entity tags is `*` or has one that `matches` the current tag. Several header lines are one
-/// list. A list that is not valid matches up to where it breaks.
+/// True when a list of entity tags is `*` or has one that `matches` the current tag. Several header lines are
+/// one list. A list that is not valid matches up to where it breaks.
 fn lists(
     headers: &HeaderMap,
     name: header::HeaderName,
@@ -119,7 +120,8 @@ fn lists(
     })
 }
 
-/// The next entity tag of a list, quotes and weakness mark included, and what is behind it. A tag may hold commas.
+/// The next entity tag of a list, quotes and weakness mark included, and what is behind it. A tag may hold
+/// commas.
 fn next_tag(list: &[u8]) -> Option<(&[u8], &[u8])> {
     let start = list.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b','))?;
     let list = list.get(start..)?;

@@ -43,9 +43,9 @@ struct Weights {
 
 /// The coding of `ready` that the client likes best, None for the file as it is.
 ///
-/// The highest weight wins, `br` before `gzip` before none where they are equal. A client that does not say what it
-/// thinks of the plain form likes it less than any coding that it accepts. A client that refuses the plain form
-/// too gets it all the same where nothing else is ready: the RFC prefers that to no answer.
+/// The highest weight wins, `br` before `gzip` before none where they are equal. A client that does not say
+/// what it thinks of the plain form likes it less than any coding that it accepts. A client that refuses the
+/// plain form too gets it all the same where nothing else is ready: the RFC prefers that to no answer.
 pub(super) fn choose(headers: &HeaderMap, ready: impl Fn(Coding) -> bool) -> Option<Coding> {
     let weights = weights(headers);
     let mut best = (None, weights.identity.or(weights.any).unwrap_or(0));

@@ -4,12 +4,12 @@ use super::{pages, path, storage::Entry, storage::List};
 use jiff::{Timestamp, tz::TimeZone};
 use std::{fmt::Write, os::unix::ffi::OsStrExt, time::SystemTime};
 
-/// The most names of a folder that are looked at, so that a page stays under a megabyte or so. One that leaves names
-/// out says so.
+/// The most names of a folder that are looked at, so that a page stays under a megabyte or so. One that
+/// leaves names out says so.
 pub(super) const ENTRIES_MAX: usize = 5_000;
 
-/// The page of the folder at a clean path. Folders come first, each group sorted by name without regard to case;
-/// hidden names are left out unless they are asked for. Times are in UTC.
+/// The page of the folder at a clean path. Folders come first, each group sorted by name without regard to
+/// case; hidden names are left out unless they are asked for. Times are in UTC.
 pub(super) fn page(folder: &[u8], list: List, hidden: bool) -> String {
     let List { mut entries, cut } = list;
     if !hidden {

@@ -79,8 +79,8 @@ fn resource(
     Found::File(Arc::new(Resource::new(path, opened, coded, wall)))
 }
 
-/// The compressed form beside a file. One that is older than the file is left alone: somebody changed the file and
-/// did not compress it again.
+/// The compressed form beside a file. One that is older than the file is left alone: somebody changed the
+/// file and did not compress it again.
 fn sibling(storage: &dyn Storage, path: &Path, plain: &Opened, coding: Coding) -> Option<Opened> {
     let mut name = OsString::from(path);
     name.push(coding.suffix());
@@ -90,8 +90,8 @@ fn sibling(storage: &dyn Storage, path: &Path, plain: &Opened, coding: Coding) -
     }
 }
 
-/// How an error of the file system is told to a client. A name that cannot exist is one that does not exist, and a link
-/// out of the root is as forbidden as a file that we have no right to read.
+/// How an error of the file system is told to a client. A name that cannot exist is one that does not exist,
+/// and a link out of the root is as forbidden as a file that we have no right to read.
 fn status(error: &io::Error) -> StatusCode {
     use io::ErrorKind::{
         InvalidFilename, InvalidInput, NotADirectory, NotFound, PermissionDenied, ResourceBusy,

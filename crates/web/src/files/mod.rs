@@ -9,10 +9,10 @@
 //!                                                           └─ listing, redirect, error page
 //! ```
 //!
-//! What RFC 9110 leaves open is decided so: more than 16 ranges are ignored; a file with a `.br` or `.gz` sibling
-//! has `Vary: Accept-Encoding` in all its answers and a tag for each form; text is declared to be UTF-8; tags are strong;
-//! `..` above the root is 400, a hidden name 404, what may not be read (a link out of the folder, a device,
-//! a folder without an index where listings are off) 403.
+//! What RFC 9110 leaves open is decided so: more than 16 ranges are ignored; a file with a `.br` or `.gz`
+//! sibling has `Vary: Accept-Encoding` in all its answers and a tag for each form; text is declared to be
+//! UTF-8; tags are strong; `..` above the root is 400, a hidden name 404, what may not be read (a link out of
+//! the folder, a device, a folder without an index where listings are off) 403.
 
 mod cache;
 mod conditional;
@@ -40,18 +40,19 @@ use trenza_core::{Deferred, Reactor, Resolver, Timer};
 /// What [`Files`] shows of its folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileOptions {
-    /// A folder without an index file is shown as a page with its names, sizes and times; else it is 403. Default: yes.
+    /// A folder without an index file is shown as a page with its names, sizes and times; else it is 403.
+    /// Default: yes.
     pub listing: bool,
-    /// Names that start with a dot are served and listed. Default: no, they are 404, but for `/.well-known` (RFC 8615),
-    /// which is served and not listed.
+    /// Names that start with a dot are served and listed. Default: no, they are 404, but for `/.well-known`
+    /// (RFC 8615), which is served and not listed.
     pub hidden: bool,
-    /// Symbolic links may lead out of the folder. Default: no, they are 403; links within it are followed if they
-    /// are relative.
+    /// Symbolic links may lead out of the folder. Default: no, they are 403; links within it are followed if
+    /// they are relative.
     pub outside_symlinks: bool,
     /// The names of a folder's index file, the first that exists is sent. Default: `index.html`, `index.htm`.
     pub index: Vec<String>,
-    /// A sibling with `.br` or `.gz` behind the whole name is sent instead, where the client takes that coding and the
-    /// sibling is not older than the file. Default: yes.
+    /// A sibling with `.br` or `.gz` behind the whole name is sent instead, where the client takes that
+    /// coding and the sibling is not older than the file. Default: yes.
     pub precompressed: bool,
 }
 
@@ -69,8 +70,9 @@ impl Default for FileOptions {
 
 /// A folder that is served over HTTP. Clones share one descriptor cache.
 ///
-/// The file system is touched on the thread pool only. A file that was asked for within the last second is answered
-/// from the cache at once; its contents are never kept, and a change is seen after one second at the latest.
+/// The file system is touched on the thread pool only. A file that was asked for within the last second is
+/// answered from the cache at once; its contents are never kept, and a change is seen after one second at the
+/// latest.
 #[derive(Debug, Clone)]
 pub struct Files(Rc<Shared>);
 
@@ -79,7 +81,8 @@ struct Shared {
     storage: Arc<dyn Storage>,
     options: Arc<FileOptions>,
     cache: RefCell<Cache>,
-    /// Requests that wait for a look at the same path. As many as there are requests under way, which the server limits.
+    /// Requests that wait for a look at the same path. As many as there are requests under way, which the
+    /// server limits.
     waiting: RefCell<HashMap<Vec<u8>, Vec<Resolver<Found>>, FixedState>>,
     /// Runs while the cache holds something.
     sweep: RefCell<Option<Timer>>,
@@ -113,11 +116,11 @@ impl Files {
         }))
     }
 
-    /// Answers a request; its body does not matter. At once for what is in the cache, and for what no look at the
-    /// folder can help.
+    /// Answers a request; its body does not matter. At once for what is in the cache, and for what no look at
+    /// the folder can help.
     ///
-    /// The answer to a HEAD has the body of the one to a GET: its length is what the head tells, and the server does
-    /// not send it.
+    /// The answer to a HEAD has the body of the one to a GET: its length is what the head tells, and the
+    /// server does not send it.
     ///
     /// # Panics
     /// Outside of the loop, like [`Reactor::current`].
@@ -151,8 +154,8 @@ impl Files {
 }
 
 impl Shared {
-    /// Looks up a path on the pool, or joins those who wait for a look at it already. The look goes on when they all go
-    /// away.
+    /// Looks up a path on the pool, or joins those who wait for a look at it already. The look goes on when
+    /// they all go away.
     fn look_up(self: &Rc<Self>, path: &[u8], reactor: &Reactor) -> Deferred<Found> {
         let (found, resolver) = reactor.deferred();
         if let Some(waiting) = self.waiting.borrow_mut().get_mut(path) {
@@ -169,7 +172,8 @@ impl Shared {
         found
     }
 
-    /// Keeps what was found and tells it to all who wait. It counts from `began`, when the look had not happened yet.
+    /// Keeps what was found and tells it to all who wait. It counts from `began`, when the look had not
+    /// happened yet.
     fn looked_up(self: &Rc<Self>, path: &[u8], began: Instant, found: trenza_core::Result<Found>) {
         let found = found.unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot look up a file");
@@ -219,8 +223,8 @@ impl Question {
         }
     }
 
-    /// The same address with a slash behind the path. It is built from the clean path, so that it starts with one slash and
-    /// can never name another host.
+    /// The same address with a slash behind the path. It is built from the clean path, so that it starts with
+    /// one slash and can never name another host.
     fn location(&self) -> Option<(HeaderName, HeaderValue)> {
         let query = self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
         let location = format!("{}/{query}", path::encode(&self.path));

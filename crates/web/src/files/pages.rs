@@ -6,8 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 /// What is allowed of files.
 const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 
-/// Nothing but the style sheet in the page itself may take effect, and no other page may frame it: a file name
-/// that got through the escaping would still do nothing.
+/// Nothing but the style sheet in the page itself may take effect, and no other page may frame it: a file
+/// name that got through the escaping would still do nothing.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );

@@ -30,9 +30,9 @@ pub(super) enum BadPath {
 
 /// The clean path of `path`, the path component of a request target without its query.
 ///
-/// Dot segments are resolved as in RFC 3986 section 5.2.4, but after decoding, so `%2e%2e` is `..` as well, and
-/// climbing above the root is an error. Empty segments are dropped: `/a//b` is `/a/b`. A backslash is a byte like
-/// any other.
+/// Dot segments are resolved as in RFC 3986 section 5.2.4, but after decoding, so `%2e%2e` is `..` as well,
+/// and climbing above the root is an error. Empty segments are dropped: `/a//b` is `/a/b`. A backslash is a
+/// byte like any other.
 pub(super) fn clean(path: &str) -> Result<Cow<'_, [u8]>, BadPath> {
     if path.len() <= PATH_BYTES_MAX && is_clean(path.as_bytes()) {
         return Ok(Cow::Borrowed(path.as_bytes()));

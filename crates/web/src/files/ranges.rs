@@ -3,9 +3,9 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::ops::Range;
 
-/// The most ranges that one request may ask for, before merging. With more the header is ignored and the whole
-/// is sent, which RFC 9110 section 14.2 allows: a client that wants so many small pieces is broken or hostile,
-/// and the whole in one piece is the cheapest right answer to both.
+/// The most ranges that one request may ask for, before merging. With more the header is ignored and the
+/// whole is sent, which RFC 9110 section 14.2 allows: a client that wants so many small pieces is broken or
+/// hostile, and the whole in one piece is the cheapest right answer to both.
 pub(super) const RANGES_MAX: usize = 16;
 
 /// What a `Range` header asks for.

@@ -33,8 +33,8 @@ struct Form {
 impl Resource {
     /// The file at `path` and its compressed forms, looked at when the wall clock showed `wall`.
     ///
-    /// The media type is that of the file's extension; for `text/*` UTF-8 is named as the character set, because
-    /// nearly every text is in it and a browser without that word guesses by the reader's country.
+    /// The media type is that of the file's extension; for `text/*` UTF-8 is named as the character set,
+    /// because nearly every text is in it and a browser without that word guesses by the reader's country.
     pub(super) fn new(path: &Path, plain: Opened, coded: Vec<(Coding, Opened)>, wall: SystemTime) -> Self {
         let content_type = content_type(path);
         let varies = !coded.is_empty();
@@ -50,10 +50,11 @@ impl Resource {
         1 + self.coded.len()
     }
 
-    /// The answer to a GET or HEAD. To both it is the same, body included: the server does not send it for HEAD, but
-    /// takes the length from it.
+    /// The answer to a GET or HEAD. To both it is the same, body included: the server does not send it for
+    /// HEAD, but takes the length from it.
     ///
-    /// `boundary` is called for the delimiter of a multipart body, which should not be guessed by who wrote the file.
+    /// `boundary` is called for the delimiter of a multipart body, which should not be guessed by who wrote
+    /// the file.
     pub(super) fn answer(
         &self,
         method: &Method,
@@ -168,8 +169,8 @@ fn content_type(path: &Path) -> HeaderValue {
     HeaderValue::from_str(&format!("{guess}; charset=utf-8")).unwrap_or(OCTETS)
 }
 
-/// A strong tag: the size, and a hash of all that tells one state of a file from another. It is a hash so that it tells
-/// no inode numbers.
+/// A strong tag: the size, and a hash of all that tells one state of a file from another. It is a hash so
+/// that it tells no inode numbers.
 fn etag(stamp: &Stamp) -> HeaderValue {
     let hash = FixedState::default().hash_one(stamp);
     HeaderValue::from_str(&format!("\"{:x}-{hash:016x}\"", stamp.size))

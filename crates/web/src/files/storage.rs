@@ -112,8 +112,8 @@ struct Look {
 }
 
 impl Folder {
-    /// The folder at `root`. A symbolic link is followed out of it only with `outside_symlinks`; otherwise it may lead
-    /// anywhere below the root by a relative path.
+    /// The folder at `root`. A symbolic link is followed out of it only with `outside_symlinks`; otherwise it
+    /// may lead anywhere below the root by a relative path.
     ///
     /// # Errors
     /// It does not exist, is not a folder, or may not be opened.
@@ -415,8 +415,8 @@ pub(super) mod tests {
         let touched = stamp(&storage, "a.txt");
         assert_ne!(touched, replaced);
 
-        // Other contents of the same size, and the time of modification set back. The clock of the file system may
-        // be coarse: until it ticks nobody could tell.
+        // Other contents of the same size, and the time of modification set back. The clock of the file
+        // system may be coarse: until it ticks nobody could tell.
         let times = fs::FileTimes::new().set_modified(touched.modified);
         while (fs::metadata(&path).unwrap().ctime(), fs::metadata(&path).unwrap().ctime_nsec())
             == touched.changed
