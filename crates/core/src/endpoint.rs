@@ -240,7 +240,9 @@ fn parse(text: &str) -> Result<Parsed> {
         match part.split_once('=') {
             Some((key, value)) => parsed.options.push((key.into(), unbracket(value).into())),
             None if parsed.options.is_empty() => parsed.values.push(unbracket(&part).into()),
-            None => return Err(parsed.error(format!("{part:?} stands behind the options"))),
+            None => return Err(parsed.error(format!(
+                    "{part:?} stands behind the options; a colon within a value is written \\: or the value stands in brackets"
+                ))),
         }
     }
     Ok(parsed)
@@ -314,7 +316,8 @@ mod tests {
             ("tcp", "tcp:PORT"),
             ("tcp:http", "not a port"),
             ("tcp:70000", "0 to 65535"),
-            ("tcp:80:interfaces=::1", "known: interface, backlog"),
+            ("tcp:80:interfaces=lo", "known: interface, backlog"),
+            ("tcp:80:interface=::1", "in brackets"),
             ("tcp:80:interface=lo", "IP address"),
             ("tcp:80:backlog=1:81", "behind the options"),
         ] {

@@ -1,1 +1,46 @@
-//! Trenza: trenza.
+//! Trenza: an event-driven network engine. One reactor, protocols as plain structs that are pushed bytes.
+//!
+//! ```
+//! use trenza::prelude::*;
+//!
+//! struct Echo;
+//!
+//! impl Protocol for Echo {
+//!     fn data_received(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
+//!         transport.write(input.rest());
+//!         Ok(())
+//!     }
+//! }
+//!
+//! fn main() -> Result {
+//!     run(|reactor| {
+//!         reactor.listen("tcp:0:interface=127.0.0.1", |_| Echo)?;
+//! #       reactor.stop();
+//!         Ok(())
+//!     })
+//! }
+//! ```
+//!
+//! Suites are features: `web` (HTTP). Their crates are re-exported as modules.
+
+mod run;
+
+pub use run::{Interrupted, block_on, run};
+pub use trenza_core::{
+    Abandoned, Addr, ConnectionId, Counts, Deferred, Endpoint, EndpointError, Engine, Error, Factory, Flow,
+    Handle, IntoEndpoint, Layer, Limit, Limits, Lost, Peer, Port, Protocol, Reactor, Reason, Remote,
+    RemoteResolver, Resolver, Result, Sleep, Stream, TimedOut, Timeout, Timer, Transport, Wait, driver,
+    timeout,
+};
+pub use trenza_sys::{PollDriver, raise_descriptor_limit};
+#[cfg(feature = "web")]
+pub use trenza_web as web;
+pub use trenza_wire as wire;
+
+/// What most programs use.
+pub mod prelude {
+    pub use crate::{
+        Deferred, Error, Factory, Handle, Protocol, Reactor, Reason, Result, Stream, Timer, Transport,
+        block_on, run, timeout, wire::Input,
+    };
+}
