@@ -442,13 +442,11 @@ impl Protocol for Session {
 
     fn timed_out(&mut self, transport: &Transport, which: Timeout) -> Result {
         if which == Timeout::Idle {
-            if self.exchange.is_some() {
+            match transport.counts().unsent {
                 // The handler takes its time.
-                transport.set_timeout(Some(self.shared.limits.idle_time));
-            } else if transport.counts().unsent > 0 {
-                transport.abort();
-            } else {
-                transport.close();
+                _ if self.exchange.is_some() => {}
+                0 => transport.close(),
+                _ => transport.abort(),
             }
             return Ok(());
         }
@@ -478,5 +476,15 @@ impl Protocol for Session {
         if !matches!(reason, Reason::Switched) {
             drop(self.shared.clone().leaving(transport));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        assert!(size_of::<Session>() <= 160, "{}", size_of::<Session>());
     }
 }
