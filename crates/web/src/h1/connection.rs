@@ -186,8 +186,8 @@ impl Connection {
         {
             return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "body too large"));
         }
-        if !old && let Some(expect) = headers.get(EXPECT) {
-            if !expect.as_bytes().eq_ignore_ascii_case(b"100-continue") {
+        if !old && headers.contains_key(EXPECT) {
+            if !list(headers, &EXPECT).all(|expectation| expectation.eq_ignore_ascii_case(b"100-continue")) {
                 return Err(refuse(StatusCode::EXPECTATION_FAILED, "unknown expectation"));
             }
             self.asked.expects = body != Framing::Empty;
