@@ -83,11 +83,14 @@ impl Case {
         let mut first = Vec::new();
         for byte in self.request {
             match byte {
-                b'~' if self.repeated.1 > 0 => first.extend_from_slice(self.repeated.0.repeat(self.repeated.1).as_bytes()),
+                b'~' if self.repeated.1 > 0 => {
+                    first.extend_from_slice(self.repeated.0.repeat(self.repeated.1).as_bytes())
+                }
                 byte => first.push(*byte),
             }
         }
-        let mut segments: Vec<Vec<u8>> = [Some(first), self.then.map(<[u8]>::to_vec)].into_iter().flatten().collect();
+        let mut segments: Vec<Vec<u8>> =
+            [Some(first), self.then.map(<[u8]>::to_vec)].into_iter().flatten().collect();
         if let Some(last) = segments.last_mut().filter(|_| !self.cut) {
             last.extend_from_slice(NEXT);
         }

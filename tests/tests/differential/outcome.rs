@@ -41,7 +41,8 @@ impl Outcome {
         let mut rest = &self.bytes[..];
         while !rest.is_empty() {
             let one = response(&mut rest);
-            let one = one.unwrap_or_else(|| format!("garbage {:?}", std::mem::take(&mut rest).escape_ascii()));
+            let one =
+                one.unwrap_or_else(|| format!("garbage {:?}", std::mem::take(&mut rest).escape_ascii()));
             told.push(if one == NEXT_ANSWER { "next".to_owned() } else { one });
         }
         told.push(format!("{:?}", self.end).to_lowercase());

@@ -91,7 +91,7 @@ struct Asked {
     head: bool,
     /// CONNECT: a 2xx response turns the connection into a tunnel.
     connect: bool,
-    /// It may be switched to another protocol.
+    /// It may be switched to another protocol: it asked for that, and has no body.
     upgrade: bool,
     /// It waits for 100 before it sends its body.
     expects: bool,
@@ -177,6 +177,8 @@ impl Connection {
         self.asked = Asked { old, head, connect, upgrade, expects: false };
         self.writing = Writing::Head;
         let body = framing::of_request(request.version(), headers)?;
+        // The next protocol begins behind the whole request, and who switches to it does not read a body.
+        self.asked.upgrade &= body == Framing::Empty;
         self.persists &= !close && (keep_alive || !old);
         if connect && body != Framing::Empty {
             return Err(bad("CONNECT with a body"));
@@ -352,9 +354,6 @@ impl Connection {
     ) -> Result<(), Error> {
         if !self.can_upgrade(status) {
             return Err(Error::Local("the client did not ask for an upgrade"));
-        }
-        if self.is_in_body() && self.body_left() != Some(0) {
-            return Err(Error::Local("upgrade before the request's body was read"));
         }
         let persistence = if self.asked.connect { Persistence::Implied } else { Persistence::Upgrade };
         out.push_vec(response_head(status, headers, None, false, persistence, date));

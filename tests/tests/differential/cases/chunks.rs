@@ -14,13 +14,25 @@ const ABC: &str = "200 POST / @h \"abc\"; next; open";
 pub(crate) const CASES: &[Case] = &[
     same("two chunks", chunks!("1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"), ABC),
     same("no chunks", chunks!("0\r\n\r\n"), "200 POST / @h; next; open"),
-    same("hexadecimal sizes in both cases", chunks!("A\r\n0123456789\r\nb\r\n0123456789a\r\n0\r\n\r\n"), "200 POST / @h \"01234567890123456789a\"; next; open"),
+    same(
+        "hexadecimal sizes in both cases",
+        chunks!("A\r\n0123456789\r\nb\r\n0123456789a\r\n0\r\n\r\n"),
+        "200 POST / @h \"01234567890123456789a\"; next; open",
+    ),
     same("zeros before a size", chunks!("0003\r\nabc\r\n000\r\n\r\n"), ABC),
     same("twenty zeros before a size", chunks!("000000000000000000003\r\nabc\r\n0\r\n\r\n"), ABC),
     same("extensions", chunks!("3;a=b;c\r\nabc\r\n0;d=\"e f\"\r\n\r\n"), ABC),
     same("a trailer", chunks!("3\r\nabc\r\n0\r\nx-t: 1\r\n\r\n"), "200 POST / @h \"abc\" +x-t=1; next; open"),
-    same("trailers that frame, route or authenticate", chunks!("3\r\nabc\r\n0\r\nContent-Length: 9\r\nHost: i\r\nAuthorization: j\r\nx-t: 1\r\n\r\n"), "200 POST / @h \"abc\" +x-t=1; next; open"),
-    same("a line end in the data", chunks!("5\r\na\r\n0\n\r\n0\r\n\r\n"), "200 POST / @h \"a\\r\\n0\\n\"; next; open"),
+    same(
+        "trailers that frame, route or authenticate",
+        chunks!("3\r\nabc\r\n0\r\nContent-Length: 9\r\nHost: i\r\nAuthorization: j\r\nx-t: 1\r\n\r\n"),
+        "200 POST / @h \"abc\" +x-t=1; next; open",
+    ),
+    same(
+        "a line end in the data",
+        chunks!("5\r\na\r\n0\n\r\n0\r\n\r\n"),
+        "200 POST / @h \"a\\r\\n0\\n\"; next; open",
+    ),
     same("space before an extension", chunks!("3 ;a=b\r\nabc\r\n0\r\n\r\n"), REFUSED),
     same("space behind a size", chunks!("3 \r\nabc\r\n0\r\n\r\n"), REFUSED),
     same("space before a size", chunks!(" 3\r\nabc\r\n0\r\n\r\n"), REFUSED),

@@ -16,8 +16,16 @@ pub(crate) const CASES: &[Case] = &[
     same("an address", get!("Host: 127.0.0.1\r\n"), "200 GET / @127.0.0.1; next; open"),
     same("a literal", get!("Host: [::1]:80\r\n"), "200 GET / @[::1]:80; next; open"),
     same("empty", get!("Host:\r\n"), "200 GET / @; next; open"),
-    same("the one of the target, in both places", b"GET http://h/ HTTP/1.1\r\nHost: h\r\n\r\n", "200 GET http://h/ @h; next; open"),
-    same("another one in the target", b"GET http://a/ HTTP/1.1\r\nHost: h\r\n\r\n", "200 GET http://a/ @a; next; open"),
+    same(
+        "the one of the target, in both places",
+        b"GET http://h/ HTTP/1.1\r\nHost: h\r\n\r\n",
+        "200 GET http://h/ @h; next; open",
+    ),
+    same(
+        "another one in the target",
+        b"GET http://a/ HTTP/1.1\r\nHost: h\r\n\r\n",
+        "200 GET http://a/ @a; next; open",
+    ),
     same("only in the target", b"GET http://h/ HTTP/1.1\r\n\r\n", REFUSED),
     same("missing", get!(""), REFUSED),
     same("twice, equal", get!("Host: h\r\nHost: h\r\n"), REFUSED),

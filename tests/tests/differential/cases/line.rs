@@ -38,7 +38,11 @@ pub(crate) const CASES: &[Case] = &[
     same("a space in the target", line!("GET /a b HTTP/1.1"), REFUSED),
     same("a control byte in the target", line!("GET /\x01 HTTP/1.1"), REFUSED),
     same("NUL in the target", line!("GET /\0 HTTP/1.1"), REFUSED),
-    same("bytes above ASCII in the target", b"GET /\xc3\xa9 HTTP/1.1\r\nHost: h\r\n\r\n", "200 GET /é @h; next; open"),
+    same(
+        "bytes above ASCII in the target",
+        b"GET /\xc3\xa9 HTTP/1.1\r\nHost: h\r\n\r\n",
+        "200 GET /é @h; next; open",
+    ),
     same("a fragment", line!("GET /a#b HTTP/1.1"), REFUSED),
     same("a relative target", line!("GET a HTTP/1.1"), REFUSED),
     same("the asterisk with GET", line!("GET * HTTP/1.1"), REFUSED),
