@@ -136,8 +136,16 @@ impl Connection {
                         _ => {}
                     }
                 }
-                let Some(request) = head::take(scan, input, limits)? else {
-                    return Ok(None);
+                let head = input.peek().starts_with(b"HEAD ");
+                let request = match head::take(scan, input, limits) {
+                    Ok(Some(request)) => request,
+                    Ok(None) => return Ok(None),
+                    Err(error) => {
+                        // The answer to HEAD has no body, even if nothing else of the request was understood.
+                        self.asked = Asked { head, ..Asked::default() };
+                        self.writing = Writing::Head;
+                        return Err(error);
+                    }
                 };
                 self.begin(&request, limits).map(|body| Some(Event::Request { request, body }))
             }
