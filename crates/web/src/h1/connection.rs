@@ -23,7 +23,7 @@ use super::{
     error::{bad, refuse},
     framing, head,
     reader::Reader,
-    section::{Scan, lists},
+    section::{Scan, list},
     writer::{Persistence, Writer, response_head},
 };
 use http::{
@@ -166,18 +166,18 @@ impl Connection {
         let headers = request.headers();
         let old = request.version() == Version::HTTP_10;
         let connect = *request.method() == Method::CONNECT;
-        self.asked = Asked {
-            old,
-            head: *request.method() == Method::HEAD,
-            connect,
-            upgrade: !old && headers.contains_key(UPGRADE) && lists(headers, &CONNECTION, "upgrade"),
-            expects: false,
-        };
+        let (mut close, mut keep_alive, mut upgrade) = (false, false, false);
+        for option in list(headers, &CONNECTION) {
+            close |= option.eq_ignore_ascii_case(b"close");
+            keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            upgrade |= option.eq_ignore_ascii_case(b"upgrade");
+        }
+        upgrade &= !old && headers.contains_key(UPGRADE);
+        let head = *request.method() == Method::HEAD;
+        self.asked = Asked { old, head, connect, upgrade, expects: false };
         self.writing = Writing::Head;
         let body = framing::of_request(request.version(), headers)?;
-        if lists(headers, &CONNECTION, "close") || (old && !lists(headers, &CONNECTION, "keep-alive")) {
-            self.persists = false;
-        }
+        self.persists &= !close && (keep_alive || !old);
         if connect && body != Framing::Empty {
             return Err(bad("CONNECT with a body"));
         }
@@ -268,6 +268,11 @@ impl Connection {
         matches!(self.reading, Reading::Closed) && matches!(self.writing, Writing::Idle | Writing::Done)
     }
 
+    /// The connection was given to another protocol.
+    pub fn is_upgraded(&self) -> bool {
+        matches!(self.writing, Writing::Upgraded)
+    }
+
     /// The head of a response is out, and a body is to follow.
     pub fn sends_body(&self) -> bool {
         matches!(&self.writing, Writing::Body(writer) if !matches!(writer, Writer::Empty))
@@ -330,14 +335,15 @@ impl Connection {
         };
         // A client that was not told to go on may send its body or not: what follows cannot be known.
         let lost = framing == Framing::UntilClose || self.asked.expects;
-        self.persists &= !lost && !lists(headers, &CONNECTION, "close");
+        let close = list(headers, &CONNECTION).any(|option| option.eq_ignore_ascii_case(b"close"));
+        self.persists &= !lost && !close;
         let persistence = match (self.persists, self.asked.old) {
             (false, _) => Persistence::Close,
             (true, true) => Persistence::KeepAlive,
             (true, false) => Persistence::Implied,
         };
         let chunked = framing == Framing::Chunked;
-        out.push_slice(&response_head(status, headers, said, chunked, persistence, date));
+        out.push_vec(response_head(status, headers, said, chunked, persistence, date));
         self.writing = Writing::Body(Writer::new(framing));
         Ok(())
     }
@@ -356,7 +362,7 @@ impl Connection {
             return Err(Error::Local("upgrade before the request's body was read"));
         }
         let persistence = if self.asked.connect { Persistence::Implied } else { Persistence::Upgrade };
-        out.push_slice(&response_head(status, headers, None, false, persistence, date));
+        out.push_vec(response_head(status, headers, None, false, persistence, date));
         self.reading = Reading::Closed;
         self.writing = Writing::Upgraded;
         Ok(())

@@ -106,17 +106,12 @@ fn collect<'a>(section: &'a Bytes, parsed: &mut [httparse::Header<'a>]) -> Resul
 }
 
 /// The elements of a comma-separated list field, over all its lines, trimmed; empty ones too.
-pub(crate) fn list<'a>(
+pub(super) fn list<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
 ) -> impl Iterator<Item = &'a [u8]> + use<'a> {
     let lines = headers.get_all(name).into_iter();
     lines.flat_map(|value| value.as_bytes().split(|b| *b == b',').map(<[u8]>::trim_ascii))
-}
-
-/// True when a comma-separated list field has `token` among its elements, in any case.
-pub(crate) fn lists(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
-    list(headers, name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
 }
 
 /// Appends one field line.

@@ -13,6 +13,12 @@ use http::{
 use std::io::Write;
 use trenza_wire::{Chunk, OutBuf};
 
+/// Pieces up to this size are cheaper to copy behind the head than to send as pieces of their own.
+const COPY_MAX: usize = 1024;
+
+/// What a head usually needs.
+const HEAD_ROOM: usize = 384;
+
 /// What a response's head says about the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Persistence {
@@ -35,7 +41,9 @@ pub(super) fn response_head(
     persistence: Persistence,
     date: &str,
 ) -> Vec<u8> {
-    let mut head = Vec::with_capacity(512);
+    let body_room =
+        length.and_then(|length| usize::try_from(length).ok()).filter(|length| *length <= COPY_MAX);
+    let mut head = Vec::with_capacity(HEAD_ROOM + body_room.unwrap_or(0));
     // Writing to a vector cannot fail.
     head.extend_from_slice(b"HTTP/1.1 ");
     head.extend_from_slice(status.as_str().as_bytes());
@@ -140,9 +148,7 @@ impl Writer {
     }
 }
 
-/// Small pieces are cheaper to copy behind the head than to send as pieces of their own.
 fn push(data: Chunk, out: &mut OutBuf) {
-    const COPY_MAX: usize = 1024;
     match data {
         Chunk::Own(data) if data.len() <= COPY_MAX => out.push_slice(&data),
         Chunk::Shared(data) if data.len() <= COPY_MAX => out.push_slice(&data),
