@@ -92,6 +92,14 @@ impl HostHandle {
         self.0.engine.borrow().is_some()
     }
 
+    /// Lets its engine see the time, which it otherwise reads once a turn: what a test asks of a handle counts
+    /// from now.
+    pub(crate) fn read_clock(&self) {
+        if let Some(engine) = &mut *self.0.engine.borrow_mut() {
+            engine.enter(|_| ());
+        }
+    }
+
     /// When its engine wants to be called, if nothing happens before.
     pub(crate) fn until(&self) -> Option<Duration> {
         let until = self.0.engine.borrow().as_ref().and_then(Engine::until)?;

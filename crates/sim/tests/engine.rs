@@ -138,28 +138,31 @@ fn a_pause_holds_bytes_and_the_end_back() {
 
 #[test]
 fn errors_and_panics_lose_one_connection() {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let heard = std::panic::catch_unwind(|| {
-        let net = Net::new(3);
-        let (_srv, log, other) = lines(&net);
-        let last = |what: &str| {
-            let cli = net.host("cli").probe("tcp:srv:7007");
-            cli.send(what);
-            net.run();
-            (cli.was_reset(), log.borrow().last().cloned().unwrap_or_default())
-        };
-        let heard = [last("fail\r\n"), last("panic\r\n"), last("lf only\n")];
-        other.send("still here\r\n");
+    let net = Net::new(3);
+    net.allow_panics();
+    let (_srv, log, other) = lines(&net);
+    let after = |what: &str| {
+        let cli = net.host("cli").probe("tcp:srv:7007");
+        cli.send(what);
         net.run();
-        (heard, other.received())
-    });
-    std::panic::set_hook(hook);
-    let (heard, received) = heard.unwrap();
-    assert_eq!(heard[0], (true, "lost: asked to".to_owned()));
-    assert_eq!(heard[1], (true, "lost: a callback panicked".to_owned()));
-    assert_eq!(heard[2], (true, "lost: LF without CR before it".to_owned()));
-    assert_eq!(received, b"hello\r\n10 still here\r\n");
+        assert!(cli.was_reset());
+        log.borrow().last().cloned().unwrap_or_default()
+    };
+    assert_eq!(after("fail\r\n"), "lost: asked to");
+    assert_eq!(after("panic\r\n"), "lost: a callback panicked");
+    assert_eq!(after("lf only\n"), "lost: LF without CR before it");
+    other.send("still here\r\n");
+    net.run();
+    assert_eq!(other.received(), b"hello\r\n10 still here\r\n");
+}
+
+#[test]
+#[should_panic(expected = "a callback has panicked (seed 3")]
+fn a_panic_in_a_callback_fails_the_run() {
+    let net = Net::new(3);
+    let (_srv, _log, cli) = lines(&net);
+    cli.send("panic\r\n");
+    net.run();
 }
 
 #[test]
@@ -378,4 +381,27 @@ fn connecting_tells_how_it_went() {
         assert_eq!(outcome("tcp:10.0.0.1:77"), Some(io::ErrorKind::TimedOut));
         assert!(net.elapsed() > Duration::from_secs(1));
     });
+}
+
+/// The hostile events are there at all, or the tests above would show nothing.
+#[test]
+fn hostility_happens() {
+    let (mut seen, whole) = (std::collections::BTreeMap::new(), "Received(3000)");
+    for seed in 0..60 {
+        let net = Net::new(seed);
+        net.window(3000);
+        net.host("srv").listen("tcp:7007", |_| Echo);
+        let cli = net.host("cli").probe("tcp:srv:7007");
+        cli.send(bytes(3000));
+        cli.send(bytes(3000));
+        net.run();
+        let trace = net.trace();
+        let mut saw = |what: &'static str, is: bool| *seen.entry(what).or_insert(0) += usize::from(is);
+        saw("whole", trace.iter().any(|line| line.ends_with(whole)));
+        saw("split", trace.iter().any(|line| line.contains("Received(") && !line.ends_with(whole)));
+        saw("spurious", trace.iter().filter(|line| line.ends_with("Sent(0)")).count() > 4);
+        saw("lent", trace.iter().any(|line| line.contains("Sent(") && !line.ends_with("Sent(0)")));
+        saw("short", trace.iter().filter(|line| line.contains("Data(")).count() > 6);
+    }
+    assert!(seen.values().all(|times| *times > 5), "{seen:?}");
 }
