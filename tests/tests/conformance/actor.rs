@@ -42,10 +42,7 @@ impl Actor {
         self
     }
 
-    pub(crate) fn data(
-        mut self,
-        hook: impl FnMut(&Transport, &mut Input<'_>) -> Result + 'static,
-    ) -> Self {
+    pub(crate) fn data(mut self, hook: impl FnMut(&Transport, &mut Input<'_>) -> Result + 'static) -> Self {
         self.data = Some(Box::new(hook));
         self
     }

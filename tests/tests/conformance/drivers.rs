@@ -22,7 +22,7 @@ use trenza_sys::PollDriver;
 pub(crate) type Case = fn(Ground) -> Pin<Box<dyn Future<Output = Result>>>;
 
 /// How long a case may take on a real system before it has failed. Far more than any of them needs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a case may take with all its seeds, also when a loop does not come back.
 const WATCH: Duration = Duration::from_secs(180);
 /// A case runs with so many seeds in the simulator, the first few of them in a network without hostility.

@@ -175,6 +175,15 @@ impl Ground {
     }
 }
 
+impl Drop for Inner {
+    /// What was heard helps to find out why a case has failed.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("heard so far: {:#?}", self.log.lines());
+        }
+    }
+}
+
 /// The endpoint of a port, for who connects to it.
 pub(crate) fn to(port: &Port) -> String {
     format!("tcp:{}", port.addr())

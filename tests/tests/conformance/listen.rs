@@ -208,7 +208,8 @@ async fn a_timeout_around_connect_leaves_nothing(ground: Ground) -> Result {
 
 async fn the_timeout_of_an_endpoint_ends_its_connect(ground: Ground) -> Result {
     let (port, held) = silent(&ground).await?;
-    let error = ground.reactor().connect(&format!("{}:timeout=0.02", to(&port)), |_| Plain).await.unwrap_err();
+    let error =
+        ground.reactor().connect(&format!("{}:timeout=0.02", to(&port)), |_| Plain).await.unwrap_err();
     assert_eq!(error.downcast_ref::<io::Error>().unwrap().kind(), io::ErrorKind::TimedOut);
     assert!(error.to_string().contains(&port.addr().to_string()), "{error}");
     held.iter().for_each(Transport::abort);

@@ -26,4 +26,7 @@ mod drivers;
 mod ground;
 mod log;
 
+mod build;
 mod listen;
+mod port;
+mod receive;
