@@ -238,6 +238,7 @@ impl Reactor {
     /// wait in the system's backlog.
     pub fn set_connections_max(&self, max: usize) {
         self.0.connections_max.set(max);
+        self.0.command(Command::Accept);
     }
 
     /// The limits of new connections.

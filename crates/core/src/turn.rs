@@ -7,6 +7,7 @@ use crate::{
     connection::Origin,
     driver::{Bound, Close, Driver, Event, Open, Token},
     endpoint::MakeLayers,
+    engine::Left,
     entry::Entry,
     flags::Flags,
     lost::contained,
@@ -101,6 +102,16 @@ impl Turn {
             self.slots.resize_with(index + 1, || Slot::Free);
         }
         self.slots.get_mut(index).map_or(Slot::Free, |place| std::mem::replace(place, slot))
+    }
+
+    pub(crate) fn left(&self) -> Left {
+        let connections = |slot: &&Slot| matches!(slot, Slot::Connecting(..) | Slot::Connection(_));
+        Left {
+            connections: self.slots.iter().filter(connections).count(),
+            ports: self.ports.len(),
+            timers: self.reactor.0.timers.borrow().len(),
+            tasks: self.tasks.len(),
+        }
     }
 
     /// A panic came out of user code: it costs the connection that it was running for.

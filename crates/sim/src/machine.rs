@@ -13,7 +13,7 @@ use std::{
     sync::atomic::Ordering,
     time::Duration,
 };
-use trenza_core::{Engine, Port, Protocol, Reactor, Transport};
+use trenza_core::{Engine, Left, Port, Protocol, Reactor, Transport};
 
 /// A host of a [`crate::Net`]: probes need nothing more, a program gets an engine.
 #[derive(Clone)]
@@ -85,6 +85,14 @@ impl HostHandle {
     pub fn kill(&self) {
         let former = self.0.engine.take();
         drop(former);
+    }
+
+    /// What its engine holds; nothing, when it has none.
+    ///
+    /// # Panics
+    /// This is called from a callback of it.
+    pub fn left(&self) -> Left {
+        self.0.engine.borrow().as_ref().map(Engine::left).unwrap_or_default()
     }
 
     /// Has it an engine that was not stopped?
