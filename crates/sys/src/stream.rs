@@ -251,8 +251,8 @@ mod tests {
 
     #[test]
     fn bytes_are_gathered_up_to_the_bound() {
-        let mib = vec![0; 1 << 20];
-        let pieces = |lens: &[usize]| lens.iter().map(|len| IoSlice::new(&mib[..*len])).collect::<Vec<_>>();
+        let bytes = vec![0; SEND_MAX + 1];
+        let pieces = |lens: &[usize]| lens.iter().map(|len| IoSlice::new(&bytes[..*len])).collect::<Vec<_>>();
         assert_eq!(within(&pieces(&[1, 2, 3]),), (3, 6));
         assert_eq!(within(&pieces(&[1, SEND_MAX]),), (1, 1));
         assert_eq!(within(&pieces(&[SEND_MAX, 1]),), (1, SEND_MAX));

@@ -91,7 +91,7 @@ struct Asked {
     head: bool,
     /// CONNECT: a 2xx response turns the connection into a tunnel.
     connect: bool,
-    /// It may be switched to another protocol.
+    /// It may be switched to another protocol: it asked for that, and has no body.
     upgrade: bool,
     /// It waits for 100 before it sends its body.
     expects: bool,
@@ -136,8 +136,16 @@ impl Connection {
                         _ => {}
                     }
                 }
-                let Some(request) = head::take(scan, input, limits)? else {
-                    return Ok(None);
+                let head = input.peek().starts_with(b"HEAD ");
+                let request = match head::take(scan, input, limits) {
+                    Ok(Some(request)) => request,
+                    Ok(None) => return Ok(None),
+                    Err(error) => {
+                        // The answer to HEAD has no body, even if nothing else of the request was understood.
+                        self.asked = Asked { head, ..Asked::default() };
+                        self.writing = Writing::Head;
+                        return Err(error);
+                    }
                 };
                 self.begin(&request, limits).map(|body| Some(Event::Request { request, body }))
             }
@@ -177,6 +185,8 @@ impl Connection {
         self.asked = Asked { old, head, connect, upgrade, expects: false };
         self.writing = Writing::Head;
         let body = framing::of_request(request.version(), headers)?;
+        // The next protocol begins behind the whole request, and who switches to it does not read a body.
+        self.asked.upgrade &= body == Framing::Empty;
         self.persists &= !close && (keep_alive || !old);
         if connect && body != Framing::Empty {
             return Err(bad("CONNECT with a body"));
@@ -186,8 +196,8 @@ impl Connection {
         {
             return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "body too large"));
         }
-        if !old && let Some(expect) = headers.get(EXPECT) {
-            if !expect.as_bytes().eq_ignore_ascii_case(b"100-continue") {
+        if !old && headers.contains_key(EXPECT) {
+            if !list(headers, &EXPECT).all(|expectation| expectation.eq_ignore_ascii_case(b"100-continue")) {
                 return Err(refuse(StatusCode::EXPECTATION_FAILED, "unknown expectation"));
             }
             self.asked.expects = body != Framing::Empty;
@@ -357,9 +367,6 @@ impl Connection {
     ) -> Result<(), Error> {
         if !self.can_upgrade(status) {
             return Err(Error::Local("the client did not ask for an upgrade"));
-        }
-        if self.is_in_body() && self.body_left() != Some(0) {
-            return Err(Error::Local("upgrade before the request's body was read"));
         }
         let persistence = if self.asked.connect { Persistence::Implied } else { Persistence::Upgrade };
         out.push_vec(response_head(status, headers, None, false, persistence, date));

@@ -258,6 +258,8 @@ fn framings() {
         ("content-length: 5\r\nexpect: 100-continue\r\n", Ok(Framing::Length(5))),
         ("expect: 100-CONTINUE\r\n", Ok(Framing::Empty)),
         ("expect: 200-ok\r\n", Err(417)),
+        ("expect: 100-continue, 200-ok\r\n", Err(417)),
+        ("expect: 100-continue\r\nexpect: 200-ok\r\n", Err(417)),
     ];
     for (text, expected) in table {
         let seen = seen(&fields(text));

@@ -229,6 +229,7 @@ fn upgrades() {
 fn an_error_can_be_answered_and_ends_the_connection() {
     for (request, body) in [
         (&b"GET / HTTP/1.1\r\n\r\n"[..], true),
+        (b"HEAD / HTTP/1.1\r\n\r\n", false),
         (b"HEAD / HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999999\r\n\r\n", false),
         (b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nx\r\n", true),
     ] {
