@@ -1,0 +1,121 @@
+//! [`Complaint`]: an error as the user reads it.
+
+use crate::terminal::{Style, paint};
+use std::{
+    error::Error,
+    fmt::Display,
+    io::{self, ErrorKind},
+    path::Path,
+    process::ExitCode,
+};
+use trenza::EndpointError;
+
+/// What could not be done and why, what to do about it, and the program's exit code.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Complaint {
+    what: String,
+    remedy: Option<String>,
+    code: u8,
+}
+
+impl Complaint {
+    /// An error that speaks for itself.
+    pub(crate) fn new(what: impl Display) -> Self {
+        Self { what: what.to_string(), remedy: None, code: 1 }
+    }
+
+    fn remedy(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: Some(remedy.into()), ..self }
+    }
+
+    /// An endpoint that cannot be listened on.
+    pub(crate) fn listen(endpoint: &str, error: &(dyn Error + 'static)) -> Self {
+        if error.is::<EndpointError>() {
+            let remedy = "write it like tcp:8080, or tcp:8080:interface=127.0.0.1 for this machine only";
+            return Self { code: 2, ..Self::new(error).remedy(remedy) };
+        }
+        let port = port(endpoint);
+        match error.downcast_ref().map(io::Error::kind) {
+            Some(ErrorKind::AddrInUse) => {
+                let other = with_port(endpoint, port.checked_add(1).unwrap_or(8080));
+                Self::new(format!("port {port} is taken: another program listens on {endpoint}"))
+                    .remedy(format!("choose another one with --listen {other}; port 0 is any that is free"))
+            }
+            Some(ErrorKind::PermissionDenied) if (1..1024).contains(&port) => {
+                let other = with_port(endpoint, port + 8000);
+                Self::new(format!("no right to listen on port {port} ({endpoint})")).remedy(format!(
+                    "ports below 1024 are for root, or for a program that was given them by \
+                     `setcap cap_net_bind_service=+ep FILE`; choose another one with --listen {other}"
+                ))
+            }
+            Some(ErrorKind::AddrNotAvailable) => {
+                Self::new(format!("this machine does not have the address of {endpoint}"))
+                    .remedy(format!("leave interface= out for all addresses: --listen tcp:{port}"))
+            }
+            _ => Self::new(error),
+        }
+    }
+
+    /// A folder that cannot be served.
+    pub(crate) fn folder(folder: &Path, error: &io::Error) -> Self {
+        let shown = folder.display();
+        match error.kind() {
+            ErrorKind::NotFound => Self::new(format!("there is no folder {shown}"))
+                .remedy("name one that exists: trenza web DIR; without DIR it is the current one"),
+            ErrorKind::NotADirectory => {
+                Self::new(format!("{shown} is not a folder")).remedy("name the folder that it is in")
+            }
+            ErrorKind::PermissionDenied => Self::new(format!("no right to read the folder {shown}"))
+                .remedy(format!("`ls -ld {shown}` shows who may: run as that user, or change it with chmod")),
+            _ => Self::new(format!("cannot read the folder {shown}: {error}")),
+        }
+    }
+
+    /// Prints it; what the program ends with.
+    pub(crate) fn tell(&self) -> ExitCode {
+        eprintln!("{} {}", paint(Style::Error, "error:"), self.what);
+        if let Some(remedy) = &self.remedy {
+            eprintln!("  {} {remedy}", paint(Style::Hint, "hint:"));
+        }
+        self.code.into()
+    }
+}
+
+/// The port of an endpoint string that was understood.
+fn port(endpoint: &str) -> u16 {
+    endpoint.split(':').nth(1).and_then(|port| port.parse().ok()).unwrap_or(0)
+}
+
+/// The same endpoint with another port.
+fn with_port(endpoint: &str, port: u16) -> String {
+    let options = endpoint.splitn(3, ':').nth(2).map(|options| format!(":{options}")).unwrap_or_default();
+    format!("tcp:{port}{options}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_remedy_is_an_endpoint_that_can_be_typed() {
+        assert_eq!(
+            with_port("tcp:8080:interface=[::1]:backlog=9", 8081),
+            "tcp:8081:interface=[::1]:backlog=9"
+        );
+        assert_eq!(with_port("tcp:65535", 8080), "tcp:8080");
+        let taken = Complaint::listen("tcp:65535", &io::Error::from(ErrorKind::AddrInUse));
+        assert!(taken.what.starts_with("port 65535 is taken"), "{taken:?}");
+        assert!(taken.remedy.is_some_and(|remedy| remedy.contains("--listen tcp:8080;")));
+    }
+
+    #[test]
+    fn privileged_ports_are_explained() {
+        let denied = io::Error::from(ErrorKind::PermissionDenied);
+        let remedy = Complaint::listen("tcp:80:interface=127.0.0.1", &denied).remedy.unwrap();
+        assert!(
+            remedy.contains("below 1024") && remedy.contains("--listen tcp:8080:interface=127.0.0.1"),
+            "{remedy}"
+        );
+        assert_eq!(Complaint::listen("tcp:8080", &denied).remedy, None);
+    }
+}

@@ -1,0 +1,40 @@
+//! `trenza`: servers for the common Internet protocols, one command each.
+
+mod complaint;
+mod lines;
+mod terminal;
+mod web;
+
+use clap::{Parser, Subcommand};
+use std::{io::stderr, process::ExitCode};
+use tracing_subscriber::EnvFilter;
+
+/// Servers for the common Internet protocols in one program.
+#[derive(Debug, Parser)]
+#[command(version, after_help = "`trenza COMMAND --help` explains a command and has examples.")]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Web(web::Args),
+}
+
+fn main() -> ExitCode {
+    // Wrong usage ends here with 2.
+    let program = Program::parse();
+    tracing_subscriber::fmt()
+        .with_writer(stderr)
+        .with_ansi(terminal::colours())
+        .with_env_filter(EnvFilter::try_from_env("TRENZA_LOG").unwrap_or_else(|_| EnvFilter::new("warn")))
+        .init();
+    let ended = match program.command {
+        Command::Web(args) => web::run(args),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(complaint) => complaint.tell(),
+    }
+}

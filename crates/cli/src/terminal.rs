@@ -1,0 +1,33 @@
+//! Colours, only where somebody sees them.
+
+use std::{
+    env,
+    io::{IsTerminal, stderr},
+};
+
+/// What a text is, which decides its colour.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Style {
+    /// Something went wrong.
+    Error,
+    /// What to do about it.
+    Hint,
+    /// An address to click on.
+    Link,
+}
+
+/// Whether standard error may be coloured: it is a terminal that can, and the user did not say `NO_COLOR`.
+pub(crate) fn colours() -> bool {
+    let unset = |name: &str| env::var_os(name).is_none_or(|value| value.is_empty());
+    stderr().is_terminal() && unset("NO_COLOR") && env::var_os("TERM").is_some_and(|term| term != "dumb")
+}
+
+/// The text in the colours of its style, or as it is.
+pub(crate) fn paint(style: Style, text: &str) -> String {
+    let code = match style {
+        Style::Error => "1;31",
+        Style::Hint => "1;36",
+        Style::Link => "4;34",
+    };
+    if colours() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+}

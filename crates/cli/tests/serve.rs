@@ -1,0 +1,116 @@
+//! What `trenza web` serves and says while it runs.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::{
+    fs::{self, File},
+    path::Path,
+};
+use tempfile::{TempDir, tempdir};
+use trenza_tests::{Client, Program};
+
+fn site() -> TempDir {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("hello.txt"), "Hello, braid!\n").unwrap();
+    folder
+}
+
+fn web(folder: &Path, options: &[&str]) -> (Program, String) {
+    Program::web(Path::new(env!("CARGO_BIN_EXE_trenza")), folder, options)
+}
+
+/// What it has said when it was stopped.
+fn stop(program: Program) -> String {
+    program.signal("TERM");
+    let (status, said) = program.end();
+    assert_eq!(status.code(), Some(0), "{said}");
+    said
+}
+
+#[test]
+fn a_line_for_each_request() {
+    let site = site();
+    let (program, url) = web(site.path(), &[]);
+    let mut client = Client::connect(&url);
+    assert_eq!(client.get("/hello.txt").body, b"Hello, braid!\n");
+    assert_eq!(client.get("/none \"quoted\\").status(), 400, "a space in a path is no HTTP");
+    assert_eq!(Client::connect(&url).get("/none%20\"quoted").status(), 404);
+    let said = stop(program);
+    let line = said.lines().find(|line| line.contains("/hello.txt")).unwrap_or_else(|| panic!("{said}"));
+    // 127.0.0.1 - - [22/Nov/2026:10:00:00 +0100] "GET /hello.txt HTTP/1.1" 200 14
+    assert!(line.starts_with("127.0.0.1 - - ["), "{line}");
+    assert!(line.ends_with("] \"GET /hello.txt HTTP/1.1\" 200 14"), "{line}");
+    let other = said.lines().find(|line| line.contains(" 404 ")).unwrap_or_else(|| panic!("{said}"));
+    assert!(!other.contains("\"quoted"), "a quote in a path must not end the field: {other}");
+}
+
+#[test]
+fn lines_as_json() {
+    let site = site();
+    let (program, url) = web(site.path(), &["--log-format", "json"]);
+    Client::connect(&url).get("/hello.txt");
+    let said = stop(program);
+    let line = said.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("{said}"));
+    let value: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(value["status"], 200);
+    assert_eq!(value["method"], "GET");
+    assert_eq!(value["path"], "/hello.txt");
+}
+
+#[test]
+fn no_line_when_quiet() {
+    let site = site();
+    let (program, url) = web(site.path(), &["--quiet"]);
+    Client::connect(&url).get("/hello.txt");
+    assert!(!stop(program).contains("GET"));
+}
+
+#[test]
+fn every_address_is_told() {
+    let site = site();
+    let (mut program, url) = web(site.path(), &["--listen=tcp:0:interface=[::1]", "--listen=tcp:0"]);
+    let six = program.hear("http://[::1]:");
+    let all = program.hear("http://localhost:");
+    for line in [url.as_str(), &six, &all] {
+        let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+        assert_eq!(Client::connect(url).get("/hello.txt").status(), 200, "{url}");
+    }
+}
+
+#[test]
+fn options_reach_the_files() {
+    let site = site();
+    fs::write(site.path().join(".secret"), "dots").unwrap();
+    let outside = tempdir().unwrap();
+    fs::write(outside.path().join("far.txt"), "far").unwrap();
+    std::os::unix::fs::symlink(outside.path(), site.path().join("link")).unwrap();
+    let statuses = |options: &[&str]| {
+        let (_program, url) = web(site.path(), options);
+        let mut client = Client::connect(&url);
+        ["/.secret", "/link/far.txt", "/"].map(|path| client.get(path).status())
+    };
+    assert_eq!(statuses(&["--hidden", "--follow-symlinks"]), [200, 200, 200]);
+    assert_eq!(statuses(&["--no-listing"]), [404, 403, 403]);
+}
+
+#[test]
+fn a_file_truncated_while_it_is_sent_ends_early_and_never_in_zeros() {
+    const LENGTH: usize = 64 << 20;
+    let site = site();
+    let file = site.path().join("long.bin");
+    fs::write(&file, vec![b'x'; LENGTH]).unwrap();
+    let (_program, url) = web(site.path(), &[]);
+    let mut client = Client::connect(&url);
+    client.ask("/long.bin");
+    assert!(client.head().unwrap().contains(&format!("{LENGTH}")));
+    let mut got = client.read(1000).unwrap().len();
+    File::options().write(true).open(&file).unwrap().set_len(LENGTH as u64 / 2).unwrap();
+    // A reset is as good an end as any.
+    while let Ok(piece) = client.read(1 << 20) {
+        if piece.is_empty() {
+            break;
+        }
+        assert!(piece.iter().all(|byte| *byte == b'x'), "something else than the file was sent");
+        got += piece.len();
+    }
+    assert!(got < LENGTH, "{got} bytes of a file that has {} now", LENGTH / 2);
+}

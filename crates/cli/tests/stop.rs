@@ -1,0 +1,90 @@
+//! How `trenza web` ends.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::{fs, path::Path};
+use tempfile::{TempDir, tempdir};
+use trenza_tests::{Client, Program};
+
+/// More than the sockets on the way hold.
+const LONG: usize = 64 << 20;
+
+fn site() -> TempDir {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("hello.txt"), "Hello, braid!\n").unwrap();
+    fs::write(folder.path().join("long.bin"), vec![b'x'; LONG]).unwrap();
+    folder
+}
+
+fn web(folder: &Path) -> (Program, String) {
+    Program::web(Path::new(env!("CARGO_BIN_EXE_trenza")), folder, &[])
+}
+
+#[test]
+fn an_idle_connection_is_closed() {
+    for signal in ["TERM", "INT"] {
+        let site = site();
+        let (program, url) = web(site.path());
+        let mut idle = Client::connect(&url);
+        assert_eq!(idle.get("/hello.txt").status(), 200);
+        let mut new = Client::connect(&url);
+        program.signal(signal);
+        assert!(idle.read(1).unwrap().is_empty(), "closed, without another byte");
+        assert!(new.read(1).is_ok_and(|bytes| bytes.is_empty()), "one that has asked nothing, too");
+        let (status, said) = program.end();
+        assert_eq!(status.code(), Some(0), "{said}");
+    }
+}
+
+#[test]
+fn a_response_that_has_begun_is_finished() {
+    let site = site();
+    let (program, url) = web(site.path());
+    let mut client = Client::connect(&url);
+    client.ask("/long.bin");
+    let head = client.head().unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    program.signal("TERM");
+    let mut got = 0;
+    loop {
+        let piece = client.read(1 << 20).unwrap();
+        got += piece.len();
+        if piece.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(got, LONG, "and closed behind it");
+    let (status, said) = program.end();
+    assert_eq!(status.code(), Some(0), "{said}");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let site = site();
+        let (mut program, url) = web(site.path());
+        // Never read to its end: a graceful stop would wait for it.
+        let mut client = Client::connect(&url);
+        client.ask("/long.bin");
+        client.head().unwrap();
+        program.signal(signal);
+        program.hear("again");
+        program.signal(signal);
+        let (status, said) = program.end();
+        assert_eq!(status.code(), Some(code), "{said}");
+    }
+}
+
+#[test]
+fn a_port_is_free_again_at_once() {
+    let site = site();
+    let (program, url) = web(site.path());
+    let mut client = Client::connect(&url);
+    client.get("/hello.txt");
+    program.signal("TERM");
+    program.end();
+    let port = url.trim_end_matches('/').rsplit(':').next().unwrap();
+    let listen = format!("--listen=tcp:{port}:interface=127.0.0.1");
+    let arguments = [std::ffi::OsStr::new("web"), site.path().as_os_str(), listen.as_ref()];
+    let mut again = Program::start(Path::new(env!("CARGO_BIN_EXE_trenza")), arguments);
+    again.hear(&url);
+}

@@ -1,0 +1,95 @@
+//! What the program says to somebody who gets it wrong, and what it ends with.
+#![allow(clippy::disallowed_types, clippy::unwrap_used, reason = "this is the outside world")]
+
+use std::{
+    ffi::OsStr,
+    net::TcpListener,
+    process::{Command, Output},
+};
+use tempfile::tempdir;
+
+fn trenza<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_trenza")).args(arguments).output().unwrap()
+}
+
+/// The exit code and what was said on standard error.
+fn failed(output: &Output) -> (i32, String) {
+    assert!(output.stdout.is_empty(), "errors belong on standard error");
+    (output.status.code().unwrap(), String::from_utf8(output.stderr.clone()).unwrap())
+}
+
+#[test]
+fn help_and_version() {
+    let help = trenza(["--help"]);
+    assert!(help.status.success());
+    assert!(String::from_utf8(help.stdout).unwrap().contains("\n  web "));
+    let help = trenza(["web", "--help"]);
+    assert!(help.status.success());
+    let text = String::from_utf8(help.stdout).unwrap();
+    for part in ["[DIR]", "--listen <ENDPOINT>", "tcp:8080:interface=127.0.0.1", "Examples:", "Ctrl-C"] {
+        assert!(text.contains(part), "no {part} in:\n{text}");
+    }
+    let version = trenza(["--version"]);
+    assert_eq!(version.stdout, format!("trenza {}\n", env!("CARGO_PKG_VERSION")).as_bytes());
+}
+
+#[test]
+fn wrong_usage_is_2() {
+    for arguments in [
+        &["web", "--lisen", "tcp:0"][..],
+        &["web", "--log-format", "xml"],
+        &["web", "a", "b"],
+        &["web", "--quiet", "--log-format", "json"],
+        &["wed"],
+        &[],
+    ] {
+        let (code, said) = failed(&trenza(arguments));
+        assert_eq!(code, 2, "{arguments:?}");
+        assert!(said.contains("Usage:") || said.contains("--help"), "{said}");
+    }
+}
+
+#[test]
+fn an_endpoint_that_is_none_is_2_and_shown_right() {
+    for endpoint in ["8080", "tcp:http", "tcp:70000", "tcp:80:interface=lo", "quic:443"] {
+        let (code, said) = failed(&trenza(["web", "--listen", endpoint]));
+        assert_eq!(code, 2, "{endpoint}");
+        assert!(said.contains(endpoint) && said.contains("tcp:8080:interface=127.0.0.1"), "{said}");
+    }
+}
+
+#[test]
+fn no_such_folder() {
+    let (code, said) = failed(&trenza(["web", "no/such/folder"]));
+    assert_eq!(code, 1);
+    assert!(said.contains("there is no folder no/such/folder") && said.contains("hint:"), "{said}");
+}
+
+#[test]
+fn not_a_folder() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("file.txt");
+    std::fs::write(&file, "text").unwrap();
+    let (code, said) = failed(&trenza(["web".as_ref(), file.as_os_str()]));
+    assert_eq!(code, 1);
+    assert!(said.contains("file.txt is not a folder") && said.contains("hint:"), "{said}");
+}
+
+#[test]
+fn a_taken_port_is_named_with_a_way_out() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let endpoint = format!("tcp:{port}:interface=127.0.0.1");
+    let (code, said) = failed(&trenza(["web", "--listen=tcp:0:interface=127.0.0.1", "--listen", &endpoint]));
+    assert_eq!(code, 1);
+    assert!(said.contains(&format!("port {port} is taken")) && said.contains("--listen tcp:"), "{said}");
+    assert!(!said.contains('\x1b'), "colours are for terminals: {said}");
+}
+
+#[test]
+fn an_address_of_another_machine() {
+    // 192.0.2.0/24 is kept for documentation: nobody has it.
+    let (code, said) = failed(&trenza(["web", "--listen", "tcp:0:interface=192.0.2.1"]));
+    assert_eq!(code, 1);
+    assert!(said.contains("does not have the address") && said.contains("192.0.2.1"), "{said}");
+}
