@@ -137,7 +137,8 @@ impl HostHandle {
         }
     }
 
-    /// A driver for a loop of your own, which [`crate::Net`] does not step.
+    /// A driver for a loop of your own, which [`crate::Net`] does not step. A host has one driver at a time, that
+    /// of its engine or this.
     pub fn driver(&self) -> SimDriver {
         SimDriver::new(self.0.world.clone(), self.0.index)
     }
