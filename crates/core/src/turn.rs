@@ -170,7 +170,9 @@ impl Turn {
             }
             None => connection.out.borrow_mut().landed(bytes),
         }
-        connection.touch();
+        if bytes > 0 {
+            connection.touch();
+        }
         entry.transport.mark_dirty();
     }
 
