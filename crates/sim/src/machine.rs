@@ -13,7 +13,7 @@ use std::{
     sync::atomic::Ordering,
     time::Duration,
 };
-use trenza_core::{Engine, Port, Protocol, Reactor, Transport};
+use trenza_core::{Engine, Left, Port, Protocol, Reactor, Transport};
 
 /// A host of a [`crate::Net`]: probes need nothing more, a program gets an engine.
 #[derive(Clone)]
@@ -87,6 +87,14 @@ impl HostHandle {
         drop(former);
     }
 
+    /// What its engine holds; nothing, when it has none.
+    ///
+    /// # Panics
+    /// This is called from a callback of it.
+    pub fn left(&self) -> Left {
+        self.0.engine.borrow().as_ref().map(Engine::left).unwrap_or_default()
+    }
+
     /// Has it an engine that was not stopped?
     pub fn is_running(&self) -> bool {
         self.0.engine.borrow().is_some()
@@ -129,7 +137,8 @@ impl HostHandle {
         }
     }
 
-    /// A driver for a loop of your own, which [`crate::Net`] does not step.
+    /// A driver for a loop of your own, which [`crate::Net`] does not step. A host has one driver at a time, that
+    /// of its engine or this.
     pub fn driver(&self) -> SimDriver {
         SimDriver::new(self.0.world.clone(), self.0.index)
     }

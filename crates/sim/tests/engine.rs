@@ -182,6 +182,36 @@ fn a_reset_is_told_once() {
 }
 
 #[test]
+fn handles_of_a_connection_that_ended_do_not_reach_the_next_one() {
+    for_seeds(0..50, |seed| {
+        let net = Net::new(seed);
+        let (srv, log, cli) = lines(&net);
+        net.run();
+        let only = || srv.run(|reactor| reactor.connections().remove(0));
+        let former = only();
+        cli.reset();
+        net.run();
+        assert!(!former.is_open());
+        let next = net.host("cli").probe("tcp:srv:7007");
+        net.run();
+        assert_ne!(former.id(), only().id());
+        assert!(srv.run(|reactor| reactor.connection(former.id())).is_none());
+        former.write(b"ghost");
+        former.handle::<Lines>().call(|me, _| {
+            me.log("ghost");
+            Ok(())
+        });
+        former.resume();
+        former.close();
+        former.abort();
+        next.send("one\r\n");
+        net.run();
+        assert_eq!(next.received(), b"hello\r\n3 one\r\n");
+        assert!(!log.borrow().iter().any(|line| line == "ghost"));
+    });
+}
+
+#[test]
 fn close_lets_everything_arrive_although_the_peer_goes_on_sending() {
     /// Answers the first bytes with a lot, and closes.
     struct Rude;

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, io::Write as _, rc::Rc, sync::Arc, time::Duration};
 use trenza_core::{Limits, Protocol, Reason, Result, Transport};
-use trenza_sim::{Net, Probe, Verdict, for_seeds};
+use trenza_sim::{Net, Probe, Verdict, WINDOW, for_seeds};
 use trenza_wire::Input;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -89,6 +89,46 @@ fn a_protocol_that_pauses_never_has_too_many() {
 }
 
 #[test]
+fn pausing_counts_although_more_was_offered_than_may_stay_unread() {
+    for_seeds(0..60, |seed| {
+        let net = Net::new(seed);
+        let (log, cli) = serve(&net, false, true, |transport| {
+            transport.set_limits(Limits { unread: 1000, ..Limits::default() });
+            Ok(())
+        });
+        cli.send(vec![0; 50_000]);
+        net.run();
+        assert!(log.borrow().is_empty(), "{log:?}");
+    });
+}
+
+#[test]
+fn a_client_that_does_not_read_its_answers_is_not_read() {
+    struct Echo;
+    impl Protocol for Echo {
+        fn data_received(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
+            transport.write(input.rest());
+            Ok(())
+        }
+    }
+    for_seeds(0..20, |seed| {
+        let net = Net::new(seed);
+        net.host("srv").listen("tcp:7007", |_| Echo);
+        let cli = net.host("cli").probe("tcp:srv:7007");
+        cli.read(false);
+        (0..100).for_each(|_| cli.send([b'x'; 5000]));
+        net.run();
+        let unsent = net.host("srv").run(|reactor| reactor.connections().remove(0).counts().unsent);
+        // What was on its way when the mark was passed comes late: a window of it at most.
+        assert!(unsent <= Limits::default().high + 2 * WINDOW, "{unsent} bytes wait");
+        assert!(cli.unsent() > 200_000);
+        cli.read(true);
+        net.run();
+        assert_eq!((cli.received().len(), cli.unsent()), (500_000, 0));
+    });
+}
+
+#[test]
 fn what_the_peer_does_not_read_is_bounded() {
     for_seeds(0..40, |seed| {
         let net = Net::new(seed);
@@ -146,6 +186,23 @@ fn a_peer_that_does_not_end_its_side_is_left() {
         cli.send("too late");
         net.run();
         assert!(cli.was_reset());
+    });
+}
+
+#[test]
+fn a_reset_after_everything_was_sent_is_no_error() {
+    for_seeds(0..40, |seed| {
+        let net = Net::new(seed);
+        let (log, cli) = serve(&net, true, false, |transport| {
+            transport.write(b"bye");
+            transport.close();
+            Ok(())
+        });
+        net.run();
+        assert!(cli.eof() && log.borrow().is_empty());
+        cli.reset();
+        net.run();
+        assert_eq!(*log.borrow(), ["closed after 0 s"]);
     });
 }
 

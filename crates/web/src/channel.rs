@@ -16,6 +16,9 @@ use trenza_core::Result;
 /// A sender waits while so many bytes or more are in the queue. One piece may go over it.
 const CAPACITY: usize = 64 * 1024;
 
+/// What a piece counts for beside its bytes: many tiny ones cost memory too.
+const PIECE_COST: usize = 64;
+
 /// Who is told that something has changed at the other end, once.
 #[derive(Default)]
 pub(crate) enum Notice {
@@ -47,7 +50,7 @@ enum End {
 
 struct Channel {
     queue: VecDeque<Bytes>,
-    /// Bytes in the queue.
+    /// What the pieces in the queue count for.
     queued: usize,
     end: End,
     /// The receiver has asked for bytes at least once.
@@ -133,7 +136,7 @@ impl BodySender {
         if data.is_empty() || !channel.received {
             return;
         }
-        channel.queued = channel.queued.saturating_add(data.len());
+        channel.queued = channel.queued.saturating_add(data.len()).saturating_add(PIECE_COST);
         channel.queue.push_back(data);
         let notice = mem::take(&mut channel.receiver);
         drop(channel);
@@ -221,7 +224,7 @@ impl Receiver {
         let full = channel.queued >= CAPACITY;
         let next = match (channel.queue.pop_front(), &channel.end) {
             (Some(data), _) => {
-                channel.queued = channel.queued.saturating_sub(data.len());
+                channel.queued = channel.queued.saturating_sub(data.len()).saturating_sub(PIECE_COST);
                 Next::Data(data)
             }
             (None, End::Open) => Next::Wait,
@@ -309,6 +312,14 @@ mod tests {
         }
         assert!(matches!(receiver.take(), Next::Data(data) if data.len() == 1));
         assert!(matches!(receiver.take(), Next::Wait));
+    }
+
+    #[test]
+    fn tiny_pieces_fill_it_too() {
+        let (sender, _receiver) = channel();
+        let count =
+            std::iter::repeat_with(|| sender.push(piece(1))).take_while(|()| !sender.is_full()).count();
+        assert!((500..2000).contains(&count), "{count}");
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl Session {
 
     /// Looks what is to be done after the input was read, or after a response. `left`: bytes were left.
     fn settle(&mut self, transport: &Transport, left: bool) -> Result {
-        if !transport.is_open() {
+        if !transport.is_open() || self.codec.is_upgraded() {
             return Ok(());
         }
         if self.codec.is_over() {
@@ -171,9 +171,14 @@ impl Session {
         let limits = &self.shared.limits;
         if self.codec.is_in_head() {
             self.pace.head(transport, limits);
-        } else if transport.is_full() || (self.codec.is_in_body() && !self.paused) {
+        } else if transport.is_full() || self.awaits_body() {
             self.pace.rate(transport, limits);
         }
+    }
+
+    /// It is up to the client that a body goes on.
+    fn awaits_body(&self) -> bool {
+        self.codec.is_in_body() && !self.paused && !self.codec.expects_continue()
     }
 
     /// Reads again if we had paused.
@@ -450,8 +455,7 @@ impl Protocol for Session {
             }
             return Ok(());
         }
-        let uploads = self.codec.is_in_body() && !self.paused;
-        match self.pace.judge(transport, &self.shared.limits, uploads) {
+        match self.pace.judge(transport, &self.shared.limits, self.awaits_body()) {
             Verdict::Fine => {}
             Verdict::HeadTooSlow if self.codec.is_in_head() => {
                 self.refuse(transport, StatusCode::REQUEST_TIMEOUT, "the head took too long")?;

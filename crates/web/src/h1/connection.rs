@@ -278,6 +278,11 @@ impl Connection {
         matches!(self.reading, Reading::Closed) && matches!(self.writing, Writing::Idle | Writing::Done)
     }
 
+    /// The connection was given to another protocol.
+    pub fn is_upgraded(&self) -> bool {
+        matches!(self.writing, Writing::Upgraded)
+    }
+
     /// The head of a response is out, and a body is to follow.
     pub fn sends_body(&self) -> bool {
         matches!(&self.writing, Writing::Body(writer) if !matches!(writer, Writer::Empty))

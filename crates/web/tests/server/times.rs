@@ -108,6 +108,25 @@ fn a_client_is_not_blamed_for_a_slow_handler() {
 }
 
 #[test]
+fn a_client_that_waits_for_100_is_not_blamed() {
+    let server = Server::new(|mut request: Request<Body>| async move {
+        Reactor::current().sleep(100 * SECOND).await;
+        respond(Body::from(request.body_mut().collect(100).await?))
+    });
+    let site = Site::gentle(server);
+    let client = site.client();
+    client.send(request("POST /", "content-length: 5\r\nexpect: 100-continue\r\n"));
+    site.advance(99.0);
+    assert!(client.received().is_empty());
+    site.advance(2.0);
+    assert_eq!(text(&client.take_received()), "HTTP/1.1 100 Continue\r\n\r\n");
+    site.advance(9.0);
+    assert!(client.received().is_empty());
+    site.advance(2.0);
+    assert!(text(&client.received()).starts_with("HTTP/1.1 408 "), "now it is");
+}
+
+#[test]
 fn a_handler_may_take_minutes() {
     let server = Server::new(|_| async {
         Reactor::current().sleep(300 * SECOND).await;
