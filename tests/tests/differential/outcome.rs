@@ -31,9 +31,9 @@ impl Outcome {
     ///
     /// - its status;
     /// - `close` or `keep-alive` where its field Connection says so, or (`close`) its version;
-    /// - `chunked` or `to the end` where the body is not framed by Content-Length, `no body` where there is none,
-    ///   with the Content-Length if it is told all the same;
-    /// - the body, which the handler has written. The page of an error that the server itself answers is left out.
+    /// - `chunked` or `to the end` where the body is not framed by Content-Length, `no body` where there is
+    ///   none, with the Content-Length if the handler's response tells it all the same;
+    /// - the body, which the handler has written. The page of an error that the server answers is left out.
     ///
     /// `next` is the good answer to [`NEXT`]. What comes after a switch of protocols is quoted.
     pub(crate) fn tell(&self) -> String {
@@ -107,6 +107,9 @@ impl Head<'_> {
         }
         match (length, chunked) {
             (Some(_), true) => None,
+            (Some(length), false) if rest.is_empty() && self.field(HANDLED).is_none() && length != "0" => {
+                Some(("no body".to_owned(), Vec::new()))
+            }
             (Some(length), false) => {
                 let (body, after) = rest.split_at_checked(length.parse().ok()?)?;
                 *rest = after;
