@@ -4,6 +4,7 @@
 
 mod chromium;
 mod curl;
+mod uploads;
 mod wrk;
 
 use std::{
