@@ -4,6 +4,7 @@ use crate::{
     Limit, Protocol, Reason, Result, Transport,
     command::Command,
     connection::Origin,
+    endpoint::MakeLayers,
     flags::Flags,
     layer::Layer,
     shared::Shared,
@@ -18,12 +19,23 @@ pub(crate) struct Entry {
     pub(crate) protocol: Option<Box<dyn Protocol>>,
     pub(crate) origin: Origin,
     pub(crate) stack: Option<Box<Stack>>,
+    pub(crate) belongings: Option<Box<Belongings>>,
+}
+
+/// What ends with a connection.
+#[derive(Default)]
+pub(crate) struct Belongings {
     pub(crate) guards: Vec<Box<dyn Any>>,
+    pub(crate) tasks: Vec<u64>,
 }
 
 impl Entry {
     pub(crate) fn new(transport: Transport, origin: Origin) -> Self {
-        Self { transport, protocol: None, origin, stack: None, guards: Vec::new() }
+        Self { transport, protocol: None, origin, stack: None, belongings: None }
+    }
+
+    pub(crate) fn belongings(&mut self) -> &mut Belongings {
+        self.belongings.get_or_insert_default()
     }
 
     fn shared(&self) -> Rc<Shared> {
@@ -263,6 +275,16 @@ impl Entry {
         unread.drain(..taken);
         self.keep(unread, None);
         self.transport.mark_dirty();
+    }
+
+    /// Pushes the layers that an endpoint puts under every connection.
+    pub(crate) fn push_first(&mut self, make: &MakeLayers) {
+        let mut stack = Stack::default();
+        for layer in self.charge(|| make()) {
+            stack.push(layer, OutBuf::new(), Vec::new());
+        }
+        self.stack = Some(Box::new(stack));
+        self.drop_empty_stack();
     }
 
     /// Pushes a layer.

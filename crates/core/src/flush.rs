@@ -134,10 +134,16 @@ impl Entry {
         }
         if flags.any(Flags::CLOSING) {
             self.linger();
-        } else if eof && flags.any(Flags::EOF_TOLD) && connection.unread_len.get() == 0 {
+        } else if eof && flags.any(Flags::EOF_TOLD) && !self.will_read_more() {
             drop(connection.with_extra(|extra| extra.reason.replace(Reason::Closed)));
             self.transport.end_gracefully();
         }
+    }
+
+    /// Somebody may still take what was left unread.
+    fn will_read_more(&self) -> bool {
+        let connection = &self.transport.0;
+        connection.unread_len.get() > 0 && connection.flags.any(Flags::STREAM | Flags::PAUSED)
     }
 
     fn linger(&self) {

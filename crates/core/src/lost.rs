@@ -44,8 +44,16 @@ impl Turn {
         if connection.flags.any(Flags::FULL) {
             transport.hold_back_sources(false);
         }
-        if let Slot::Connection(entry) = slot {
+        if let Slot::Connection(mut entry) = slot {
+            let belongings = entry.belongings.take().unwrap_or_default();
             entry.lose(reason);
+            for task in belongings.tasks {
+                let task = self.tasks.take(task);
+                contained("a drop", || drop(task));
+            }
+            for guard in belongings.guards {
+                contained("a drop", || drop(guard));
+            }
         }
         tell_waiting(connection);
         let leftovers = leftovers(transport);
@@ -107,9 +115,6 @@ impl Entry {
             Origin::Told => {}
         }
         contained("a drop", || drop(self.stack));
-        for guard in self.guards {
-            contained("a drop", || drop(guard));
-        }
     }
 
     /// Gives the connection to another protocol.

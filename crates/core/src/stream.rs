@@ -1,6 +1,6 @@
 //! [`Stream`]: a connection for a coroutine.
 
-use crate::{Error, Protocol, Reason, Result, Transport, flags::Flags};
+use crate::{Error, Protocol, Reason, Result, Transport, command::Command, flags::Flags};
 use bytes::Bytes;
 use std::{
     cell::{Cell, RefCell},
@@ -242,6 +242,10 @@ impl Transport {
             connection.flags.clear(Flags::UNREAD_FULL);
             self.mark_dirty();
         }
+        if unread.is_empty() && connection.flags.any(Flags::EOF_TOLD) {
+            // Both directions may have ended now.
+            self.mark_dirty();
+        }
         connection.unread.set(unread);
         result
     }
@@ -250,7 +254,9 @@ impl Transport {
 impl Drop for Stream {
     fn drop(&mut self) {
         if !self.closed {
-            self.transport.abort();
+            // From the loop, so that the error that a coroutine ends with is the reason that counts.
+            let transport = self.transport.clone();
+            self.transport.reactor().0.command(Command::Run(Box::new(move || transport.abort())));
         }
     }
 }

@@ -262,7 +262,6 @@ impl Transport {
                 transport.condemn(Reason::Failed(error));
             }
         });
-        self.attach(task.cancel_on_drop(shared));
         shared.command(Command::Spawn(task));
     }
 

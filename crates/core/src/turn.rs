@@ -6,12 +6,12 @@ use crate::{
     connect::Connector,
     connection::Origin,
     driver::{Bound, Close, Driver, Event, Open, Token},
+    endpoint::MakeLayers,
     entry::Entry,
     flags::Flags,
     lost::contained,
     port::PortState,
     shared::Stop,
-    stack::Stack,
     task::{Task, Tasks},
     timer::Due,
 };
@@ -189,7 +189,7 @@ impl Turn {
             return self.refused.push(new);
         };
         state.live.set(state.live.get() + 1);
-        let layers = state.layers.as_ref().map(|make| make());
+        let layers = state.layers.clone();
         self.enroll(new, Peer::new(remote, local), Origin::Port(state), layers);
     }
 
@@ -205,7 +205,7 @@ impl Turn {
             Err(error) => connector.done(Err(with_address(&error, to).into())),
             Ok(_) if connector.attempt().cancelled.get() => self.refused.push(token),
             Ok(local) => {
-                let layers = connector.layers().map(|make| make());
+                let layers = connector.layers();
                 let remote = to.map_or_else(|| local.clone(), Addr::from);
                 self.enroll(token, Peer::new(remote, local), Origin::Connect(connector), layers);
             }
@@ -213,13 +213,7 @@ impl Turn {
     }
 
     /// A new connection: pushes its layers, and builds the protocol if there are none.
-    fn enroll(
-        &mut self,
-        token: Token,
-        peer: Peer,
-        origin: Origin,
-        layers: Option<Vec<Box<dyn crate::Layer>>>,
-    ) {
+    fn enroll(&mut self, token: Token, peer: Peer, origin: Origin, layers: Option<MakeLayers>) {
         let limits = self.reactor.0.limits.borrow().clone();
         let until = self.reactor.0.now() + limits.handshake;
         let connection = Connection::new(self.reactor.clone(), token, Rc::new(peer), limits);
@@ -229,16 +223,13 @@ impl Turn {
         if let Origin::Connect(connector) = &origin {
             connector.attempt().transport.set(Some(transport.clone()));
         }
-        let mut entry = Entry::new(transport.clone(), origin);
-        if let Some(layers) = layers.filter(|layers| !layers.is_empty()) {
-            let mut stack = Stack::default();
-            layers.into_iter().for_each(|layer| stack.push(layer, Default::default(), Vec::new()));
-            entry.stack = Some(Box::new(stack));
+        transport.mark_dirty();
+        drop(self.place(token, Slot::Connection(Entry::new(transport.clone(), origin))));
+        if let (Some(make), Some(entry)) = (layers, self.entry(token)) {
+            entry.push_first(&make);
             transport.0.change_times(|times| times.phase = Some(until));
             transport.arm();
         }
-        transport.mark_dirty();
-        drop(self.place(token, Slot::Connection(entry)));
         self.build_if_ready(token);
     }
 
@@ -337,7 +328,10 @@ impl Turn {
         let done = task.poll();
         self.polling = None;
         if !done {
-            self.tasks.put_back(task);
+            return self.tasks.put_back(task);
+        }
+        if let Some(entry) = task.transport.as_ref().and_then(|transport| self.entry(transport.0.token)) {
+            entry.belongings().tasks.retain(|other| *other != number);
         }
     }
 
@@ -350,7 +344,9 @@ impl Turn {
             Command::Push(transport, layer, before) => {
                 self.with(&transport, |entry| entry.push(layer, before))
             }
-            Command::Attach(transport, guard) => self.with(&transport, |entry| entry.guards.push(guard)),
+            Command::Attach(transport, guard) => {
+                self.with(&transport, |entry| entry.belongings().guards.push(guard))
+            }
             Command::Piece(transport, piece) => self.with(&transport, |entry| entry.piece(piece)),
             Command::Run(run) => run(),
             Command::Spawn(task) => self.spawn(task),
@@ -372,10 +368,11 @@ impl Turn {
     }
 
     fn spawn(&mut self, task: Task) {
-        let gone = task.transport.as_ref().is_some_and(|transport| transport.0.flags.any(Flags::LOST));
-        if !gone {
-            self.tasks.insert(task);
+        if let Some(transport) = &task.transport {
+            let Some(entry) = self.entry(transport.0.token) else { return };
+            entry.belongings().tasks.push(task.number());
         }
+        self.tasks.insert(task);
     }
 
     fn listen(

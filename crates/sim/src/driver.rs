@@ -1,0 +1,331 @@
+//! [`SimDriver`]: the driver of one host in a simulated network.
+
+use crate::{
+    host::SimHost,
+    link::{Owner, far},
+    port::Acceptor,
+    stream::{Stream, Told},
+    world::{Shared, World},
+};
+use std::{collections::VecDeque, fmt, io, mem, rc::Rc, sync::atomic::Ordering, task::Waker, time::Instant};
+use trenza_core::{
+    Addr,
+    driver::{Bound, Close, Driver, Event, Host, Open, Socket, Token},
+};
+use trenza_wire::OutBuf;
+
+/// The most connections and listeners of one host.
+pub const SLOTS_MAX: usize = 1 << 16;
+const GENERATION_MASK: u32 = (1 << 24) - 1;
+/// The system's number for "too many open files".
+const EMFILE: i32 = 24;
+
+#[derive(Debug)]
+enum What {
+    Free,
+    Port { listener: u64, accepting: bool },
+    Stream(Box<Stream>),
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    what: What,
+}
+
+/// The driver of one host. It never moves the clock, so `wait` always returns at once: [`crate::Net`], which
+/// knows all hosts, decides whose turn it is and when time passes.
+///
+/// It checks the loop's side of the contracts of [`trenza_core::driver`] too, and panics when they are broken.
+pub struct SimDriver {
+    world: Shared,
+    host: usize,
+    completion: bool,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    /// What the last wait has found.
+    ready: VecDeque<Token>,
+    /// Bytes that are lent to the loop.
+    buffer: Vec<u8>,
+}
+
+impl SimDriver {
+    pub(crate) fn new(world: Shared, host: usize) -> Self {
+        let completion = {
+            let world = &mut *world.borrow_mut();
+            world.dice.chance(world.hostility.completion)
+        };
+        Self {
+            world,
+            host,
+            completion,
+            slots: Vec::new(),
+            free: Vec::new(),
+            ready: VecDeque::new(),
+            buffer: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, what: What) -> io::Result<Token> {
+        if let Some(index) = self.free.pop()
+            && let Some(slot) = self.slots.get_mut(index as usize)
+        {
+            slot.what = what;
+            return Ok(Token { index, generation: slot.generation });
+        }
+        if self.slots.len() >= SLOTS_MAX {
+            return Err(too_many_open());
+        }
+        self.slots.push(Slot { generation: 0, what });
+        Ok(Token { index: self.slots.len() as u32 - 1, generation: 0 })
+    }
+
+    fn slot(&mut self, token: Token) -> Option<&mut Slot> {
+        self.slots.get_mut(token.index as usize).filter(|slot| slot.generation == token.generation)
+    }
+
+    /// Gives an index back, for the next that is opened: the sooner, the harder for a loop that mixes them up.
+    fn remove(&mut self, token: Token) -> Option<What> {
+        let slot = self.slot(token).filter(|slot| !matches!(slot.what, What::Free))?;
+        slot.generation = (slot.generation + 1) & GENERATION_MASK;
+        let what = mem::replace(&mut slot.what, What::Free);
+        self.free.push(token.index);
+        Some(what)
+    }
+
+    fn pending(&self, world: &World, token: Token) -> bool {
+        let slot = self.slots.get(token.index as usize).filter(|slot| slot.generation == token.generation);
+        match slot.map(|slot| &slot.what) {
+            Some(What::Stream(stream)) => {
+                world.sides.get(&stream.end).is_some_and(|side| stream.pending(side))
+            }
+            Some(What::Port { listener, accepting }) => *accepting && world.has_backlog(*listener),
+            Some(What::Free) | None => false,
+        }
+    }
+
+    /// One thing to tell of a token, if there is one.
+    fn tell(&mut self, world: &mut World, token: Token) -> Option<Told> {
+        let slot =
+            self.slots.get_mut(token.index as usize).filter(|slot| slot.generation == token.generation)?;
+        match &mut slot.what {
+            What::Free => None,
+            What::Stream(stream) => stream.tell(world, &mut self.buffer),
+            What::Port { listener, accepting } => {
+                let listener = *listener;
+                if !*accepting || !world.has_backlog(listener) {
+                    return None;
+                }
+                if world.accept_fails(self.host) {
+                    *accepting = false;
+                    return Some(Told::Failed(too_many_open()));
+                }
+                self.accept(world, listener)
+            }
+        }
+    }
+
+    fn accept(&mut self, world: &mut World, listener: u64) -> Option<Told> {
+        let end = world.accept(listener)?;
+        let eager = world.dice.chance(world.hostility.reset_overtakes);
+        let new = match self.add(What::Stream(Box::new(Stream::new(end, false, eager)))) {
+            Ok(new) => new,
+            Err(error) => {
+                world.reset(end);
+                return Some(Told::Failed(error));
+            }
+        };
+        let remote = world.sides.get(&far(end))?.addr;
+        let side = world.sides.get_mut(&end)?;
+        side.owner = Owner::Slot(new.index);
+        Some(Told::Accepted(new, remote, side.addr))
+    }
+
+    /// After something was told: is there more of it at this wait, at a later one, or not at all?
+    fn settle(&mut self, world: &mut World, token: Token, told: Option<&Told>) {
+        if let Some(Told::Connected(Err(_))) = told
+            && let Some(What::Stream(stream)) = self.remove(token)
+        {
+            world.release(stream.end);
+        }
+        if !self.pending(world, token) {
+            world.cool(self.host, token.index);
+        } else if told.is_some() {
+            match world.hostility.shuffle > 0.0 {
+                false => self.ready.push_front(token),
+                true if world.dice.chance(0.5) => {
+                    self.ready.insert(world.dice.below(self.ready.len() + 1), token);
+                }
+                true => {}
+            }
+        }
+    }
+}
+
+impl Driver for SimDriver {
+    fn host(&self) -> Rc<dyn Host> {
+        Rc::new(SimHost::new(self.world.clone(), self.host))
+    }
+
+    fn open(&mut self, what: Open) -> io::Result<Token> {
+        let shared = self.world.clone();
+        let world = &mut *shared.borrow_mut();
+        match what {
+            Open::Listen(Bound { socket: Socket::Simulated(listener), .. }) => {
+                let bound = world.listeners.get_mut(&listener).filter(|bound| bound.host == self.host);
+                let bound = bound.ok_or(io::ErrorKind::NotFound)?;
+                let token = self.add(What::Port { listener, accepting: false })?;
+                bound.acceptor = Acceptor::Slot(token.index);
+                Ok(token)
+            }
+            Open::Connect { to, from } => {
+                let end = world.connect(self.host, to, from)?;
+                let eager = world.dice.chance(world.hostility.reset_overtakes);
+                let added = self.add(What::Stream(Box::new(Stream::new(end, true, eager))));
+                match (&added, world.sides.get_mut(&end)) {
+                    (Ok(token), Some(side)) => side.owner = Owner::Slot(token.index),
+                    _ => world.reset(end),
+                }
+                added
+            }
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn read(&mut self, token: Token, on: bool) {
+        let shared = self.world.clone();
+        let world = &mut *shared.borrow_mut();
+        match self.slot(token).map(|slot| &mut slot.what) {
+            Some(What::Stream(stream)) => stream.read(on, world),
+            Some(What::Port { accepting, .. }) => *accepting = on,
+            Some(What::Free) | None => return,
+        }
+        world.touch(self.host, token.index);
+    }
+
+    fn send(&mut self, token: Token, out: &mut OutBuf) {
+        let shared = self.world.clone();
+        let world = &mut *shared.borrow_mut();
+        let completion = self.completion;
+        if let Some(What::Stream(stream)) = self.slot(token).map(|slot| &mut slot.what) {
+            stream.send(world, out, completion);
+            world.touch(self.host, token.index);
+        }
+    }
+
+    fn close(&mut self, token: Token, how: Close) {
+        let shared = self.world.clone();
+        let world = &mut *shared.borrow_mut();
+        if let Some(What::Stream(stream)) = self.slot(token).map(|slot| &slot.what) {
+            let early = how != Close::Abort && stream.has_lent();
+            assert!(!early, "contract 1: close({how:?}) of {token:?} while bytes are lent");
+            if how == Close::Write {
+                return world.finish(stream.end);
+            }
+        }
+        world.cool(self.host, token.index);
+        match self.remove(token) {
+            Some(What::Stream(stream)) if how == Close::Graceful => world.release(stream.end),
+            Some(What::Stream(stream)) => world.reset(stream.end),
+            Some(What::Port { listener, .. }) => world.unbind(listener),
+            Some(What::Free) | None => {}
+        }
+    }
+
+    fn wait(&mut self, _until: Option<Instant>) -> io::Result<()> {
+        let shared = self.world.clone();
+        let world = &mut *shared.borrow_mut();
+        let Some(machine) = world.hosts.get(self.host) else { return Ok(()) };
+        machine.woken.0.store(false, Ordering::Release);
+        let hot: Vec<u32> = machine.hot.iter().copied().collect();
+        if !self.ready.is_empty() || world.dice.chance(world.hostility.spurious) {
+            return Ok(());
+        }
+        for index in hot {
+            let Some(slot) = self.slots.get_mut(index as usize) else { continue };
+            let token = Token { index, generation: slot.generation };
+            if let What::Stream(stream) = &mut slot.what {
+                stream.work(world);
+            }
+            match self.pending(world, token) {
+                true => self.ready.push_back(token),
+                false => world.cool(self.host, index),
+            }
+        }
+        if world.dice.chance(world.hostility.shuffle) {
+            world.dice.shuffle(self.ready.make_contiguous());
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Option<Event<'_>> {
+        let shared = self.world.clone();
+        let world = &mut *shared.borrow_mut();
+        let (token, told) = loop {
+            let token = self.ready.pop_front()?;
+            let told = self.tell(world, token);
+            self.settle(world, token, told.as_ref());
+            if let Some(told) = told {
+                break (token, told);
+            }
+        };
+        let name = world.name(self.host);
+        let Token { index, generation } = token;
+        match &told {
+            Told::Received => {
+                world.note(format_args!("{name} {index}/{generation} Received({})", self.buffer.len()));
+            }
+            told => world.note(format_args!("{name} {index}/{generation} {told:?}")),
+        }
+        Some(match told {
+            Told::Accepted(new, remote, local) => {
+                Event::Accepted { on: token, new, remote: remote.into(), local: local.into() }
+            }
+            Told::Connected(result) => Event::Connected { token, result: result.map(Addr::from) },
+            Told::Received => Event::Received { token, data: &mut self.buffer },
+            Told::Eof => Event::Eof { token },
+            Told::Sent(bytes) => Event::Sent { token, bytes },
+            Told::Failed(error) => Event::Failed { token, error },
+        })
+    }
+
+    fn waker(&self) -> Waker {
+        let world = self.world.borrow();
+        world
+            .hosts
+            .get(self.host)
+            .map_or_else(|| Waker::noop().clone(), |machine| machine.woken.clone().into())
+    }
+}
+
+impl Drop for SimDriver {
+    /// As when a process ends: listeners go, connections are closed by the system.
+    fn drop(&mut self) {
+        // Within a panic of the world itself it is borrowed, and nobody looks at it any more.
+        let Ok(mut world) = self.world.try_borrow_mut() else { return };
+        for slot in self.slots.drain(..) {
+            match slot.what {
+                What::Port { listener, .. } => world.unbind(listener),
+                What::Stream(stream) => world.release(stream.end),
+                What::Free => {}
+            }
+        }
+        if let Some(machine) = world.hosts.get_mut(self.host) {
+            machine.hot.clear();
+        }
+    }
+}
+
+impl fmt::Debug for SimDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimDriver")
+            .field("host", &self.host)
+            .field("completion", &self.completion)
+            .field("slots", &self.slots)
+            .finish_non_exhaustive()
+    }
+}
+
+fn too_many_open() -> io::Error {
+    io::Error::from_raw_os_error(EMFILE)
+}

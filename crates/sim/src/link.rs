@@ -1,0 +1,364 @@
+//! Links: the two ends of a connection and the segments between them.
+//!
+//! ```text
+//!   side 2n (client)                          side 2n+1 (server)
+//!   room ◀───────── Window(n) ─────────────── reads n bytes
+//!   wire ── Syn, Data, Fin, Reset ──────────▶ segments
+//! ```
+//!
+//! Each side keeps what it has sent in its `wire`, in order, until it arrives. A side may have as many bytes on
+//! their way or unread at the far side as the far side's window allows: `room` says how many are left.
+
+use crate::{
+    rule::{Kind, Packet, Verdict},
+    world::{Due, World},
+};
+use std::{
+    collections::VecDeque,
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+/// The most ends of connections in a network, whether open or not quite gone.
+pub const ENDS_MAX: usize = 1 << 17;
+
+/// One end of a connection. The other end's number differs in the lowest bit.
+pub(crate) type End = u64;
+
+pub(crate) fn far(end: End) -> End {
+    end ^ 1
+}
+
+/// What a segment carries.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Syn,
+    SynAck,
+    Data(Vec<u8>),
+    Fin,
+    /// The kind is what the receiver's program is told.
+    Reset(io::ErrorKind),
+    Window(usize),
+}
+
+impl Body {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Syn => Kind::Connect,
+            Self::SynAck => Kind::Accept,
+            Self::Data(data) => Kind::Data(data.len()),
+            Self::Fin => Kind::Fin,
+            Self::Reset(_) => Kind::Reset,
+            Self::Window(n) => Kind::Window(*n),
+        }
+    }
+}
+
+/// Who is told what happens at an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// It was closed, or not accepted so far; what comes for it is answered with a reset.
+    Nobody,
+    /// A listener, until somebody accepts it.
+    Backlog,
+    /// A slot of its host's driver.
+    Slot(u32),
+    /// A script without an engine.
+    Probe,
+}
+
+/// One end's half of a connection.
+#[derive(Debug)]
+pub(crate) struct Side {
+    pub(crate) host: usize,
+    pub(crate) addr: SocketAddr,
+    pub(crate) owner: Owner,
+    /// The handshake is done.
+    pub(crate) open: bool,
+    /// A reset came or was sent: nothing more is sent.
+    pub(crate) broken: Option<io::ErrorKind>,
+    pub(crate) got_fin: bool,
+    pub(crate) sent_fin: bool,
+    /// How many bytes the far side still has room for.
+    pub(crate) room: usize,
+    /// What has arrived and was not read.
+    segments: VecDeque<VecDeque<u8>>,
+    window: usize,
+    /// How many bytes the window has shrunk by that were promised before.
+    debt: usize,
+    wire: VecDeque<Body>,
+    last_due: Duration,
+    /// A rule dropped a segment: nothing arrives any more.
+    black_hole: bool,
+}
+
+impl Side {
+    fn new(host: usize, addr: SocketAddr, window: usize, room: usize) -> Self {
+        Self {
+            host,
+            addr,
+            owner: Owner::Nobody,
+            open: false,
+            broken: None,
+            got_fin: false,
+            sent_fin: false,
+            room,
+            segments: VecDeque::new(),
+            window,
+            debt: 0,
+            wire: VecDeque::new(),
+            last_due: Duration::ZERO,
+            black_hole: false,
+        }
+    }
+
+    /// Bytes that have arrived and were not read.
+    pub(crate) fn unread(&self) -> usize {
+        self.segments.iter().map(VecDeque::len).sum()
+    }
+
+    pub(crate) fn has_unread(&self) -> bool {
+        !self.segments.is_empty()
+    }
+
+    /// The size of the first segment that was not read.
+    pub(crate) fn first_unread(&self) -> usize {
+        self.segments.front().map_or(0, VecDeque::len)
+    }
+
+    /// May it send at all?
+    pub(crate) fn can_send(&self) -> bool {
+        self.open && self.broken.is_none() && !self.sent_fin
+    }
+}
+
+impl World {
+    /// Starts a connection from `host`. Nobody owns its end so far.
+    ///
+    /// # Errors
+    /// `from` is not an address of this host, the host's ports are used up, or the network is full.
+    pub(crate) fn connect(
+        &mut self,
+        host: usize,
+        to: SocketAddr,
+        from: Option<SocketAddr>,
+    ) -> io::Result<End> {
+        if self.sides.len() + 2 > ENDS_MAX {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        }
+        let source = self.source(host, to.ip(), from)?;
+        let target = self.host_of(to.ip(), host);
+        let near_window = self.hosts.get(host).map_or(0, |machine| machine.window);
+        let far_window = target.and_then(|target| self.hosts.get(target)).map_or(0, |machine| machine.window);
+        let end = self.id() * 2;
+        self.sides.insert(end, Side::new(host, source, near_window, far_window));
+        self.sides.insert(far(end), Side::new(target.unwrap_or(host), to, far_window, near_window));
+        match target {
+            Some(_) => self.transmit(end, Body::Syn),
+            // Where nobody is, a router says so, or a firewall says nothing.
+            None if self.hostility.shuffle > 0.0 && self.dice.chance(0.5) => self.black_hole(end),
+            None => self.enqueue(far(end), Body::Reset(io::ErrorKind::HostUnreachable), self.latency),
+        }
+        Ok(end)
+    }
+
+    fn source(&mut self, host: usize, to: IpAddr, from: Option<SocketAddr>) -> io::Result<SocketAddr> {
+        let machine = self.hosts.get(host).ok_or(io::ErrorKind::NotFound)?;
+        let own = match to.to_canonical() {
+            ip if ip.is_loopback() => ip,
+            IpAddr::V4(_) => machine.v4.into(),
+            IpAddr::V6(_) => machine.v6.into(),
+        };
+        let ip = from.map(|from| from.ip().to_canonical()).filter(|ip| !ip.is_unspecified()).unwrap_or(own);
+        if self.host_of(ip, host) != Some(host) {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
+        let port = match from.map_or(0, |from| from.port()) {
+            0 => self.free_port(host).ok_or(io::ErrorKind::AddrNotAvailable)?,
+            port => port,
+        };
+        Ok(SocketAddr::new(ip, port))
+    }
+
+    /// Sends a segment from an end; rules decide what becomes of it.
+    pub(crate) fn transmit(&mut self, from: End, body: Body) {
+        let (Some(near), Some(distant)) = (self.sides.get(&from), self.sides.get(&far(from))) else { return };
+        let (one, other) = (self.name(near.host), self.name(distant.host));
+        let (source, destination, kind) = (near.addr, distant.addr, body.kind());
+        let travel = self.latency_between(near.host, distant.host);
+        let packet = Packet { from: &one, to: &other, source, destination, kind };
+        let verdict = if near.black_hole { Verdict::Drop } else { self.rules.judge(&packet) };
+        match verdict {
+            Verdict::Pass => self.note(format_args!("{one} {source} > {other} {destination} {kind:?}")),
+            _ => self.note(format_args!("{one} {source} > {other} {destination} {kind:?} {verdict:?}")),
+        }
+        let jitter = self.dice.below(self.hostility.jitter.as_micros() as usize + 1);
+        let travel = travel + Duration::from_micros(jitter as u64);
+        match verdict {
+            Verdict::Pass => self.enqueue(from, body, travel),
+            Verdict::Delay(more) => self.enqueue(from, body, travel + more),
+            Verdict::Drop => self.black_hole(from),
+            Verdict::Reset => {
+                self.enqueue(from, Body::Reset(io::ErrorKind::ConnectionReset), travel);
+                self.enqueue(far(from), Body::Reset(io::ErrorKind::ConnectionReset), travel);
+            }
+        }
+    }
+
+    fn enqueue(&mut self, from: End, body: Body, travel: Duration) {
+        let at = self.elapsed() + travel;
+        let Some(side) = self.sides.get_mut(&from) else { return };
+        side.last_due = side.last_due.max(at);
+        side.wire.push_back(body);
+        let due = side.last_due;
+        self.schedule(due, Due::Segment(from));
+    }
+
+    fn black_hole(&mut self, from: End) {
+        if let Some(side) = self.sides.get_mut(&from) {
+            side.black_hole = true;
+        }
+    }
+
+    /// The oldest segment that `from` has sent reaches the far end.
+    pub(crate) fn arrive(&mut self, from: End) {
+        let Some(body) = self.sides.get_mut(&from).and_then(|side| side.wire.pop_front()) else { return };
+        let to = far(from);
+        if matches!(body, Body::Syn) {
+            self.knock(to);
+        } else if let Some(side) = self.sides.get_mut(&to).filter(|side| side.broken.is_none()) {
+            match body {
+                Body::Data(_) if side.owner == Owner::Nobody => {
+                    side.broken = Some(io::ErrorKind::ConnectionReset);
+                    self.transmit(to, Body::Reset(io::ErrorKind::ConnectionReset));
+                }
+                Body::SynAck | Body::Syn => side.open = true,
+                Body::Data(data) => side.segments.push_back(data.into()),
+                Body::Fin => side.got_fin = true,
+                Body::Window(n) => side.room = side.room.saturating_add(n),
+                Body::Reset(kind) => self.break_off(to, kind),
+            }
+            self.tell(to);
+        }
+        self.reap(to);
+    }
+
+    fn break_off(&mut self, end: End, kind: io::ErrorKind) {
+        let overtakes = self.dice.chance(self.hostility.reset_overtakes);
+        let Some(side) = self.sides.get_mut(&end) else { return };
+        let refused = !side.open && kind == io::ErrorKind::ConnectionReset;
+        side.broken = Some(if refused { io::ErrorKind::ConnectionRefused } else { kind });
+        if overtakes {
+            side.segments.clear();
+        }
+    }
+
+    /// Lets the owner of an end look at it.
+    pub(crate) fn tell(&mut self, end: End) {
+        let Some(side) = self.sides.get(&end) else { return };
+        match side.owner {
+            Owner::Slot(index) => self.touch(side.host, index),
+            Owner::Probe => self.perform(end),
+            Owner::Backlog | Owner::Nobody => {}
+        }
+    }
+
+    /// Takes at most `most` unread bytes, appended to `into`, from one segment or from as many as there are.
+    pub(crate) fn take(&mut self, end: End, most: usize, merge: bool, into: &mut Vec<u8>) {
+        let Some(side) = self.sides.get_mut(&end) else { return };
+        let mut left = most;
+        while let Some(segment) = side.segments.front_mut().filter(|_| left > 0) {
+            let n = segment.len().min(left);
+            into.extend(segment.drain(..n));
+            left -= n;
+            if segment.is_empty() {
+                side.segments.pop_front();
+            }
+            if !merge {
+                break;
+            }
+        }
+        let taken = most - left;
+        let paid = side.debt.min(taken);
+        side.debt -= paid;
+        if taken > paid && side.broken.is_none() && !side.got_fin {
+            self.transmit(end, Body::Window(taken - paid));
+        }
+    }
+
+    /// Sends bytes, which must fit into the window.
+    pub(crate) fn put(&mut self, end: End, data: Vec<u8>) {
+        let Some(side) = self.sides.get_mut(&end) else { return };
+        debug_assert!(data.len() <= side.room, "more bytes than the window has room for");
+        side.room = side.room.saturating_sub(data.len());
+        self.transmit(end, Body::Data(data));
+    }
+
+    /// Sets the receive window of an end. Bytes that were promised room before still come.
+    pub(crate) fn set_window(&mut self, end: End, window: usize) {
+        let Some(side) = self.sides.get_mut(&end) else { return };
+        let old = std::mem::replace(&mut side.window, window);
+        let open = side.open;
+        match self.sides.get_mut(&far(end)) {
+            // The handshake will tell it.
+            Some(distant) if !open && !distant.open => distant.room = window,
+            _ => self.resize(end, old, window),
+        }
+    }
+
+    fn resize(&mut self, end: End, old: usize, new: usize) {
+        let Some(side) = self.sides.get_mut(&end) else { return };
+        side.debt += old.saturating_sub(new);
+        let more = new.saturating_sub(old);
+        let paid = side.debt.min(more);
+        side.debt -= paid;
+        if more > paid && side.broken.is_none() {
+            self.transmit(end, Body::Window(more - paid));
+        }
+    }
+
+    /// Sends FIN, once.
+    pub(crate) fn finish(&mut self, end: End) {
+        let Some(side) = self.sides.get_mut(&end).filter(|side| side.can_send()) else { return };
+        side.sent_fin = true;
+        self.transmit(end, Body::Fin);
+    }
+
+    /// Closes an end as the system does for a program: with FIN, or with a reset when bytes are unread.
+    pub(crate) fn release(&mut self, end: End) {
+        let unread = self.sides.get(&end).is_none_or(|side| side.has_unread() || !side.open);
+        if unread {
+            return self.reset(end);
+        }
+        self.finish(end);
+        self.orphan(end);
+    }
+
+    /// Closes an end with a reset.
+    pub(crate) fn reset(&mut self, end: End) {
+        if let Some(side) = self.sides.get_mut(&end).filter(|side| side.broken.is_none()) {
+            side.broken = Some(io::ErrorKind::ConnectionReset);
+            self.transmit(end, Body::Reset(io::ErrorKind::ConnectionReset));
+        }
+        self.orphan(end);
+    }
+
+    fn orphan(&mut self, end: End) {
+        if let Some(side) = self.sides.get_mut(&end) {
+            side.owner = Owner::Nobody;
+            side.segments.clear();
+        }
+        self.reap(end);
+    }
+
+    /// Forgets a link that nobody holds and that carries nothing any more.
+    fn reap(&mut self, end: End) {
+        let done =
+            |end| self.sides.get(&end).is_none_or(|side| side.owner == Owner::Nobody && side.wire.is_empty());
+        if done(end) && done(far(end)) {
+            self.sides.remove(&end);
+            self.sides.remove(&far(end));
+        }
+    }
+}

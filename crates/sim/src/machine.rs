@@ -1,0 +1,188 @@
+//! [`HostHandle`]: one host of a network.
+
+use crate::{
+    driver::SimDriver,
+    probe::{Probe, ProbeListener},
+    world::Shared,
+};
+use std::{
+    cell::RefCell,
+    fmt,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    sync::atomic::Ordering,
+    time::Duration,
+};
+use trenza_core::{Engine, Port, Protocol, Reactor, Transport};
+
+/// A host of a [`crate::Net`]: probes need nothing more, a program gets an engine.
+#[derive(Clone)]
+pub struct HostHandle(Rc<Inner>);
+
+struct Inner {
+    world: Shared,
+    index: usize,
+    name: Rc<str>,
+    engine: RefCell<Option<Engine>>,
+}
+
+impl HostHandle {
+    pub(crate) fn new(world: Shared, index: usize) -> Self {
+        let name = world.borrow().name(index);
+        Self(Rc::new(Inner { world, index, name, engine: RefCell::default() }))
+    }
+
+    pub(crate) fn index(&self) -> usize {
+        self.0.index
+    }
+
+    /// Its name, which the name table knows.
+    pub fn name(&self) -> Rc<str> {
+        self.0.name.clone()
+    }
+
+    /// Its IPv4 address and its IPv6 address.
+    pub fn ips(&self) -> [IpAddr; 2] {
+        let world = self.0.world.borrow();
+        let machine = world.hosts.get(self.0.index).expect("a handle's host exists");
+        [machine.v4.into(), machine.v6.into()]
+    }
+
+    /// The reactor of its engine, which is made when it is first asked for.
+    ///
+    /// # Panics
+    /// This is called from a callback of the engine, which has `Reactor::current` instead.
+    pub fn reactor(&self) -> Reactor {
+        self.with_engine(|engine| engine.reactor())
+    }
+
+    /// Runs a program's code here, as a callback of its engine: `Reactor::current` works in it.
+    ///
+    /// # Panics
+    /// Those of [`HostHandle::reactor`].
+    pub fn run<T>(&self, program: impl FnOnce(&Reactor) -> T) -> T {
+        self.with_engine(|engine| engine.enter(program))
+    }
+
+    /// Listens here, and builds a protocol for each connection.
+    ///
+    /// # Panics
+    /// The endpoint cannot be read, or its port is taken; and those of [`HostHandle::reactor`].
+    pub fn listen<P: Protocol>(&self, on: &str, build: impl FnMut(&Transport) -> P + 'static) -> Port {
+        self.run(|reactor| reactor.listen(on, build))
+            .unwrap_or_else(|error| panic!("{} cannot listen on {on}: {error}", self.name()))
+    }
+
+    fn with_engine<T>(&self, f: impl FnOnce(&mut Engine) -> T) -> T {
+        let mut engine = self.0.engine.try_borrow_mut().expect("not from a callback of the same host");
+        f(engine.get_or_insert_with(|| Engine::new(Box::new(self.driver()))))
+    }
+
+    /// Ends its engine, as when its process is killed. The next use starts a new one.
+    ///
+    /// # Panics
+    /// This is called from a callback of it.
+    pub fn kill(&self) {
+        let former = self.0.engine.take();
+        drop(former);
+    }
+
+    /// Has it an engine that was not stopped?
+    pub fn is_running(&self) -> bool {
+        self.0.engine.borrow().is_some()
+    }
+
+    /// When its engine wants to be called, if nothing happens before.
+    pub(crate) fn until(&self) -> Option<Duration> {
+        let until = self.0.engine.borrow().as_ref().and_then(Engine::until)?;
+        Some(self.0.world.borrow().time_of(until))
+    }
+
+    /// Has its engine something to do now?
+    pub(crate) fn is_ready(&self) -> bool {
+        let Some(until) = self.0.engine.borrow().as_ref().map(Engine::until) else { return false };
+        let world = self.0.world.borrow();
+        let machine = world.hosts.get(self.0.index);
+        until.is_some_and(|until| until <= world.now())
+            || machine
+                .is_some_and(|machine| !machine.hot.is_empty() || machine.woken.0.load(Ordering::Acquire))
+    }
+
+    /// A turn of its engine.
+    pub(crate) fn turn(&self) {
+        let mut running = self.0.engine.borrow_mut();
+        let Some(engine) = running.as_mut() else { return };
+        let until = engine.until();
+        engine.driver().wait(until).expect("a simulated wait does not fail");
+        if !engine.dispatch() {
+            let ended = running.take();
+            drop(running);
+            drop(ended);
+        }
+    }
+
+    /// A driver for a loop of your own, which [`crate::Net`] does not step.
+    pub fn driver(&self) -> SimDriver {
+        SimDriver::new(self.0.world.clone(), self.0.index)
+    }
+
+    /// Sets the receive window, in bytes, of connections to come.
+    pub fn window(&self, bytes: usize) {
+        if let Some(machine) = self.0.world.borrow_mut().hosts.get_mut(self.0.index) {
+            machine.window = bytes;
+        }
+    }
+
+    /// Lets the next accepts fail with "too many open files".
+    pub fn fail_accepts(&self, times: usize) {
+        if let Some(machine) = self.0.world.borrow_mut().hosts.get_mut(self.0.index) {
+            machine.failing_accepts = times;
+        }
+    }
+
+    /// A raw peer that connects from here, to `tcp:host:port` or to the first address of its host.
+    ///
+    /// # Panics
+    /// The endpoint cannot be read, or nobody has that name.
+    pub fn probe(&self, to: &str) -> Probe {
+        let (name, port) = target(to);
+        let addrs = self.0.world.borrow().names.resolve(name, port);
+        let addr = addrs.ok().and_then(|addrs| addrs.first().copied());
+        self.probe_to(addr.unwrap_or_else(|| panic!("no host is called {name}")))
+    }
+
+    /// A raw peer that connects from here.
+    ///
+    /// # Panics
+    /// The network has no room for more connections.
+    pub fn probe_to(&self, to: SocketAddr) -> Probe {
+        Probe::connect(self.0.world.clone(), self.0.index, to)
+            .unwrap_or_else(|error| panic!("cannot connect to {to}: {error}"))
+    }
+
+    /// A raw peer that listens here, on `tcp:port`, on all addresses.
+    ///
+    /// # Panics
+    /// The endpoint cannot be read, or the port is taken.
+    pub fn probe_listen(&self, on: &str) -> ProbeListener {
+        let port = on.strip_prefix("tcp:").and_then(|port| port.parse().ok());
+        let port = port.unwrap_or_else(|| panic!("a probe listens on tcp:PORT, not on {on}"));
+        ProbeListener::bind(self.0.world.clone(), self.0.index, port)
+            .unwrap_or_else(|error| panic!("cannot listen on {on}: {error}"))
+    }
+}
+
+impl fmt::Debug for HostHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HostHandle").field(&self.0.name).finish()
+    }
+}
+
+/// Splits `tcp:host:port`; the host may be an IPv6 address in brackets.
+fn target(endpoint: &str) -> (&str, u16) {
+    let parts = endpoint.strip_prefix("tcp:").and_then(|rest| rest.rsplit_once(':'));
+    let parsed = parts.and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let (host, port) =
+        parsed.unwrap_or_else(|| panic!("a probe connects to tcp:HOST:PORT, not to {endpoint}"));
+    (host.trim_start_matches('[').trim_end_matches(']'), port)
+}

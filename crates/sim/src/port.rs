@@ -1,0 +1,155 @@
+//! Listeners: bound addresses and the connections that wait to be accepted.
+
+use crate::{
+    link::{Body, End, Owner},
+    world::World,
+};
+use std::{
+    collections::VecDeque,
+    io,
+    net::{IpAddr, SocketAddr},
+};
+use trenza_core::driver::Bind;
+
+/// The longest backlog of a listener, whatever a program asks for.
+pub const BACKLOG_MAX: usize = 4096;
+
+/// Who accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Acceptor {
+    /// Nobody so far: it is bound, and connections queue up.
+    Nobody,
+    /// A slot of its host's driver.
+    Slot(u32),
+    /// A script.
+    Probe,
+}
+
+/// A bound address.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) host: usize,
+    pub(crate) addr: SocketAddr,
+    pub(crate) acceptor: Acceptor,
+    /// Handshakes that are done, waiting for an accept.
+    pub(crate) backlog: VecDeque<End>,
+    /// Requests that wait for room in the backlog.
+    waiting: VecDeque<End>,
+    backlog_max: usize,
+    dual_stack: bool,
+}
+
+impl Listener {
+    fn covers(&self, ip: IpAddr) -> bool {
+        match self.addr.ip() {
+            own if own.is_unspecified() => own.is_ipv4() == ip.is_ipv4() || self.dual_stack,
+            own => own == ip,
+        }
+    }
+
+    fn overlaps(&self, addr: SocketAddr, dual_stack: bool) -> bool {
+        let wild = |ip: IpAddr, dual: bool, other: IpAddr| {
+            ip.is_unspecified() && (dual || ip.is_ipv4() == other.is_ipv4())
+        };
+        let (one, other) = (self.addr.ip(), addr.ip());
+        self.addr.port() == addr.port()
+            && (one == other || wild(one, self.dual_stack, other) || wild(other, dual_stack, one))
+    }
+}
+
+impl World {
+    /// Binds a listener and gives its number. Connections are taken into its backlog at once.
+    ///
+    /// # Errors
+    /// `AddrInUse`, or `AddrNotAvailable` for an address of another host.
+    pub(crate) fn bind(&mut self, host: usize, how: &Bind) -> io::Result<(u64, SocketAddr)> {
+        let ip = how.addr.ip();
+        if self.host_of(ip, host) != Some(host) {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
+        let port = match how.addr.port() {
+            0 => self.free_port(host).ok_or(io::ErrorKind::AddrInUse)?,
+            port => port,
+        };
+        let addr = SocketAddr::new(ip, port);
+        let dual_stack = how.dual_stack && ip.is_ipv6();
+        if self.listeners.values().any(|other| other.host == host && other.overlaps(addr, dual_stack)) {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        let id = self.id();
+        let backlog_max = usize::try_from(how.backlog).unwrap_or(0).clamp(1, BACKLOG_MAX);
+        let (backlog, waiting) = (VecDeque::new(), VecDeque::new());
+        let acceptor = Acceptor::Nobody;
+        self.listeners
+            .insert(id, Listener { host, addr, acceptor, backlog, waiting, backlog_max, dual_stack });
+        Ok((id, addr))
+    }
+
+    /// A request for a connection has arrived at `end`.
+    pub(crate) fn knock(&mut self, end: End) {
+        let Some(side) = self.sides.get_mut(&end) else { return };
+        let (host, addr) = (side.host, side.addr);
+        let found = self.listeners.values_mut().find(|listener| {
+            listener.host == host && listener.addr.port() == addr.port() && listener.covers(addr.ip())
+        });
+        match found {
+            None => self.transmit(end, Body::Reset(io::ErrorKind::ConnectionRefused)),
+            // A request that finds no room is not answered; the client's system asks again until it does.
+            Some(listener) if listener.backlog.len() >= listener.backlog_max => {
+                if listener.waiting.len() < BACKLOG_MAX {
+                    side.owner = Owner::Backlog;
+                    listener.waiting.push_back(end);
+                }
+            }
+            Some(listener) => {
+                listener.backlog.push_back(end);
+                let acceptor = listener.acceptor;
+                self.establish(end);
+                if let Acceptor::Slot(index) = acceptor {
+                    self.touch(host, index);
+                }
+            }
+        }
+    }
+
+    fn establish(&mut self, end: End) {
+        if let Some(side) = self.sides.get_mut(&end) {
+            side.owner = Owner::Backlog;
+            side.open = true;
+            self.transmit(end, Body::SynAck);
+        }
+    }
+
+    pub(crate) fn has_backlog(&self, listener: u64) -> bool {
+        self.listeners.get(&listener).is_some_and(|listener| !listener.backlog.is_empty())
+    }
+
+    /// Should the next accept of a host fail?
+    pub(crate) fn accept_fails(&mut self, host: usize) -> bool {
+        match self.hosts.get_mut(host) {
+            Some(machine) if machine.failing_accepts > 0 => machine.failing_accepts -= 1,
+            _ => return self.dice.chance(self.hostility.accept_fails),
+        }
+        true
+    }
+
+    /// Takes a connection from the backlog of a listener.
+    pub(crate) fn accept(&mut self, listener: u64) -> Option<End> {
+        let listener = self.listeners.get_mut(&listener)?;
+        let end = listener.backlog.pop_front()?;
+        if let Some(next) = listener.waiting.pop_front() {
+            listener.backlog.push_back(next);
+            self.establish(next);
+        }
+        Some(end)
+    }
+
+    /// Stops listening; connections that nobody accepted are reset.
+    pub(crate) fn unbind(&mut self, listener: u64) {
+        if let Some(listener) = self.listeners.remove(&listener) {
+            for end in listener.backlog.into_iter().chain(listener.waiting) {
+                self.reset(end);
+            }
+        }
+    }
+}

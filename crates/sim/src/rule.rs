@@ -1,0 +1,136 @@
+//! Rules: what becomes of a segment on its way, as closures that a test installs.
+
+use std::{
+    cell::RefCell,
+    fmt,
+    net::SocketAddr,
+    rc::{Rc, Weak},
+    time::Duration,
+};
+
+/// What a segment carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The request for a connection (SYN).
+    Connect,
+    /// Its acceptance (SYN and ACK).
+    Accept,
+    /// Bytes, and how many.
+    Data(usize),
+    /// The end of a direction (FIN).
+    Fin,
+    /// The end of a connection (RST).
+    Reset,
+    /// The receiver has taken so many bytes: the window opens again.
+    Window(usize),
+}
+
+/// A segment that leaves a host.
+#[derive(Debug, Clone, Copy)]
+pub struct Packet<'a> {
+    pub(crate) from: &'a str,
+    pub(crate) to: &'a str,
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
+    pub(crate) kind: Kind,
+}
+
+impl Packet<'_> {
+    /// True when it goes to the host of this name.
+    pub fn to(&self, host: &str) -> bool {
+        self.to == host
+    }
+
+    /// True when it comes from the host of this name.
+    pub fn from(&self, host: &str) -> bool {
+        self.from == host
+    }
+
+    /// True when it travels between these two hosts, either way.
+    pub fn between(&self, one: &str, other: &str) -> bool {
+        (self.from(one) && self.to(other)) || (self.from(other) && self.to(one))
+    }
+
+    /// Where it comes from.
+    pub fn source(&self) -> SocketAddr {
+        self.source
+    }
+
+    /// Where it goes.
+    pub fn destination(&self) -> SocketAddr {
+        self.destination
+    }
+
+    /// What it carries.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+}
+
+/// What becomes of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It travels as usual.
+    Pass,
+    /// It travels so much longer, and what follows on its connection stays behind it.
+    Delay(Duration),
+    /// It is never delivered. Streams lose no bytes in the middle, so nothing that follows in its direction
+    /// is delivered either, also after the rule is gone: the direction is a black hole. A connect that is
+    /// dropped never ends by itself.
+    Drop,
+    /// Both ends get a reset in its place; a connect is refused.
+    Reset,
+}
+
+type Judge = Box<dyn FnMut(&Packet<'_>) -> Verdict>;
+
+/// The rules that are installed, in the order in which they came.
+#[derive(Clone, Default)]
+pub(crate) struct Rules(Rc<RefCell<Vec<(u64, Judge)>>>);
+
+impl Rules {
+    pub(crate) fn add(&self, judge: impl FnMut(&Packet<'_>) -> Verdict + 'static) -> RuleGuard {
+        let mut rules = self.0.borrow_mut();
+        let id = rules.last().map_or(0, |(id, _)| id + 1);
+        rules.push((id, Box::new(judge)));
+        RuleGuard { id, rules: Rc::downgrade(&self.0) }
+    }
+
+    /// The first verdict that is not `Pass`.
+    pub(crate) fn judge(&self, packet: &Packet<'_>) -> Verdict {
+        let mut rules = self.0.borrow_mut();
+        let verdicts = rules.iter_mut().map(|(_, judge)| judge(packet));
+        verdicts.into_iter().find(|verdict| *verdict != Verdict::Pass).unwrap_or(Verdict::Pass)
+    }
+}
+
+/// Keeps a rule installed; dropping it removes the rule.
+#[must_use = "dropping a RuleGuard removes its rule: keep it, or call detach()"]
+pub struct RuleGuard {
+    id: u64,
+    rules: Weak<RefCell<Vec<(u64, Judge)>>>,
+}
+
+impl RuleGuard {
+    /// Leaves the rule installed until the network ends.
+    pub fn detach(mut self) {
+        self.rules = Weak::new();
+    }
+}
+
+impl Drop for RuleGuard {
+    fn drop(&mut self) {
+        let Some(rules) = self.rules.upgrade() else { return };
+        let place = rules.borrow().iter().position(|(id, _)| *id == self.id);
+        // Moved out first: the closure's own captures may be dropped only when nothing is borrowed.
+        let removed = place.map(|place| rules.borrow_mut().remove(place));
+        drop(removed);
+    }
+}
+
+impl fmt::Debug for RuleGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RuleGuard").field(&self.id).finish()
+    }
+}

@@ -1,0 +1,272 @@
+//! [`Stream`]: a connection as a driver's slot sees it, between a link's end and the loop.
+
+use crate::{
+    link::{End, Side},
+    world::World,
+};
+use std::{
+    io::{self, IoSlice},
+    net::SocketAddr,
+    os::unix::fs::FileExt,
+};
+use trenza_core::driver::Token;
+use trenza_wire::OutBuf;
+
+/// The most bytes of one `Received`, and of one read from a file.
+pub const PIECE_MAX: usize = 64 * 1024;
+/// The most bytes that a completion driver is lent at a time.
+pub const FLIGHT_MAX: usize = 256 * 1024;
+/// The most waits that a connection is starved for.
+const STARVED_MAX: usize = 3;
+
+/// What is told of a token; received bytes are in the driver's buffer.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// A new connection, the far end's and the near end's address.
+    Accepted(Token, SocketAddr, SocketAddr),
+    Connected(io::Result<SocketAddr>),
+    Received,
+    Eof,
+    Sent(usize),
+    Failed(io::Error),
+}
+
+/// A connection of a driver.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) end: End,
+    connecting: bool,
+    reading: bool,
+    /// Bytes that are still told although reading is off.
+    late: usize,
+    late_eof: bool,
+    /// For how many more waits it gets no bytes.
+    starved: usize,
+    /// The loop waits for a `Sent`.
+    owes_sent: bool,
+    extra_sent: bool,
+    /// What the loop has lent and has not left.
+    flight: OutBuf,
+    /// What has left of the lent bytes since the last `Sent`.
+    landed: usize,
+    /// Tells a reset also while reading is off.
+    eager: bool,
+    eof_told: bool,
+    error: Option<io::Error>,
+    /// `Failed` was told.
+    dead: bool,
+}
+
+impl Stream {
+    pub(crate) fn new(end: End, connecting: bool, eager: bool) -> Self {
+        Self {
+            end,
+            connecting,
+            reading: false,
+            late: 0,
+            late_eof: false,
+            starved: 0,
+            owes_sent: false,
+            extra_sent: false,
+            flight: OutBuf::new(),
+            landed: 0,
+            eager,
+            eof_told: false,
+            error: None,
+            dead: false,
+        }
+    }
+
+    /// Does the driver still hold bytes that it was lent, or owe their `Sent`?
+    pub(crate) fn has_lent(&self) -> bool {
+        !self.dead && (self.flight.queued() > 0 || self.landed > 0)
+    }
+
+    /// Turns reading on or off. What is there when it is turned off may still be told.
+    pub(crate) fn read(&mut self, on: bool, world: &mut World) {
+        let was = std::mem::replace(&mut self.reading, on && !self.eof_told && !self.dead);
+        (self.late, self.late_eof) = (0, false);
+        if on || !was || !world.dice.chance(world.hostility.late) {
+            return;
+        }
+        let Some(side) = world.sides.get(&self.end) else { return };
+        let unread = side.unread();
+        self.late_eof = side.got_fin && unread == 0;
+        self.late = if unread > 0 { 1 + world.dice.below(unread) } else { 0 };
+    }
+
+    /// Takes what it can of `out`, in the way of its kind of driver.
+    pub(crate) fn send(&mut self, world: &mut World, out: &mut OutBuf, completion: bool) {
+        if self.dead || out.queued() == 0 {
+            return;
+        }
+        let finished = world.sides.get(&self.end).is_some_and(|side| side.sent_fin);
+        assert!(!finished, "send after close(Write)");
+        self.owes_sent = true;
+        if completion {
+            return self.borrow(world, out);
+        }
+        if let Err(error) = self.push(world, out) {
+            self.error = Some(error);
+        }
+        self.owes_sent = out.queued() > 0;
+    }
+
+    /// Takes chunks by value, if none is on its way; they leave in later waits.
+    fn borrow(&mut self, world: &mut World, out: &mut OutBuf) {
+        if self.flight.queued() > 0 {
+            return;
+        }
+        let short = world.dice.chance(world.hostility.short_send);
+        let mut most = if short { world.dice.piece(FLIGHT_MAX) } else { FLIGHT_MAX };
+        while let Some((chunk, head)) = (most > 0).then(|| out.take(most)).flatten() {
+            // Only the first chunk has a head, and nothing is before it.
+            most = most.saturating_sub(chunk.len() - head);
+            self.flight.push_chunk(chunk);
+            self.flight.advance(head);
+        }
+    }
+
+    /// Sends from `out` up to the window; returns how many bytes left.
+    fn push(&mut self, world: &mut World, out: &mut OutBuf) -> io::Result<usize> {
+        let mut sent = 0;
+        while let Some(side) = world.sides.get(&self.end).filter(|side| side.can_send()) {
+            let room = side.room.min(out.queued());
+            if room == 0 {
+                break;
+            }
+            let short = world.dice.chance(world.hostility.short_send);
+            let data = pull(out, if short { world.dice.piece(room) } else { room })?;
+            sent += data.len();
+            world.put(self.end, data);
+            if short {
+                break;
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Moves lent bytes on; a wait begins.
+    pub(crate) fn work(&mut self, world: &mut World) {
+        if self.flight.queued() > 0 && self.error.is_none() {
+            let mut flight = std::mem::take(&mut self.flight);
+            match self.push(world, &mut flight) {
+                Ok(sent) => self.landed += sent,
+                Err(error) => self.error = Some(error),
+            }
+            self.flight = flight;
+        }
+        self.starved = match self.starved {
+            0 if world.dice.chance(world.hostility.starve) => 1 + world.dice.below(STARVED_MAX),
+            waits => waits.saturating_sub(1),
+        };
+        self.extra_sent = !self.connecting && world.dice.chance(world.hostility.extra_sent);
+    }
+
+    /// Will there be something to tell, now or at a later wait, without anything else happening?
+    pub(crate) fn pending(&self, side: &Side) -> bool {
+        if self.dead || self.connecting {
+            return !self.dead && (side.open || side.broken.is_some());
+        }
+        let moves = self.flight.queued() > 0 && side.room > 0 && side.can_send();
+        moves || self.error.is_some() || self.has_sent(side) || self.has_bytes(side) || self.ends(side)
+    }
+
+    fn has_sent(&self, side: &Side) -> bool {
+        let room_again = self.owes_sent
+            && self.flight.queued() == 0
+            && self.landed == 0
+            && side.room > 0
+            && side.can_send();
+        self.landed > 0 || self.extra_sent || room_again
+    }
+
+    fn has_bytes(&self, side: &Side) -> bool {
+        side.has_unread() && (self.reading || self.late > 0)
+    }
+
+    fn ends(&self, side: &Side) -> bool {
+        self.has_failed(side) || self.has_eof(side)
+    }
+
+    fn has_failed(&self, side: &Side) -> bool {
+        let noticed = if self.reading { !side.has_unread() } else { self.owes_sent || self.eager };
+        side.broken.is_some() && noticed
+    }
+
+    fn has_eof(&self, side: &Side) -> bool {
+        side.got_fin && !side.has_unread() && !self.eof_told && (self.reading || self.late_eof)
+    }
+
+    /// The next thing to tell, if there is one at this wait.
+    pub(crate) fn tell(&mut self, world: &mut World, buffer: &mut Vec<u8>) -> Option<Told> {
+        let side = world.sides.get(&self.end).filter(|side| self.pending(side))?;
+        if self.connecting {
+            self.connecting = false;
+            self.dead = side.broken.is_some();
+            return Some(Told::Connected(side.broken.map_or(Ok(side.addr), |kind| Err(kind.into()))));
+        }
+        if let Some(error) = self.error.take() {
+            return Some(self.fail(error));
+        }
+        let bytes = self.has_bytes(side) && self.starved == 0;
+        if self.has_sent(side) && !(bytes && world.hostility.shuffle > 0.0 && world.dice.chance(0.5)) {
+            (self.extra_sent, self.owes_sent) = (false, self.flight.queued() > 0);
+            return Some(Told::Sent(std::mem::take(&mut self.landed)));
+        }
+        if bytes {
+            self.receive(world, buffer);
+            return Some(Told::Received);
+        }
+        let side = world.sides.get(&self.end)?;
+        match side.broken {
+            Some(kind) if self.has_failed(side) => Some(self.fail(kind.into())),
+            _ if self.has_eof(side) => {
+                (self.eof_told, self.reading, self.late_eof) = (true, false, false);
+                Some(Told::Eof)
+            }
+            _ => None,
+        }
+    }
+
+    fn fail(&mut self, error: io::Error) -> Told {
+        (self.dead, self.reading) = (true, false);
+        self.flight = OutBuf::new();
+        Told::Failed(error)
+    }
+
+    fn receive(&mut self, world: &mut World, buffer: &mut Vec<u8>) {
+        let merge = world.dice.chance(world.hostility.merge);
+        let Some(side) = world.sides.get(&self.end) else { return };
+        let have = if merge { side.unread() } else { side.first_unread() };
+        let most = have.min(PIECE_MAX).min(if self.reading { PIECE_MAX } else { self.late });
+        let split = world.dice.chance(world.hostility.split);
+        let most = if split { world.dice.piece(most) } else { most };
+        buffer.clear();
+        world.take(self.end, most, merge, buffer);
+        self.late = self.late.saturating_sub(buffer.len());
+    }
+}
+
+/// Moves at most `most` bytes out of the front of `out`.
+fn pull(out: &mut OutBuf, most: usize) -> io::Result<Vec<u8>> {
+    let data = match out.file() {
+        Some((file, range)) => {
+            let have = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+            let mut data = vec![0; have.min(most).min(PIECE_MAX)];
+            let n = file.read_at(&mut data, range.start)?;
+            if n == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            data.truncate(n);
+            data
+        }
+        None => {
+            let mut pieces = [IoSlice::new(&[]); 16];
+            let filled = out.slices(&mut pieces);
+            pieces.iter().take(filled).flat_map(|piece| piece.iter().copied()).take(most).collect()
+        }
+    };
+    out.advance(data.len());
+    Ok(data)
+}

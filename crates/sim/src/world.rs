@@ -1,0 +1,277 @@
+//! [`World`]: everything that the hosts of one network share.
+
+use crate::{
+    dice::Dice,
+    hostility::Hostility,
+    link::{End, Side},
+    names::Names,
+    port::Listener,
+    probe::Script,
+    rule::Rules,
+    trace::Trace,
+};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Wake,
+    time::{Duration, Instant, SystemTime},
+};
+use trenza_core::driver::Job;
+
+/// The most hosts of a network.
+pub const HOSTS_MAX: usize = 4096;
+/// The most jobs that wait to be run, over all hosts.
+pub const JOBS_MAX: usize = 1024;
+/// The receive window of a connection unless it is set, in bytes.
+pub const WINDOW: usize = 64 * 1024;
+/// How long a segment travels between two hosts unless it is set. Within a host it takes no time.
+pub const LATENCY: Duration = Duration::from_millis(1);
+/// The first instant of every network's wall clock, in seconds since 1970: 2026-01-01T00:00:00Z.
+const WALL_START: u64 = 1_767_225_600;
+/// The first port that the system chooses.
+const EPHEMERAL: u16 = 49_152;
+
+pub(crate) type Shared = Rc<RefCell<World>>;
+
+/// What happens at a time: never something of a program's, whose timers belong to its engine.
+#[derive(Debug)]
+pub(crate) enum Due {
+    /// The next segment that an end has sent arrives.
+    Segment(End),
+    /// A probe writes.
+    Script(End, Vec<u8>),
+}
+
+/// What a driver's waker sets.
+#[derive(Debug, Default)]
+pub(crate) struct Woken(pub(crate) AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// A host: its addresses and what its driver should look at.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) name: Rc<str>,
+    pub(crate) v4: Ipv4Addr,
+    pub(crate) v6: Ipv6Addr,
+    /// Indices of the driver's slots that something may have happened to.
+    pub(crate) hot: BTreeSet<u32>,
+    /// Set by the driver's waker, from any thread.
+    pub(crate) woken: Arc<Woken>,
+    /// The receive window of connections to come.
+    pub(crate) window: usize,
+    /// How many accepts still fail.
+    pub(crate) failing_accepts: usize,
+    pub(crate) random: Dice,
+    next_port: u16,
+}
+
+/// The state of a network. Its parts are beside it: links in `link`, listeners in `port`, probes in `probe`.
+pub(crate) struct World {
+    pub(crate) dice: Dice,
+    pub(crate) hostility: Hostility,
+    pub(crate) rules: Rules,
+    pub(crate) names: Names,
+    pub(crate) hosts: Vec<Machine>,
+    pub(crate) sides: BTreeMap<End, Side>,
+    pub(crate) listeners: BTreeMap<u64, Listener>,
+    pub(crate) scripts: BTreeMap<End, Script>,
+    pub(crate) jobs: VecDeque<(usize, Job)>,
+    pub(crate) latency: Duration,
+    pub(crate) latencies: BTreeMap<(usize, usize), Duration>,
+    pub(crate) window: usize,
+    /// Counts links and listeners up; numbers are never used twice.
+    pub(crate) last_id: u64,
+    pub(crate) trace: Trace,
+    seed: u64,
+    start: Instant,
+    now: Duration,
+    queue: BTreeMap<(Duration, u64, u64), Due>,
+    queued: u64,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, hostility: Hostility, dice: Dice) -> Self {
+        // The one place where the simulator looks at a real clock: `Instant` has no other way to be made.
+        // What is told and traced is only ever the time since then.
+        #[allow(clippy::disallowed_methods)]
+        let start = Instant::now();
+        Self {
+            dice,
+            hostility,
+            rules: Rules::default(),
+            names: Names::default(),
+            hosts: Vec::new(),
+            sides: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            scripts: BTreeMap::new(),
+            jobs: VecDeque::new(),
+            latency: LATENCY,
+            latencies: BTreeMap::new(),
+            window: WINDOW,
+            last_id: 0,
+            trace: Trace::default(),
+            seed,
+            start,
+            now: Duration::ZERO,
+            queue: BTreeMap::new(),
+            queued: 0,
+        }
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    pub(crate) fn id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    // Time.
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.now
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.start + self.now
+    }
+
+    pub(crate) fn wall(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(WALL_START) + self.now
+    }
+
+    /// The virtual time of an instant; what lies before the start of the network is its start.
+    pub(crate) fn time_of(&self, instant: Instant) -> Duration {
+        instant.saturating_duration_since(self.start)
+    }
+
+    /// Moves the clock on, never back.
+    pub(crate) fn set_time(&mut self, to: Duration) {
+        self.now = self.now.max(to);
+    }
+
+    // What is on its way.
+
+    /// Lets something happen at a time. Among things of one time a hostile network chooses any order.
+    pub(crate) fn schedule(&mut self, at: Duration, what: Due) {
+        let tie = if self.hostility.shuffle > 0.0 { self.dice.any() } else { 0 };
+        self.queued += 1;
+        self.queue.insert((at, tie, self.queued), what);
+    }
+
+    /// When the next thing happens.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        self.queue.keys().next().map(|(at, ..)| *at)
+    }
+
+    /// Lets the next thing happen, if its time has come.
+    pub(crate) fn step(&mut self) {
+        let Some(first) = self.queue.first_entry().filter(|first| first.key().0 <= self.now) else { return };
+        match first.remove() {
+            Due::Segment(from) => self.arrive(from),
+            Due::Script(end, data) => self.play(end, data),
+        }
+    }
+
+    // Hosts.
+
+    /// Makes a host; its number is its place in `hosts`.
+    ///
+    /// # Panics
+    /// There are more than [`HOSTS_MAX`], or its name is taken.
+    pub(crate) fn add_host(&mut self, name: &str) -> usize {
+        let index = self.hosts.len();
+        assert!(index < HOSTS_MAX, "a simulated network has at most {HOSTS_MAX} hosts");
+        let number = index as u32 + 1;
+        let v4 = Ipv4Addr::from(0x0a00_0000 + number);
+        let v6 = Ipv6Addr::from((0xfd00_u128 << 112) + u128::from(number));
+        self.names.add(name, &[IpAddr::V4(v4), IpAddr::V6(v6)]);
+        self.hosts.push(Machine {
+            name: name.into(),
+            v4,
+            v6,
+            hot: BTreeSet::new(),
+            woken: Arc::default(),
+            window: self.window,
+            failing_accepts: 0,
+            random: Dice::new(self.seed, u64::from(number)),
+            next_port: EPHEMERAL,
+        });
+        index
+    }
+
+    /// The host that `ip` names when `asking` uses it: loopback and wildcard addresses name itself.
+    pub(crate) fn host_of(&self, ip: IpAddr, asking: usize) -> Option<usize> {
+        let ip = ip.to_canonical();
+        if ip.is_loopback() || ip.is_unspecified() {
+            return Some(asking);
+        }
+        self.hosts.iter().position(|host| ip == host.v4 || ip == host.v6)
+    }
+
+    pub(crate) fn name(&self, host: usize) -> Rc<str> {
+        self.hosts.get(host).map_or_else(|| "?".into(), |machine| machine.name.clone())
+    }
+
+    /// A port of `host` that nobody listens on, counting up.
+    pub(crate) fn free_port(&mut self, host: usize) -> Option<u16> {
+        for _ in EPHEMERAL..=u16::MAX {
+            let machine = self.hosts.get_mut(host)?;
+            let port = machine.next_port;
+            machine.next_port = port.checked_add(1).unwrap_or(EPHEMERAL);
+            if !self.listeners.values().any(|other| other.host == host && other.addr.port() == port) {
+                return Some(port);
+            }
+        }
+        None
+    }
+
+    /// Tells the driver of `host` to look at a slot.
+    pub(crate) fn touch(&mut self, host: usize, slot: u32) {
+        if let Some(machine) = self.hosts.get_mut(host) {
+            machine.hot.insert(slot);
+        }
+    }
+
+    /// Nothing is left to look at in a slot.
+    pub(crate) fn cool(&mut self, host: usize, slot: u32) {
+        if let Some(machine) = self.hosts.get_mut(host) {
+            machine.hot.remove(&slot);
+        }
+    }
+
+    pub(crate) fn latency_between(&self, one: usize, other: usize) -> Duration {
+        if one == other {
+            return Duration::ZERO;
+        }
+        self.latencies.get(&(one.min(other), one.max(other))).copied().unwrap_or(self.latency)
+    }
+
+    pub(crate) fn note(&mut self, what: fmt::Arguments<'_>) {
+        self.trace.note(self.now, what);
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World")
+            .field("seed", &self.seed)
+            .field("now", &self.now)
+            .field("hosts", &self.hosts.len())
+            .field("sides", &self.sides.len())
+            .finish_non_exhaustive()
+    }
+}
