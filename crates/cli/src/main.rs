@@ -11,7 +11,11 @@ use tracing_subscriber::EnvFilter;
 
 /// Servers for the common Internet protocols in one program.
 #[derive(Debug, Parser)]
-#[command(name = "trenza", version, after_help = "`trenza COMMAND --help` explains a command and has examples.")]
+#[command(
+    name = "trenza",
+    version,
+    after_help = "`trenza COMMAND --help` explains a command and has examples."
+)]
 struct Program {
     #[command(subcommand)]
     command: Command,

@@ -80,7 +80,8 @@ enum LogFormat {
 
 /// Serves until it is told to stop.
 pub(crate) fn run(args: &Args) -> Result {
-    let files = Files::new(&args.folder, args.files()).map_err(|error| Complaint::folder(&args.folder, &error))?;
+    let files =
+        Files::new(&args.folder, args.files()).map_err(|error| Complaint::folder(&args.folder, &error))?;
     let lines = Lines::new();
     let ended = trenza::run(|reactor| args.serve(reactor, &files, &lines));
     lines.finish();
@@ -124,7 +125,10 @@ impl Args {
 
     fn limits(&self) -> ServerLimits {
         let default = ServerLimits::default();
-        ServerLimits { per_address: self.max_connections_per_address.unwrap_or(default.per_address), ..default }
+        ServerLimits {
+            per_address: self.max_connections_per_address.unwrap_or(default.per_address),
+            ..default
+        }
     }
 
     fn files(&self) -> FileOptions {

@@ -21,7 +21,8 @@ fn main() -> Result {
             let page = page.clone();
             async move {
                 let taken = request.body_mut().collect(TAKEN_MAX).await;
-                Ok(taken.map_or_else(|_| refuse(page), |body| Response::new(format!("{}\n", body.len()).into())))
+                Ok(taken
+                    .map_or_else(|_| refuse(page), |body| Response::new(format!("{}\n", body.len()).into())))
             }
         });
         let port = reactor.listen_with("tcp:0:interface=127.0.0.1", server.limits(limits))?;
