@@ -23,9 +23,10 @@
 //! 6. [`Event::Sent`] carries 0 from a readiness driver ("room again"), and the number of lent bytes
 //!    that left from a completion driver. Bytes that a driver sends within `send` it advances there,
 //!    with no event. A driver tells `Sent` once after a `send` that left bytes queued or lent.
-//! 7. A `Received` may still come after `read(token, false)`; a reset may come as `Failed` instead of
+//! 7. A `Received`, `Eof` or `Accepted` may still come after `read(token, false)`; a reset may come as `Failed` instead of
 //!    `Eof`; any split and any interleaving of connections is possible. The simulator does all of it.
-//! 8. A new connection, accepted or connected, does not read until `read(token, true)`.
+//! 8. `send` takes nothing before `Connected`, after `Failed`, and while a `Sent` is owed.
+//! 9. A new connection, accepted or connected, does not read until `read(token, true)`.
 
 use crate::Addr;
 use std::{

@@ -78,6 +78,11 @@ impl Engine {
         f(&reactor)
     }
 
+    /// What the loop still holds. A test that ends should leave nothing.
+    pub fn left(&self) -> Left {
+        self.turn.left()
+    }
+
     /// Until when to wait for events; None: without end.
     pub fn until(&self) -> Option<Instant> {
         let shared = &self.turn.reactor.0;
@@ -132,6 +137,19 @@ impl Engine {
     fn flush(&mut self) {
         while self.turn.next_flush(&mut *self.driver) {}
     }
+}
+
+/// What a loop holds: what would keep running if nobody ended it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Connections, those that are being made included.
+    pub connections: usize,
+    /// Ports that were not stopped.
+    pub ports: usize,
+    /// Timers that are not due yet; connections have one each at most.
+    pub timers: usize,
+    /// Coroutines that have not ended.
+    pub tasks: usize,
 }
 
 impl Drop for Engine {

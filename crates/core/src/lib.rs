@@ -37,7 +37,7 @@ pub use addr::Addr;
 pub use connection::ConnectionId;
 pub use deferred::{Abandoned, Deferred, Resolver, Wait};
 pub use endpoint::{Endpoint, EndpointError, IntoEndpoint};
-pub use engine::Engine;
+pub use engine::{Engine, Left};
 pub use error::{Error, Result};
 pub use handle::Handle;
 pub use layer::{Flow, Layer};

@@ -19,7 +19,8 @@ pub struct Limits {
     /// Most layers under one protocol. Default 8.
     pub layers: usize,
     /// Keep reading while the out-buffer is over its high mark. Default false, so that request-response
-    /// protocols need no backpressure code.
+    /// protocols need no backpressure code. Two ends that both write unprompted beyond their marks wait for each
+    /// other then: one of them must set this.
     pub read_while_full: bool,
     /// How long to wait for the peer's FIN after our own. Default 5 s; zero closes at once.
     pub linger: Duration,

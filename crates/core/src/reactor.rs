@@ -186,7 +186,9 @@ impl Reactor {
         Sleep::new(self.0.clone(), delay)
     }
 
-    /// The loop's monotonic time: read once a turn; virtual in the simulator.
+    /// The loop's monotonic time: read once a turn; virtual in the simulator. A host that uses the reactor between
+    /// turns does so within [`Engine::enter`](crate::Engine::enter), which reads the clock; else this is the time of
+    /// the last turn, and timers count from there.
     pub fn now(&self) -> Instant {
         self.0.now()
     }
@@ -238,6 +240,7 @@ impl Reactor {
     /// wait in the system's backlog.
     pub fn set_connections_max(&self, max: usize) {
         self.0.connections_max.set(max);
+        self.0.command(Command::Accept);
     }
 
     /// The limits of new connections.

@@ -105,6 +105,10 @@ impl Tasks {
         self.0.remove(&number)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// All tasks, oldest first, for the end of the loop.
     pub(crate) fn drain(&mut self) -> Vec<Task> {
         let mut tasks: Vec<_> = self.0.drain().map(|(_, task)| task).collect();

@@ -101,6 +101,10 @@ impl Timers {
         self.place(key).map(|place| self.heap[place].at)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     /// When the first entry is due.
     pub(crate) fn first(&self) -> Option<Instant> {
         self.heap.first().map(|place| place.at)

@@ -7,6 +7,7 @@ use crate::{
     connection::Origin,
     driver::{Bound, Close, Driver, Event, Open, Token},
     endpoint::MakeLayers,
+    engine::Left,
     entry::Entry,
     flags::Flags,
     lost::contained,
@@ -103,6 +104,16 @@ impl Turn {
         self.slots.get_mut(index).map_or(Slot::Free, |place| std::mem::replace(place, slot))
     }
 
+    pub(crate) fn left(&self) -> Left {
+        let connections = |slot: &&Slot| matches!(slot, Slot::Connecting(..) | Slot::Connection(_));
+        Left {
+            connections: self.slots.iter().filter(connections).count(),
+            ports: self.ports.len(),
+            timers: self.reactor.0.timers.borrow().len(),
+            tasks: self.tasks.len(),
+        }
+    }
+
     /// A panic came out of user code: it costs the connection that it was running for.
     pub(crate) fn panicked(&mut self) {
         let running = self.reactor.0.running.take();
@@ -159,7 +170,9 @@ impl Turn {
             }
             None => connection.out.borrow_mut().landed(bytes),
         }
-        connection.touch();
+        if bytes > 0 {
+            connection.touch();
+        }
         entry.transport.mark_dirty();
     }
 

@@ -23,7 +23,12 @@ const EMFILE: i32 = 24;
 #[derive(Debug)]
 enum What {
     Free,
-    Port { listener: u64, accepting: bool },
+    /// `late`: one more accept is told although accepting was turned off, as io_uring does.
+    Port {
+        listener: u64,
+        accepting: bool,
+        late: bool,
+    },
     Stream(Box<Stream>),
 }
 
@@ -99,7 +104,9 @@ impl SimDriver {
             Some(What::Stream(stream)) => {
                 world.sides.get(&stream.end).is_some_and(|side| stream.pending(side))
             }
-            Some(What::Port { listener, accepting }) => *accepting && world.has_backlog(*listener),
+            Some(What::Port { listener, accepting, late }) => {
+                (*accepting || *late) && world.has_backlog(*listener)
+            }
             Some(What::Free) | None => false,
         }
     }
@@ -111,11 +118,12 @@ impl SimDriver {
         match &mut slot.what {
             What::Free => None,
             What::Stream(stream) => stream.tell(world, &mut self.buffer),
-            What::Port { listener, accepting } => {
+            What::Port { listener, accepting, late } => {
                 let listener = *listener;
-                if !*accepting || !world.has_backlog(listener) {
+                if !(*accepting || *late) || !world.has_backlog(listener) {
                     return None;
                 }
+                *late = false;
                 if world.accept_fails(self.host) {
                     *accepting = false;
                     return Some(Told::Failed(too_many_open()));
@@ -174,7 +182,7 @@ impl Driver for SimDriver {
             Open::Listen(Bound { socket: Socket::Simulated(listener), .. }) => {
                 let bound = world.listeners.get_mut(&listener).filter(|bound| bound.host == self.host);
                 let bound = bound.ok_or(io::ErrorKind::NotFound)?;
-                let token = self.add(What::Port { listener, accepting: false })?;
+                let token = self.add(What::Port { listener, accepting: false, late: false })?;
                 bound.acceptor = Acceptor::Slot(token.index);
                 Ok(token)
             }
@@ -197,7 +205,10 @@ impl Driver for SimDriver {
         let world = &mut *shared.borrow_mut();
         match self.slot(token).map(|slot| &mut slot.what) {
             Some(What::Stream(stream)) => stream.read(on, world),
-            Some(What::Port { accepting, .. }) => *accepting = on,
+            Some(What::Port { accepting, late, .. }) => {
+                *late = *accepting && !on && world.dice.chance(world.hostility.late);
+                *accepting = on;
+            }
             Some(What::Free) | None => return,
         }
         world.touch(self.host, token.index);

@@ -13,7 +13,7 @@ pub struct Hostility {
     pub split: f64,
     /// A `Received` carries bytes of several segments at once.
     pub merge: f64,
-    /// What has arrived when reading is turned off is still told, as io_uring does.
+    /// What has arrived when reading is turned off is still told, as io_uring does; of a listener, one connection.
     pub late: f64,
     /// A `Sent` with 0 comes although nothing has left.
     pub extra_sent: f64,

@@ -4,23 +4,41 @@
 //! repeated exactly. The network does to a program what real ones do seldom, and as often as the seed says:
 //! any split of the bytes, resets at odd moments, short sends, starved connections, other hosts' turns between.
 //!
+//! A test is a program whose peers are probes:
+//!
 //! ```
 //! use std::time::Duration;
-//! use trenza_sim::{Net, Verdict};
+//! use trenza_core::{Input, Protocol, Result, Transport};
+//! use trenza_sim::{Net, Verdict, for_seeds};
 //!
-//! let net = Net::new(1);
-//! let listener = net.host("srv").probe_listen("tcp:7007");
-//! let cli = net.host("cli").probe("tcp:srv:7007");
-//! cli.send_split("HELO", &[1, 3]);
-//! net.run();
-//! let srv = listener.accept().expect("the connection was made");
-//! assert_eq!(srv.received(), b"HELO");
+//! struct Greeter;
+//! impl Protocol for Greeter {
+//!     fn connection_made(&mut self, transport: &Transport) -> Result {
+//!         transport.set_timeout(Some(Duration::from_secs(300)));
+//!         Ok(())
+//!     }
+//!     fn data_received(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
+//!         while let Some(line) = input.line(512)? {
+//!             write!(transport, "hello, {}\r\n", String::from_utf8_lossy(line))?;
+//!         }
+//!         Ok(())
+//!     }
+//! }
 //!
-//! let partition = net.rule(|p| if p.to("srv") { Verdict::Drop } else { Verdict::Pass });
-//! cli.send("lost");
-//! net.advance(Duration::from_secs(300));
-//! assert_eq!(srv.take_received(), b"HELO");
-//! # drop(partition);
+//! for_seeds(0..20, |seed| {
+//!     let net = Net::new(seed);
+//!     net.host("srv").listen("tcp:7007", |_| Greeter);
+//!     let cli = net.host("cli").probe("tcp:srv:7007");
+//!     cli.send("wor");
+//!     cli.send("ld\r\n");
+//!     net.run(); // until only timers are left
+//!     assert_eq!(cli.received(), b"hello, world\r\n");
+//!
+//!     let _partition = net.rule(|p| if p.to("srv") { Verdict::Drop } else { Verdict::Pass });
+//!     cli.send("never arrives");
+//!     net.advance(Duration::from_secs(300));
+//!     assert!(cli.lost());
+//! });
 //! ```
 //!
 //! ```text
@@ -39,6 +57,7 @@ mod link;
 mod machine;
 mod names;
 mod net;
+mod panics;
 mod port;
 mod probe;
 mod rule;

@@ -23,6 +23,9 @@ use std::{
 /// The most ends of connections in a network, whether open or not quite gone.
 pub const ENDS_MAX: usize = 1 << 17;
 
+/// The size of a segment as far as window updates are concerned, in bytes.
+const SEGMENT: usize = 1460;
+
 /// One end of a connection. The other end's number differs in the lowest bit.
 pub(crate) type End = u64;
 
@@ -87,6 +90,8 @@ pub(crate) struct Side {
     window: usize,
     /// How many bytes the window has shrunk by that were promised before.
     debt: usize,
+    /// How many bytes were read whose room the far side was not told of: see [`Side::worth_telling`].
+    untold: usize,
     wire: VecDeque<Body>,
     last_due: Duration,
     /// A rule dropped a segment: nothing arrives any more.
@@ -107,6 +112,7 @@ impl Side {
             segments: VecDeque::new(),
             window,
             debt: 0,
+            untold: 0,
             wire: VecDeque::new(),
             last_due: Duration::ZERO,
             black_hole: false,
@@ -125,6 +131,12 @@ impl Side {
     /// The size of the first segment that was not read.
     pub(crate) fn first_unread(&self) -> usize {
         self.segments.front().map_or(0, VecDeque::len)
+    }
+
+    /// From how many read bytes on the far side is told that there is room again: without a least number, a few
+    /// small reads would make all segments small for ever (RFC 9293, section 3.8.6.2.2).
+    fn worth_telling(&self) -> usize {
+        (self.window / 2).clamp(1, SEGMENT)
     }
 
     /// May it send at all?
@@ -282,8 +294,10 @@ impl World {
         let taken = most - left;
         let paid = side.debt.min(taken);
         side.debt -= paid;
-        if taken > paid && side.broken.is_none() && !side.got_fin {
-            self.transmit(end, Body::Window(taken - paid));
+        side.untold += taken - paid;
+        if side.untold >= side.worth_telling() && side.broken.is_none() && !side.got_fin {
+            let told = std::mem::take(&mut side.untold);
+            self.transmit(end, Body::Window(told));
         }
     }
 
@@ -309,7 +323,10 @@ impl World {
 
     fn resize(&mut self, end: End, old: usize, new: usize) {
         let Some(side) = self.sides.get_mut(&end) else { return };
-        side.debt += old.saturating_sub(new);
+        let less = old.saturating_sub(new);
+        let kept = side.untold.min(less);
+        side.untold -= kept;
+        side.debt += less - kept;
         let more = new.saturating_sub(old);
         let paid = side.debt.min(more);
         side.debt -= paid;

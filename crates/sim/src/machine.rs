@@ -13,7 +13,7 @@ use std::{
     sync::atomic::Ordering,
     time::Duration,
 };
-use trenza_core::{Engine, Port, Protocol, Reactor, Transport};
+use trenza_core::{Engine, Left, Port, Protocol, Reactor, Transport};
 
 /// A host of a [`crate::Net`]: probes need nothing more, a program gets an engine.
 #[derive(Clone)]
@@ -87,9 +87,25 @@ impl HostHandle {
         drop(former);
     }
 
+    /// What its engine holds; nothing, when it has none.
+    ///
+    /// # Panics
+    /// This is called from a callback of it.
+    pub fn left(&self) -> Left {
+        self.0.engine.borrow().as_ref().map(Engine::left).unwrap_or_default()
+    }
+
     /// Has it an engine that was not stopped?
     pub fn is_running(&self) -> bool {
         self.0.engine.borrow().is_some()
+    }
+
+    /// Lets its engine see the time, which it otherwise reads once a turn: what a test asks of a handle counts
+    /// from now.
+    pub(crate) fn read_clock(&self) {
+        if let Some(engine) = &mut *self.0.engine.borrow_mut() {
+            engine.enter(|_| ());
+        }
     }
 
     /// When its engine wants to be called, if nothing happens before.
@@ -121,7 +137,8 @@ impl HostHandle {
         }
     }
 
-    /// A driver for a loop of your own, which [`crate::Net`] does not step.
+    /// A driver for a loop of your own, which [`crate::Net`] does not step. A host has one driver at a time, that
+    /// of its engine or this.
     pub fn driver(&self) -> SimDriver {
         SimDriver::new(self.0.world.clone(), self.0.index)
     }

@@ -4,11 +4,12 @@ use crate::{
     dice::Dice,
     hostility::Hostility,
     machine::HostHandle,
+    panics,
     rule::{Packet, RuleGuard, Verdict},
     world::{Shared, World},
 };
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     fmt,
     net::IpAddr,
     rc::Rc,
@@ -27,11 +28,14 @@ const NET_STREAM: u64 = 0;
 
 /// A simulated network. Everything that happens in it follows from its seed.
 ///
+/// A callback that panics fails the run, with the seed, unless [`Net::allow_panics`] was called.
+///
 /// Time is virtual: it stands still while there is something to do, and passes only in [`Net::run`],
 /// [`Net::advance`] and [`Net::run_until`].
 pub struct Net {
     world: Shared,
     hosts: RefCell<Vec<HostHandle>>,
+    panics_allowed: Cell<bool>,
 }
 
 impl Net {
@@ -54,7 +58,11 @@ impl Net {
 
     fn build(seed: u64, hostility: Hostility, dice: Dice) -> Self {
         let world = World::new(seed, hostility, dice);
-        Self { world: Rc::new(RefCell::new(world)), hosts: RefCell::default() }
+        Self {
+            world: Rc::new(RefCell::new(world)),
+            hosts: RefCell::default(),
+            panics_allowed: Cell::new(false),
+        }
     }
 
     /// The host of this name, which is made when it is first asked for. Hosts have the addresses 10.0.0.1 and
@@ -100,6 +108,12 @@ impl Net {
     /// well. Of several rules the first that does not say `Pass` decides. The closure must not use the network.
     pub fn rule(&self, judge: impl FnMut(&Packet<'_>) -> Verdict + 'static) -> RuleGuard {
         self.world.borrow().rules.add(judge)
+    }
+
+    /// Lets panics of callbacks be contained, as on a real system. Otherwise they fail the test, since they may
+    /// be its own assertions.
+    pub fn allow_panics(&self) {
+        self.panics_allowed.set(true);
     }
 
     /// The virtual time since the network was made.
@@ -223,6 +237,7 @@ impl Net {
     fn pass(&self, to: Duration) {
         let to = self.next_timer().map_or(to, |timer| timer.min(to));
         self.world.borrow_mut().set_time(to);
+        self.hosts.borrow().iter().for_each(HostHandle::read_clock);
     }
 
     fn next_timer(&self) -> Option<Duration> {
@@ -243,11 +258,15 @@ impl Net {
             }
             world.dice.below(choices.len())
         };
+        let panics = panics::count();
         match choices.get(chosen) {
             Some(Step::Turn(host)) => host.turn(),
             Some(Step::Arrival) => self.world.borrow_mut().step(),
             Some(Step::Job) => self.run_job(),
             None => return false,
+        }
+        if panics::count() > panics && !self.panics_allowed.get() {
+            self.fail("a callback has panicked");
         }
         true
     }

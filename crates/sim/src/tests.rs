@@ -1,6 +1,6 @@
 //! The driver under a small loop of its own, without an engine.
 
-use crate::{HostHandle, Hostility, Net, SimDriver, Verdict, for_seeds};
+use crate::{HostHandle, Hostility, Kind, Net, SimDriver, Verdict, for_seeds};
 use std::{
     collections::BTreeMap,
     io::{self, Write as _},
@@ -362,6 +362,20 @@ fn rules_delay_drop_and_go() {
     srv.reset();
     net.run();
     assert!(cli.was_reset());
+}
+
+#[test]
+fn a_rule_may_turn_the_end_into_a_reset() {
+    let net = Net::gentle(1);
+    let listener = net.host("srv").probe_listen("tcp:7007");
+    let cli = net.host("cli").probe("tcp:srv:7007");
+    let _rule = net.rule(|p| if p.kind() == Kind::Fin { Verdict::Reset } else { Verdict::Pass });
+    cli.send("before");
+    cli.close_write();
+    net.run();
+    let srv = listener.accept().unwrap();
+    assert_eq!((srv.received(), srv.eof(), srv.was_reset()), (b"before".to_vec(), false, true));
+    assert!(cli.was_reset(), "the rule resets both ends");
 }
 
 #[test]

@@ -138,28 +138,31 @@ fn a_pause_holds_bytes_and_the_end_back() {
 
 #[test]
 fn errors_and_panics_lose_one_connection() {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let heard = std::panic::catch_unwind(|| {
-        let net = Net::new(3);
-        let (_srv, log, other) = lines(&net);
-        let last = |what: &str| {
-            let cli = net.host("cli").probe("tcp:srv:7007");
-            cli.send(what);
-            net.run();
-            (cli.was_reset(), log.borrow().last().cloned().unwrap_or_default())
-        };
-        let heard = [last("fail\r\n"), last("panic\r\n"), last("lf only\n")];
-        other.send("still here\r\n");
+    let net = Net::new(3);
+    net.allow_panics();
+    let (_srv, log, other) = lines(&net);
+    let after = |what: &str| {
+        let cli = net.host("cli").probe("tcp:srv:7007");
+        cli.send(what);
         net.run();
-        (heard, other.received())
-    });
-    std::panic::set_hook(hook);
-    let (heard, received) = heard.unwrap();
-    assert_eq!(heard[0], (true, "lost: asked to".to_owned()));
-    assert_eq!(heard[1], (true, "lost: a callback panicked".to_owned()));
-    assert_eq!(heard[2], (true, "lost: LF without CR before it".to_owned()));
-    assert_eq!(received, b"hello\r\n10 still here\r\n");
+        assert!(cli.was_reset());
+        log.borrow().last().cloned().unwrap_or_default()
+    };
+    assert_eq!(after("fail\r\n"), "lost: asked to");
+    assert_eq!(after("panic\r\n"), "lost: a callback panicked");
+    assert_eq!(after("lf only\n"), "lost: LF without CR before it");
+    other.send("still here\r\n");
+    net.run();
+    assert_eq!(other.received(), b"hello\r\n10 still here\r\n");
+}
+
+#[test]
+#[should_panic(expected = "a callback has panicked (seed 3")]
+fn a_panic_in_a_callback_fails_the_run() {
+    let net = Net::new(3);
+    let (_srv, _log, cli) = lines(&net);
+    cli.send("panic\r\n");
+    net.run();
 }
 
 #[test]
@@ -175,6 +178,36 @@ fn a_reset_is_told_once() {
         assert_eq!(log.first().map(String::as_str), Some("made"));
         assert!(log.last().is_some_and(|last| last.starts_with("lost: ")), "{log:?}");
         assert_eq!(log.iter().filter(|line| line.starts_with("lost")).count(), 1);
+    });
+}
+
+#[test]
+fn handles_of_a_connection_that_ended_do_not_reach_the_next_one() {
+    for_seeds(0..50, |seed| {
+        let net = Net::new(seed);
+        let (srv, log, cli) = lines(&net);
+        net.run();
+        let only = || srv.run(|reactor| reactor.connections().remove(0));
+        let former = only();
+        cli.reset();
+        net.run();
+        assert!(!former.is_open());
+        let next = net.host("cli").probe("tcp:srv:7007");
+        net.run();
+        assert_ne!(former.id(), only().id());
+        assert!(srv.run(|reactor| reactor.connection(former.id())).is_none());
+        former.write(b"ghost");
+        former.handle::<Lines>().call(|me, _| {
+            me.log("ghost");
+            Ok(())
+        });
+        former.resume();
+        former.close();
+        former.abort();
+        next.send("one\r\n");
+        net.run();
+        assert_eq!(next.received(), b"hello\r\n3 one\r\n");
+        assert!(!log.borrow().iter().any(|line| line == "ghost"));
     });
 }
 
@@ -378,4 +411,27 @@ fn connecting_tells_how_it_went() {
         assert_eq!(outcome("tcp:10.0.0.1:77"), Some(io::ErrorKind::TimedOut));
         assert!(net.elapsed() > Duration::from_secs(1));
     });
+}
+
+/// The hostile events are there at all, or the tests above would show nothing.
+#[test]
+fn hostility_happens() {
+    let (mut seen, whole) = (std::collections::BTreeMap::new(), "Received(3000)");
+    for seed in 0..60 {
+        let net = Net::new(seed);
+        net.window(3000);
+        net.host("srv").listen("tcp:7007", |_| Echo);
+        let cli = net.host("cli").probe("tcp:srv:7007");
+        cli.send(bytes(3000));
+        cli.send(bytes(3000));
+        net.run();
+        let trace = net.trace();
+        let mut saw = |what: &'static str, is: bool| *seen.entry(what).or_insert(0) += usize::from(is);
+        saw("whole", trace.iter().any(|line| line.ends_with(whole)));
+        saw("split", trace.iter().any(|line| line.contains("Received(") && !line.ends_with(whole)));
+        saw("spurious", trace.iter().filter(|line| line.ends_with("Sent(0)")).count() > 4);
+        saw("lent", trace.iter().any(|line| line.contains("Sent(") && !line.ends_with("Sent(0)")));
+        saw("short", trace.iter().filter(|line| line.contains("Data(")).count() > 6);
+    }
+    assert!(seen.values().all(|times| *times > 5), "{seen:?}");
 }

@@ -67,7 +67,7 @@ fn an_idle_connection_is_lost_and_traffic_puts_it_off() {
         assert!(!quiet.lost() && !busy.lost());
         net.advance(100 * SECOND);
         assert!(quiet.lost() && !busy.lost());
-        net.advance(100 * SECOND);
+        net.advance(200 * SECOND);
         assert!(busy.lost());
     });
 }

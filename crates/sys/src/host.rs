@@ -1,6 +1,6 @@
 //! [`SystemHost`]: clocks, randomness, binding and names of the operating system.
 
-use crate::ThreadPool;
+use crate::pool::ThreadPool;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::{
     io,
@@ -84,10 +84,10 @@ fn is_listening(socket: &SockRef<'_>) -> io::Result<bool> {
     socket.is_listener()
 }
 
-/// Where the option cannot be asked for, the first accept tells.
+/// Where the option cannot be asked for: it has no peer; the first accept tells the rest.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-fn is_listening(_: &SockRef<'_>) -> io::Result<bool> {
-    Ok(true)
+fn is_listening(socket: &SockRef<'_>) -> io::Result<bool> {
+    Ok(socket.peer_addr().is_err())
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -31,5 +31,4 @@ mod stream;
 pub use host::SystemHost;
 pub use limits::raise_descriptor_limit;
 pub use poll::PollDriver;
-pub use pool::ThreadPool;
 pub use signals::Signals;

@@ -10,13 +10,12 @@ use std::io;
 /// The system refuses; the limit is what it was.
 pub fn raise_descriptor_limit() -> io::Result<u64> {
     let mut limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        limit.current = limit.maximum;
-        #[cfg(target_vendor = "apple")]
-        {
-            // More than OPEN_MAX is refused there, whatever the hard limit says.
-            limit.current = Some(limit.maximum.map_or(10_240, |most| most.min(10_240)));
-        }
+    let most = limit.maximum;
+    // Apple's systems refuse more than OPEN_MAX, whatever the hard limit says.
+    #[cfg(target_vendor = "apple")]
+    let most = Some(most.map_or(10_240, |most| most.min(10_240)));
+    if limit.current.is_some_and(|now| most.is_none_or(|most| now < most)) {
+        limit.current = most;
         setrlimit(Resource::Nofile, limit)?;
     }
     Ok(limit.current.unwrap_or(u64::MAX))

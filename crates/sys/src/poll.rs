@@ -156,7 +156,7 @@ impl PollDriver {
         Ok(())
     }
 
-    /// Goes on until there is an event. Each step takes one readiness from the front and puts the rest of it
+    /// Goes on until there is an event. Each readiness is good for one event, and then what is left of it goes
     /// behind the others.
     fn step(&mut self) -> Option<Step> {
         while let Some((token, error)) = self.failures.pop_front() {
@@ -167,7 +167,7 @@ impl PollDriver {
         while let Some(Ready { token, write, reads }) = self.ready.pop_front() {
             if write && let Some(event) = self.writable(token) {
                 if reads > 0 {
-                    self.ready.push_front(Ready { token, write: false, reads });
+                    self.ready.push_back(Ready { token, write: false, reads });
                 }
                 return Some(Step::Event(event));
             }

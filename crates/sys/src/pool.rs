@@ -23,7 +23,7 @@ const IDLE_MAX: Duration = Duration::from_secs(10);
 ///
 /// Dropping it drops the jobs that no thread has begun; threads end with the job they are at, which
 /// is not waited for.
-pub struct ThreadPool {
+pub(crate) struct ThreadPool {
     shared: Arc<Shared>,
 }
 
@@ -63,7 +63,7 @@ impl fmt::Debug for ThreadPool {
 
 impl ThreadPool {
     /// Makes a pool without a thread. It will have at most four for each core, and between 8 and 64 in all.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads_max = (cores * THREADS_PER_CORE).clamp(*THREADS_MAX.start(), *THREADS_MAX.end());
         Self::with_limits(threads_max, IDLE_MAX)
@@ -79,7 +79,7 @@ impl ThreadPool {
     ///
     /// # Errors
     /// 1024 jobs are waiting, or there is no thread and none can be started; the job is dropped.
-    pub fn run(&self, job: Job) -> io::Result<()> {
+    pub(crate) fn run(&self, job: Job) -> io::Result<()> {
         let mut state = self.shared.lock();
         if state.jobs.len() >= QUEUE_MAX {
             drop(state);

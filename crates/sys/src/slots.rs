@@ -106,6 +106,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_idle_connection_costs_little() {
+        assert_eq!(size_of::<Slot<crate::socket::Socket>>(), 16);
+    }
+
+    #[test]
     fn former_owners_find_nothing() {
         let mut slots = Slots::new();
         let first = slots.insert('a').unwrap();

@@ -115,13 +115,3 @@ pub(crate) fn tune(fd: &OwnedFd) -> io::Result<()> {
     socket.set_nosigpipe(true)?;
     socket.set_out_of_band_inline(true)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_idle_connection_costs_little() {
-        assert!(size_of::<Socket>() <= 12, "{}", size_of::<Socket>());
-    }
-}

@@ -104,6 +104,13 @@ impl OutBuf {
         self.queued = self.queued.saturating_add(data.len());
     }
 
+    /// Appends `data` without a copy; what is pushed next uses the room behind it.
+    pub fn push_vec(&mut self, data: Vec<u8>) {
+        self.seal();
+        self.queued = self.queued.saturating_add(data.len());
+        self.tail = data;
+    }
+
     /// Appends shared bytes without a copy (small ones are copied).
     pub fn push_bytes(&mut self, data: Bytes) {
         if data.len() <= COPY_MAX {
@@ -381,6 +388,21 @@ mod tests {
         assert!(more.is_empty());
         assert!(out.to_vec().unwrap().ends_with(b"x tail!?"));
         assert_eq!(out.len(), 1010 - 7 + 2);
+    }
+
+    #[test]
+    fn a_vector_keeps_its_place_and_its_room() {
+        let mut out = mixed();
+        out.push_vec(b"<vec>".to_vec());
+        out.push_slice(b"behind");
+        assert!(out.to_vec().unwrap().ends_with(b"x tail<vec>behind"));
+        assert_eq!(out.len(), 1010 + 5 + 6);
+        let mut roomy = Vec::with_capacity(64);
+        roomy.push(b'a');
+        let mut out = OutBuf::new();
+        out.push_vec(roomy);
+        out.push_slice(b"b");
+        assert_eq!((out.to_vec().unwrap(), out.tail.capacity()), (b"ab".to_vec(), 64));
     }
 
     #[test]

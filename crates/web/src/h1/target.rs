@@ -1,0 +1,89 @@
+//! Request targets and the Host field (RFC 9112, section 3.2).
+
+use super::error::{Error, bad};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Uri, Version, header::HOST};
+
+/// Parses a request target, in the form that `method` allows:
+///
+/// | form | example | methods |
+/// |---|---|---|
+/// | origin | `/where?q=now` | all but CONNECT |
+/// | absolute | `http://host/where` | all but CONNECT |
+/// | authority | `host:443` | CONNECT only |
+/// | asterisk | `*` | OPTIONS only |
+///
+/// # Errors
+/// Another form; bytes that no target may hold; a fragment.
+pub(super) fn parse(method: &Method, target: Bytes) -> Result<Uri, Error> {
+    if target.iter().any(|b| matches!(b, 0..=b' ' | b'#' | 0x7f)) {
+        return Err(bad("byte in the target that is not allowed there"));
+    }
+    let origin = target.first() == Some(&b'/');
+    let asterisk = &target[..] == b"*";
+    let uri = Uri::from_maybe_shared(target).map_err(|_| bad("malformed target"))?;
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let fits = if *method == Method::CONNECT {
+        uri.scheme().is_none() && port_of(authority).is_some_and(|port| !port.is_empty())
+    } else if asterisk {
+        *method == Method::OPTIONS
+    } else {
+        origin || uri.scheme_str().is_some_and(|scheme| matches!(scheme, "http" | "https"))
+    };
+    if fits && (authority.is_empty() || is_host(authority)) {
+        Ok(uri)
+    } else {
+        Err(bad("target of a form that the method does not allow"))
+    }
+}
+
+/// Checks that Host is there once (in HTTP/1.0: at most once) and well-formed. The authority of an absolute
+/// target replaces it, so that handlers see one truth (RFC 9112, section 3.2.2).
+///
+/// # Errors
+/// Host is missing, repeated or malformed.
+pub(super) fn check_host(version: Version, uri: &Uri, headers: &mut HeaderMap) -> Result<(), Error> {
+    let mut all = headers.get_all(HOST).into_iter();
+    let host = all.next();
+    if all.next().is_some() {
+        return Err(bad("Host more than once"));
+    }
+    match host {
+        Some(host) => {
+            let host = std::str::from_utf8(host.as_bytes()).map_err(|_| bad("malformed Host"))?;
+            if !is_host(host) {
+                return Err(bad("malformed Host"));
+            }
+        }
+        None if version == Version::HTTP_10 => {}
+        None => return Err(bad("Host is missing")),
+    }
+    if let Some(authority) = uri.authority()
+        && uri.scheme().is_some()
+    {
+        let value = HeaderValue::from_str(authority.as_str()).map_err(|_| bad("malformed target"))?;
+        headers.insert(HOST, value);
+    }
+    Ok(())
+}
+
+/// True for `uri-host [ ":" port ]` without user information; the host may be empty.
+fn is_host(host: &str) -> bool {
+    let name = match port_of(host) {
+        Some(port) if port.len() > 5 || !port.bytes().all(|b| b.is_ascii_digit()) => return false,
+        Some(port) => host.get(..host.len().saturating_sub(port.len() + 1)).unwrap_or_default(),
+        None => host,
+    };
+    if let Some(literal) = name.strip_prefix('[') {
+        let inner = literal.strip_suffix(']').unwrap_or_default();
+        return !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_hexdigit() || b":.v%".contains(&b));
+    }
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&b))
+}
+
+/// What follows the colon of `host:port`; the colons of an IPv6 literal do not count.
+fn port_of(host: &str) -> Option<&str> {
+    let after_literal = host.rfind(']').map_or(0, |end| end + 1);
+    let (before, port) = host.get(after_literal..)?.split_once(':')?;
+    (after_literal == 0 || before.is_empty()).then_some(port)
+}

@@ -1,0 +1,148 @@
+//! [`Server`]: makes the protocol for each connection of a port.
+
+use crate::{Body, Handler, IntoAnswer, Record, ServerLimits, handler::Closure, session::Session};
+use http::Request;
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    net::IpAddr,
+    rc::Rc,
+    time::{Duration, SystemTime},
+};
+use trenza_core::{Factory, Map, Protocol, Reactor, Transport};
+
+/// An HTTP server: give it to [`Reactor::listen_with`].
+///
+/// ```
+/// use http::Response;
+/// use trenza_web::{Body, Server};
+///
+/// let at_once = Server::new(|_| Response::new(Body::from("hello\n")));
+/// let later = Server::new(|mut request: http::Request<Body>| async move {
+///     let body = request.body_mut().collect(64 * 1024).await?;
+///     Ok(Response::new(Body::from(body)))
+/// });
+/// # drop((at_once, later));
+/// ```
+pub struct Server(Rc<Shared>);
+
+type OnResponse = Box<dyn Fn(&Record)>;
+
+/// What all connections of a server share.
+pub(crate) struct Shared {
+    pub(crate) handler: Box<dyn Handler>,
+    pub(crate) limits: ServerLimits,
+    pub(crate) on_response: Option<OnResponse>,
+    addresses: RefCell<Map<IpAddr, usize>>,
+    date: RefCell<String>,
+    /// The second that `date` tells, since 1970.
+    date_of: Cell<u64>,
+}
+
+impl Server {
+    /// A server whose requests a closure answers: with a response, or with a coroutine that gives one.
+    pub fn new<F, R, Kind: 'static>(handler: F) -> Self
+    where
+        F: Fn(Request<Body>) -> R + 'static,
+        R: IntoAnswer<Kind>,
+    {
+        Self::with(Closure::new(handler))
+    }
+
+    /// A server whose requests `handler` answers.
+    pub fn with(handler: impl Handler) -> Self {
+        Self(Rc::new(Shared {
+            handler: Box::new(handler),
+            limits: ServerLimits::default(),
+            on_response: None,
+            addresses: RefCell::default(),
+            date: RefCell::default(),
+            date_of: Cell::new(u64::MAX),
+        }))
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn limits(self, limits: ServerLimits) -> Self {
+        self.change(|shared| shared.limits = limits)
+    }
+
+    /// Has `log` called for every request: when the last byte of its response was queued, or when the connection
+    /// was lost before.
+    #[must_use]
+    pub fn on_response(self, log: impl Fn(&Record) + 'static) -> Self {
+        self.change(|shared| shared.on_response = Some(Box::new(log)))
+    }
+
+    /// Nobody else holds what is shared before the first connection, and then the server cannot be taken by value.
+    fn change(mut self, change: impl FnOnce(&mut Shared)) -> Self {
+        if let Some(shared) = Rc::get_mut(&mut self.0) {
+            change(shared);
+        }
+        self
+    }
+}
+
+impl Factory for Server {
+    fn build(&mut self, transport: &Transport) -> Option<Box<dyn Protocol>> {
+        let address = transport.peer().remote.ip();
+        if address.is_some_and(|address| !self.0.enter(address)) {
+            tracing::debug!(?address, "too many connections from one address");
+            return None;
+        }
+        Some(Box::new(Session::new(self.0.clone())))
+    }
+}
+
+impl Shared {
+    /// Counts a connection from `address`; false if there are too many.
+    fn enter(&self, address: IpAddr) -> bool {
+        let mut addresses = self.addresses.borrow_mut();
+        let count = addresses.entry(address).or_default();
+        let fits = *count < self.limits.per_address;
+        *count += usize::from(fits);
+        if *count == 0 {
+            addresses.remove(&address);
+        }
+        fits
+    }
+
+    /// Has the connection counted until this is dropped.
+    pub(crate) fn leaving(self: Rc<Self>, transport: &Transport) -> impl Sized + 'static + use<> {
+        struct Leave(Rc<Shared>, Option<IpAddr>);
+        impl Drop for Leave {
+            fn drop(&mut self) {
+                if let Some(address) = self.1 {
+                    self.0.leave(address);
+                }
+            }
+        }
+        Leave(self, transport.peer().remote.ip())
+    }
+
+    fn leave(&self, address: IpAddr) {
+        let mut addresses = self.addresses.borrow_mut();
+        if let Some(count) = addresses.get_mut(&address) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                addresses.remove(&address);
+            }
+        }
+    }
+
+    /// Calls `f` with the present time as the field Date says it. It is formatted once a second.
+    pub(crate) fn with_date<T>(&self, reactor: &Reactor, f: impl FnOnce(&str) -> T) -> T {
+        let now = reactor.wall();
+        let second = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+        if self.date_of.replace(second) != second {
+            *self.date.borrow_mut() = httpdate::fmt_http_date(now);
+        }
+        f(&self.date.borrow())
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("limits", &self.0.limits).finish_non_exhaustive()
+    }
+}

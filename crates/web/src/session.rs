@@ -1,0 +1,494 @@
+//! [`Session`]: the protocol of one HTTP/1 connection of a server.
+//!
+//! ```text
+//!   input ──▶ codec ──Request──▶ handler ──▶ Answer::Now ───────────┐
+//!               │                   └──▶ Answer::Later ── task ──▶ respond
+//!               ├──Data──▶ upload (channel) ──▶ request's Body        │
+//!               │                                                   pump ◀── writable, body has more
+//!   output ◀────┴──────────────────────────── head, pieces, end ◀─────┘
+//! ```
+//!
+//! One request is in work at a time. Whatever is not wanted yet (the next request, a body that its handler does
+//! not read, anything while the client does not take its responses) stays with the connection, which is paused.
+
+use crate::{
+    Answer, Body, ClientAddr, StatusError,
+    body::Piece,
+    channel::Notice,
+    exchange::Exchange,
+    h1::{self, Event, Framing},
+    pace::{Pace, Verdict},
+    page::status_page,
+    server::Shared,
+};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+};
+use trenza_core::{Error, OutBuf, Protocol, Reason, Result, Timeout, Transport};
+use trenza_wire::Input;
+
+/// Most bytes of a request's body that are read and thrown away so that the connection persists. A longer one costs
+/// less when the connection is closed.
+const DRAIN_MAX: u64 = 64 * 1024;
+
+/// How many bytes are collected before they are handed to the connection.
+const BATCH: usize = 64 * 1024;
+
+/// One HTTP/1 connection of a server.
+pub(crate) struct Session {
+    shared: Rc<Shared>,
+    codec: h1::Connection,
+    /// The request in work. None between requests.
+    exchange: Option<Box<Exchange>>,
+    pace: Pace,
+    /// Counts exchanges, so that a late answer to one that is over is told apart.
+    serial: u32,
+    /// We paused the connection.
+    paused: bool,
+    /// The client has ended its side.
+    eof: bool,
+    /// The server stops.
+    stopping: bool,
+    /// To be closed once most of the last response was taken, since afterwards nobody watches the client's pace.
+    closing: bool,
+    /// The client may still be sending a body that nobody reads.
+    cut_short: bool,
+}
+
+impl Session {
+    pub(crate) fn new(shared: Rc<Shared>) -> Self {
+        Self {
+            shared,
+            codec: h1::Connection::new(),
+            exchange: None,
+            pace: Pace::default(),
+            serial: 0,
+            paused: false,
+            eof: false,
+            stopping: false,
+            closing: false,
+            cut_short: false,
+        }
+    }
+
+    /// Takes what can be taken from the input.
+    fn read(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
+        let shared = self.shared.clone();
+        while self.may_read(transport) {
+            match self.codec.next(input, &shared.limits.message) {
+                Ok(None) => break,
+                Ok(Some(Event::Request { request, body })) => self.begin(transport, request, body)?,
+                Ok(Some(Event::Data(data))) => {
+                    if let Some(upload) = self.upload() {
+                        upload.push(Bytes::copy_from_slice(data));
+                    }
+                }
+                Ok(Some(Event::Trailers(trailers))) => {
+                    if let Some(upload) = self.exchange.as_mut().and_then(|exchange| exchange.upload.take()) {
+                        upload.trailers(trailers);
+                    }
+                }
+                Ok(Some(Event::End)) => {
+                    if let Some(upload) = self.exchange.as_mut().and_then(|exchange| exchange.upload.take()) {
+                        upload.finish();
+                    }
+                }
+                Err(h1::Error::Remote { what, reply }) => return self.refuse(transport, reply, what),
+                Err(error @ h1::Error::Local(_)) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is read now has a place to go.
+    fn may_read(&self, transport: &Transport) -> bool {
+        if transport.is_full() || self.closing {
+            return false;
+        }
+        if !self.codec.is_in_body() {
+            return true;
+        }
+        match self.upload() {
+            Some(upload) if !upload.is_abandoned() => !upload.is_full(),
+            _ => self.may_drain(),
+        }
+    }
+
+    /// What is unread stays so for now; else it is part of a message whose rest has not come.
+    fn waits(&self, transport: &Transport) -> bool {
+        !self.may_read(transport) || (self.exchange.is_some() && !self.codec.is_in_body())
+    }
+
+    fn upload(&self) -> Option<&crate::BodySender> {
+        self.exchange.as_ref()?.upload.as_ref()
+    }
+
+    /// The rest of the request's body is short enough to be thrown away.
+    fn may_drain(&self) -> bool {
+        self.codec.body_left().is_some_and(|left| left <= DRAIN_MAX)
+    }
+
+    /// Looks what is to be done after the input was read, or after a response. `left`: bytes were left.
+    fn settle(&mut self, transport: &Transport, left: bool) -> Result {
+        if !transport.is_open() || self.codec.is_upgraded() {
+            return Ok(());
+        }
+        if self.codec.is_over() {
+            self.close(transport);
+            return Ok(());
+        }
+        let left = left && self.waits(transport);
+        if left && !self.paused {
+            // Else the rest would be offered again with every byte that comes, and overflow in the end.
+            self.paused = true;
+            transport.pause();
+        }
+        if self.eof && !left {
+            return self.ended(transport);
+        }
+        self.watch(transport);
+        Ok(())
+    }
+
+    /// The client has ended its side, and everything that it sent was read.
+    fn ended(&mut self, transport: &Transport) -> Result {
+        if self.codec.is_in_body() {
+            return self.refuse(transport, StatusCode::BAD_REQUEST, "the body was cut short");
+        }
+        if self.exchange.is_some() {
+            self.codec.close_after();
+        } else {
+            self.close(transport);
+        }
+        Ok(())
+    }
+
+    /// Has the client's pace watched where it could hold us up.
+    fn watch(&mut self, transport: &Transport) {
+        let limits = &self.shared.limits;
+        if self.codec.is_in_head() {
+            self.pace.head(transport, limits);
+        } else if transport.is_full() || self.awaits_body() {
+            self.pace.rate(transport, limits);
+        }
+    }
+
+    /// It is up to the client that a body goes on.
+    fn awaits_body(&self) -> bool {
+        self.codec.is_in_body() && !self.paused && !self.codec.expects_continue()
+    }
+
+    /// Reads again if we had paused.
+    fn resume(&mut self, transport: &Transport) {
+        if self.paused && !self.waits(transport) {
+            self.paused = false;
+            self.pace.restart(transport);
+            transport.resume();
+        }
+    }
+
+    /// Closes when the client has taken all but a little of what it is to get. One that is still sending must be
+    /// read until then, or neither side moves: closing does that.
+    fn close(&mut self, transport: &Transport) {
+        self.closing = transport.is_full() && !self.cut_short;
+        if self.closing {
+            self.pace.rate(transport, &self.shared.limits);
+        } else {
+            transport.close();
+        }
+    }
+
+    /// A request's head is complete.
+    fn begin(&mut self, transport: &Transport, request: Request<()>, framing: Framing) -> Result {
+        self.pace.stop(transport);
+        self.serial = self.serial.wrapping_add(1);
+        let mut exchange = Box::new(Exchange::new(transport, &self.shared, &request));
+        let body = match framing {
+            Framing::Empty => Body::empty(),
+            _ => {
+                let (upload, body) = Body::channel();
+                upload.on_change(Notice::Call(exchange.notice()));
+                exchange.upload = Some(upload);
+                body
+            }
+        };
+        self.exchange = Some(exchange);
+        let mut request = request.map(|()| body);
+        request.extensions_mut().insert(ClientAddr(transport.peer().remote.clone()));
+        let shared = self.shared.clone();
+        match catch_unwind(AssertUnwindSafe(|| shared.handler.handle(request))) {
+            Ok(Answer::Now(response)) => self.respond(transport, response),
+            Ok(Answer::Later(task)) => {
+                let serial = self.serial;
+                let handle = transport.handle::<Self>();
+                transport.reactor().spawn(task).then_in(handle, move |session, transport, result| {
+                    session.answered(transport, serial, result)
+                });
+                Ok(())
+            }
+            Err(_) => self.fail(transport, &"the handler panicked".into()),
+        }
+    }
+
+    /// A handler's coroutine has ended.
+    fn answered(&mut self, transport: &Transport, serial: u32, result: Result<Response<Body>>) -> Result {
+        if serial != self.serial || !self.codec.can_answer() || !transport.is_open() {
+            return Ok(());
+        }
+        match result {
+            Ok(response) => self.respond(transport, response)?,
+            Err(error) => self.fail(transport, &error)?,
+        }
+        self.after_response(transport)
+    }
+
+    /// The handler failed: an error, or a panic.
+    fn fail(&mut self, transport: &Transport, error: &Error) -> Result {
+        if let Some(error) = error.downcast_ref::<StatusError>() {
+            tracing::debug!(%error, "refused by the handler");
+            return self.respond(transport, status_page(error.status()));
+        }
+        tracing::error!(%error, "the handler failed");
+        self.codec.close_after();
+        self.respond(transport, status_page(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+
+    /// The client broke the protocol or was too slow: the last response says so, if there can be one.
+    fn refuse(&mut self, transport: &Transport, status: StatusCode, what: &'static str) -> Result {
+        tracing::debug!(%status, what, "refused");
+        self.cut_short = true;
+        self.codec.refuse();
+        self.serial = self.serial.wrapping_add(1);
+        if let Some(upload) = self.exchange.as_mut().and_then(|exchange| exchange.upload.take()) {
+            upload.break_off(what);
+        }
+        if self.codec.can_answer() {
+            let unknown = || Box::new(Exchange::unknown(transport, &self.shared));
+            self.exchange.get_or_insert_with(unknown);
+            self.respond(transport, status_page(status))?;
+        } else if self.exchange.is_some() {
+            // Half a response is out: the client must see that the rest does not come.
+            return Err(what.into());
+        }
+        self.settle(transport, false)
+    }
+
+    /// Sends a response's head, and what there is of its body.
+    fn respond(&mut self, transport: &Transport, response: Response<Body>) -> Result {
+        let (parts, body) = response.into_parts();
+        let body = match body.into_upgrade() {
+            Ok(serve) if self.codec.can_upgrade(parts.status) => {
+                return self.upgrade(transport, &parts, serve);
+            }
+            Ok(_) => return self.fail(transport, &"an upgrade that the client did not ask for".into()),
+            Err(body) if self.codec.can_upgrade(parts.status) => {
+                drop(body);
+                return self.refuse(transport, StatusCode::NOT_IMPLEMENTED, "a tunnel that leads nowhere");
+            }
+            Err(body) => body,
+        };
+        let unread = self.codec.is_in_body() && self.upload().is_none_or(crate::BodySender::is_abandoned);
+        if self.stopping || unread && !self.may_drain() {
+            self.codec.close_after();
+        }
+        let mut out = OutBuf::new();
+        let head = self.shared.with_date(transport.reactor(), |date| {
+            self.codec.send_head(parts.status, &parts.headers, body.len(), date, &mut out)
+        });
+        if let Err(error) = head {
+            // Only our own page cannot fail again.
+            let ours = parts.status == StatusCode::INTERNAL_SERVER_ERROR;
+            return if ours { Err(error.into()) } else { self.fail(transport, &error.into()) };
+        }
+        if let Some(exchange) = &mut self.exchange {
+            exchange.status = Some(parts.status);
+            exchange.body = if self.codec.sends_body() { body } else { Body::empty() };
+        }
+        self.pump(transport, out)
+    }
+
+    /// Sends what there is of the response's body, until the connection is full.
+    fn pump(&mut self, transport: &Transport, mut out: OutBuf) -> Result {
+        loop {
+            let Some(exchange) = &mut self.exchange else { return Ok(()) };
+            match exchange.body.piece() {
+                Piece::Chunk(chunk) => {
+                    exchange.bytes = exchange.bytes.saturating_add(chunk.len() as u64);
+                    self.codec.send(chunk, &mut out)?;
+                }
+                Piece::Wait => {
+                    let notice = exchange.notice();
+                    exchange.body.on_change(notice);
+                    transport.send(&mut out);
+                    return Ok(());
+                }
+                Piece::End(trailers) => {
+                    self.end_upload();
+                    self.codec.finish(trailers.as_ref(), &mut out)?;
+                    transport.send(&mut out);
+                    self.finished(true);
+                    return Ok(());
+                }
+                Piece::Broken(why) => return Err(why.into()),
+            }
+            if out.len() >= BATCH {
+                transport.send(&mut out);
+                if transport.is_full() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// The response is complete: what is left of the request's body is not for its handler any more.
+    fn end_upload(&mut self) {
+        if let Some(upload) = self.exchange.as_mut().and_then(|exchange| exchange.upload.take()) {
+            upload.break_off("the response is complete");
+        }
+        if self.codec.is_in_body() && !self.may_drain() {
+            self.cut_short = true;
+            self.codec.close_after();
+        }
+    }
+
+    /// Nothing more will be sent for the request in work.
+    fn finished(&mut self, complete: bool) {
+        if let Some(exchange) = self.exchange.take() {
+            exchange.log(&self.shared, complete);
+        }
+    }
+
+    /// A response, or a part of one, was sent outside of `data_received`.
+    fn after_response(&mut self, transport: &Transport) -> Result {
+        self.settle(transport, transport.counts().unread > 0)?;
+        self.resume(transport);
+        Ok(())
+    }
+
+    /// Something has changed at the other end of a body.
+    pub(crate) fn body_changed(&mut self, transport: &Transport) -> Result {
+        if self.codec.expects_continue() && self.upload().is_some_and(crate::BodySender::is_wanted) {
+            let mut out = OutBuf::new();
+            self.codec.send_continue(&mut out);
+            transport.send(&mut out);
+        }
+        if let Some(exchange) = &self.exchange
+            && let Some(upload) = &exchange.upload
+        {
+            upload.on_change(Notice::Call(exchange.notice()));
+        }
+        self.go_on(transport)
+    }
+
+    /// Sends and reads what it can.
+    fn go_on(&mut self, transport: &Transport) -> Result {
+        if self.exchange.as_ref().is_some_and(|exchange| exchange.status.is_some()) && !transport.is_full() {
+            self.pump(transport, OutBuf::new())?;
+        }
+        self.after_response(transport)
+    }
+
+    /// Gives the connection away.
+    fn upgrade(
+        &mut self,
+        transport: &Transport,
+        parts: &http::response::Parts,
+        serve: Box<dyn FnOnce(trenza_core::Stream)>,
+    ) -> Result {
+        let mut out = OutBuf::new();
+        self.shared.with_date(transport.reactor(), |date| {
+            self.codec.send_head(parts.status, &parts.headers, None, date, &mut out)
+        })?;
+        transport.send(&mut out);
+        if let Some(exchange) = &mut self.exchange {
+            exchange.status = Some(parts.status);
+        }
+        self.finished(true);
+        transport.set_deadline(None);
+        transport.set_timeout(None);
+        transport.attach(self.shared.clone().leaving(transport));
+        let stream = transport.switch_to_stream();
+        if self.paused {
+            transport.resume();
+        }
+        serve(stream);
+        Ok(())
+    }
+}
+
+impl Protocol for Session {
+    fn connection_made(&mut self, transport: &Transport) -> Result {
+        transport.set_timeout(Some(self.shared.limits.idle_time));
+        self.pace.head(transport, &self.shared.limits);
+        Ok(())
+    }
+
+    fn data_received(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
+        self.read(transport, input)?;
+        self.settle(transport, !input.is_empty())
+    }
+
+    fn eof_received(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
+        self.eof = true;
+        self.read(transport, input)?;
+        self.settle(transport, !input.is_empty())
+    }
+
+    fn writable(&mut self, transport: &Transport) -> Result {
+        if self.closing {
+            transport.close();
+            return Ok(());
+        }
+        self.go_on(transport)
+    }
+
+    fn timed_out(&mut self, transport: &Transport, which: Timeout) -> Result {
+        if which == Timeout::Idle {
+            match transport.counts().unsent {
+                // The handler takes its time.
+                _ if self.exchange.is_some() => {}
+                0 => transport.close(),
+                _ => transport.abort(),
+            }
+            return Ok(());
+        }
+        match self.pace.judge(transport, &self.shared.limits, self.awaits_body()) {
+            Verdict::Fine => {}
+            Verdict::HeadTooSlow if self.codec.is_in_head() => {
+                self.refuse(transport, StatusCode::REQUEST_TIMEOUT, "the head took too long")?;
+            }
+            Verdict::HeadTooSlow => transport.close(),
+            Verdict::SendsTooSlowly => {
+                self.refuse(transport, StatusCode::REQUEST_TIMEOUT, "the body came too slowly")?;
+            }
+            Verdict::ReadsTooSlowly => transport.abort(),
+        }
+        Ok(())
+    }
+
+    fn stopping(&mut self, transport: &Transport) -> Result {
+        self.stopping = true;
+        self.codec.close_after();
+        self.settle(transport, transport.counts().unread > 0)
+    }
+
+    fn connection_lost(&mut self, transport: &Transport, reason: &Reason) {
+        self.finished(false);
+        if !matches!(reason, Reason::Switched) {
+            drop(self.shared.clone().leaving(transport));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        assert!(size_of::<Session>() <= 160, "{}", size_of::<Session>());
+    }
+}

@@ -1,0 +1,210 @@
+//! Panics, stops, resets, logs.
+
+use super::{Seen, Site, echo_target, mixed, ok, request, respond, text};
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use std::time::Duration;
+use trenza_core::Reactor;
+use trenza_sim::{Net, for_seeds};
+use trenza_web::{Body, Record, Server};
+
+/// Panics at once, later, or after the head, as the target says.
+fn panicking() -> Server {
+    Server::new(|request: Request<Body>| {
+        let target = request.uri().path().to_owned();
+        assert!(target != "/now", "as it was asked for");
+        trenza_web::Answer::later(async move {
+            assert!(target != "/later", "as it was asked for");
+            if target == "/error" {
+                return Err("as it was asked for".into());
+            }
+            if target == "/body" {
+                let (mut sender, body) = Body::channel();
+                let task = async move {
+                    sender.send(Bytes::from_static(b"part")).await?;
+                    assert!(target != "/body", "as it was asked for");
+                    Ok(())
+                };
+                Reactor::current().spawn(task).detach();
+                return respond(body);
+            }
+            respond(Body::from("fine"))
+        })
+    })
+}
+
+#[test]
+fn a_handler_that_panics_or_fails_is_answered_with_500() {
+    for path in ["/now", "/later", "/error"] {
+        for_seeds(0..10, |seed| {
+            let net = Net::new(seed);
+            net.allow_panics();
+            let site = Site::new(net, panicking());
+            let (one, other) = (site.client(), site.client());
+            one.send(request(&format!("GET {path}"), ""));
+            site.net.run();
+            let answer = text(&one.received());
+            assert!(answer.starts_with("HTTP/1.1 500 Internal Server Error\r\n"), "{path}: {answer}");
+            assert!(answer.contains("connection: close\r\n") && one.eof(), "{path}");
+            other.send(request("GET /", ""));
+            site.net.run();
+            assert_eq!(text(&other.received()), ok("fine"));
+        });
+    }
+}
+
+#[test]
+fn a_panic_after_the_head_resets_the_connection_and_no_other() {
+    let net = Net::gentle(1);
+    net.allow_panics();
+    let site = Site::new(net, panicking());
+    let (one, other) = (site.client(), site.client());
+    one.send(request("GET /body", ""));
+    site.net.run();
+    assert!(one.was_reset());
+    other.send(request("GET /", ""));
+    site.net.run();
+    assert_eq!(text(&other.received()), ok("fine"));
+}
+
+#[test]
+fn at_a_stop_idle_connections_close_and_busy_ones_finish() {
+    for_seeds(0..20, |seed| {
+        let site = Site::new(Net::new(seed), mixed());
+        let (idle, fresh, busy, started) = (site.client(), site.client(), site.client(), site.client());
+        idle.send(request("GET /now", ""));
+        site.net.run();
+        started.send("GET /now/s HTTP/1.1\r\n");
+        busy.send(request("GET /slow", "") + &request("GET /now/never", ""));
+        site.net.advance(Duration::from_millis(20));
+        site.host.run(|reactor| reactor.stop());
+        site.net.advance(Duration::from_millis(5));
+        assert!(idle.eof() && fresh.eof() && !busy.lost(), "seed {seed}");
+        started.send("host: a\r\n\r\n");
+        site.advance(1.0);
+        for (client, end) in [(&busy, "/slow "), (&started, "/now/s")] {
+            let answer = text(&client.received());
+            assert!(
+                answer.contains("connection: close\r\n") && answer.ends_with(end),
+                "seed {seed}: {answer}"
+            );
+            assert!(client.eof(), "seed {seed}");
+        }
+    });
+}
+
+#[test]
+fn at_a_stop_a_response_that_has_begun_is_completed() {
+    let site = Site::gentle(Server::new(|_| {
+        let (mut sender, body) = Body::channel();
+        let task = async move {
+            for _ in 0..5 {
+                sender.send(Bytes::from_static(b"x")).await?;
+                Reactor::current().sleep(Duration::from_millis(100)).await;
+            }
+            sender.finish();
+            Ok(())
+        };
+        Reactor::current().spawn(task).detach();
+        Response::new(body)
+    }));
+    let client = site.client();
+    client.send(request("GET /", ""));
+    site.advance(0.25);
+    site.host.run(|reactor| reactor.stop());
+    site.advance(1.0);
+    assert!(client.received().ends_with(b"1\r\nx\r\n0\r\n\r\n") && client.eof());
+}
+
+#[test]
+fn a_reset_at_any_moment_leaves_nothing_behind() {
+    for_seeds(0..60, |seed| {
+        let site = Site::new(Net::new(seed), mixed());
+        let client = site.client();
+        client.send(request("POST /slow", "content-length: 50000\r\n"));
+        client.send(vec![0; 50_000]);
+        client.send(request("GET /now", ""));
+        site.net.advance(Duration::from_micros(seed * 1_500));
+        client.reset();
+        site.advance(3.0);
+        assert_eq!(site.port.connections(), 0);
+        let other = site.client();
+        other.send(request("GET /now", ""));
+        site.net.run();
+        assert_eq!(text(&other.received()), ok("/now"));
+    });
+}
+
+#[test]
+fn every_request_is_logged_once() {
+    let seen: Seen<Record> = Seen::default();
+    let log = || {
+        let place = seen.clone();
+        mixed().on_response(move |record: &Record| place.borrow_mut().push(record.clone()))
+    };
+    let site = Site::gentle(log());
+    let client = site.client();
+    client.send(request("GET /now/1", "user-agent: probe\r\nreferer: r\r\n") + &request("HEAD /slow/2", ""));
+    site.advance(1.0);
+    client.send("nonsense\r\n\r\n");
+    site.net.run();
+    let gone = site.client();
+    gone.send(request("GET /slow/3", ""));
+    site.net.run();
+    gone.reset();
+    site.advance(1.0);
+    let seen = seen.borrow();
+    let line = |record: &Record| {
+        (
+            record.method.clone(),
+            record.target.to_string(),
+            record.status.map(|s| s.as_u16()),
+            record.bytes,
+            record.complete,
+        )
+    };
+    assert_eq!(
+        seen.iter().map(line).collect::<Vec<_>>(),
+        [
+            (Some(Method::GET), "/now/1".into(), Some(200), 6, true),
+            (Some(Method::HEAD), "/slow/2".into(), Some(200), 0, true),
+            (
+                None,
+                "/".into(),
+                Some(400),
+                trenza_web::status_page(StatusCode::BAD_REQUEST).body().len().unwrap(),
+                true
+            ),
+            (Some(Method::GET), "/slow/3".into(), None, 0, false),
+        ]
+    );
+    assert_eq!(seen[0].user_agent.as_ref().unwrap(), "probe");
+    assert_eq!(seen[0].referer.as_ref().unwrap(), "r");
+    assert!(seen[1].duration >= Duration::from_millis(50));
+}
+
+#[test]
+fn an_answer_that_comes_after_the_end_is_dropped() {
+    let site = Site::gentle(mixed());
+    let client = site.client();
+    client.send(request("GET /slow", ""));
+    site.net.advance(Duration::from_millis(10));
+    drop(client);
+    site.advance(1.0);
+    assert_eq!(site.port.connections(), 0);
+    let other = site.client();
+    other.send(request("GET /x", ""));
+    site.net.run();
+    assert_eq!(text(&other.received()), ok("/x "));
+}
+
+#[test]
+fn one_request_after_another_on_one_connection() {
+    let site = Site::gentle(echo_target());
+    let client = site.client();
+    for n in 0..50 {
+        client.send(request(&format!("GET /{n}"), ""));
+        site.advance(1.0);
+        assert_eq!(text(&client.take_received()), ok(&format!("GET /{n}")));
+    }
+}

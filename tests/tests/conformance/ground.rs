@@ -1,0 +1,195 @@
+//! [`Ground`]: where a case runs.
+
+use crate::log::Log;
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
+use trenza_core::{Endpoint, IntoEndpoint, Port, Protocol, Reactor, Result, Transport};
+
+/// The turns after which nothing is on its way any more on a real system: what is sent to oneself is there at once.
+const TURNS: usize = 30;
+
+/// How a case ends, other than by its coroutine.
+pub(crate) enum End {
+    /// With the coroutine: then nothing may be left.
+    OfCase,
+    /// With the loop, which the case has stopped; then this is to be checked.
+    OfLoop(Box<dyn FnOnce()>),
+}
+
+/// Where a case runs: a reactor that connects to itself, and what the case wants to know of the driver.
+#[derive(Clone)]
+pub(crate) struct Ground(Rc<Inner>);
+
+struct Inner {
+    reactor: Reactor,
+    log: Log,
+    ports: RefCell<Vec<Port>>,
+    end: Cell<Option<Box<dyn FnOnce()>>>,
+    /// Time is virtual.
+    simulated: bool,
+}
+
+impl Ground {
+    pub(crate) fn on_poll(reactor: Reactor) -> Self {
+        Self::new(reactor, false)
+    }
+
+    pub(crate) fn on_sim(reactor: Reactor) -> Self {
+        Self::new(reactor, true)
+    }
+
+    fn new(reactor: Reactor, simulated: bool) -> Self {
+        let (ports, end) = (RefCell::default(), Cell::new(None));
+        Self(Rc::new(Inner { reactor, log: Log::default(), ports, end, simulated }))
+    }
+
+    pub(crate) fn reactor(&self) -> &Reactor {
+        &self.0.reactor
+    }
+
+    /// What actors have heard.
+    pub(crate) fn log(&self) -> &Log {
+        &self.0.log
+    }
+
+    /// More bytes than the system holds for a peer that does not read.
+    pub(crate) fn plenty(&self) -> usize {
+        if self.0.simulated { 1 << 19 } else { 24 << 20 }
+    }
+
+    /// The smaller number in the simulator, where everything is split and repeated, the larger one elsewhere.
+    pub(crate) fn scaled(&self, simulated: usize, real: usize) -> usize {
+        if self.0.simulated { simulated } else { real }
+    }
+
+    /// A name that is known, of two addresses.
+    pub(crate) fn name(&self) -> &'static str {
+        if self.0.simulated { "here" } else { "localhost" }
+    }
+
+    /// The address of that name which stands for the loopback address of its family.
+    pub(crate) fn own(&self, loopback: &'static str) -> &'static str {
+        match (self.0.simulated, loopback) {
+            (false, _) => loopback,
+            (true, "127.0.0.1") => "10.0.0.1",
+            (true, _) => "[fd00::1]",
+        }
+    }
+
+    /// A time that passes: short on a real system.
+    pub(crate) fn moment(&self) -> Duration {
+        Duration::from_millis(if self.0.simulated { 400 } else { 20 })
+    }
+
+    /// Listens on a free port of an IPv4 address of this host only.
+    pub(crate) fn listen<P: Protocol>(&self, build: impl FnMut(&Transport) -> P + 'static) -> Port {
+        self.listen_on("tcp:0:interface=127.0.0.1", build).unwrap()
+    }
+
+    pub(crate) fn listen_on<P: Protocol>(
+        &self,
+        on: impl IntoEndpoint,
+        build: impl FnMut(&Transport) -> P + 'static,
+    ) -> Result<Port> {
+        self.0.reactor.listen(on, build).map(|port| self.keep(port))
+    }
+
+    /// Has the port stopped when the case has ended.
+    pub(crate) fn keep(&self, port: Port) -> Port {
+        self.0.ports.borrow_mut().push(port.clone());
+        port
+    }
+
+    /// Connects two protocols: the one that accepts, and the one that connects.
+    pub(crate) async fn pair(
+        &self,
+        server: impl Protocol,
+        client: impl Protocol,
+    ) -> Result<(Transport, Transport)> {
+        self.pair_over(|endpoint| endpoint, server, |endpoint| endpoint, client).await
+    }
+
+    /// Connects two protocols over endpoints that are changed first: layers are put on them.
+    pub(crate) async fn pair_over(
+        &self,
+        below: impl FnOnce(Endpoint) -> Endpoint,
+        server: impl Protocol,
+        beneath: impl FnOnce(Endpoint) -> Endpoint,
+        client: impl Protocol,
+    ) -> Result<(Transport, Transport)> {
+        let (accepted, tell) = self.0.reactor.deferred();
+        let mut once = Some((server, tell));
+        let on = below("tcp:0:interface=127.0.0.1".into_endpoint()?);
+        let port = self.listen_on(on, move |transport| {
+            let (server, tell) = once.take().expect("one connection");
+            tell.fire(Ok(transport.clone()));
+            server
+        })?;
+        let to = beneath(to(&port).as_str().into_endpoint()?);
+        let client = self.0.reactor.connect(to, |_| client).await?;
+        let server = accepted.await?;
+        port.pause();
+        Ok((server, client))
+    }
+
+    /// Lets everything happen that can: for cases that say what does *not* happen.
+    pub(crate) async fn settle(&self) {
+        if self.0.simulated {
+            return self.0.reactor.sleep(Duration::from_secs(1)).await;
+        }
+        for _ in 0..TURNS {
+            self.turn().await;
+        }
+    }
+
+    /// Waits for the next turn of the loop.
+    pub(crate) async fn turn(&self) {
+        let (next, tell) = self.0.reactor.deferred();
+        let timer = self.0.reactor.call_later(Duration::ZERO, move || tell.fire(Ok(())));
+        next.await.unwrap();
+        drop(timer);
+    }
+
+    /// Waits until `done`, looking once a turn, and now and then when nothing happens.
+    pub(crate) async fn until(&self, mut done: impl FnMut() -> bool) {
+        while !done() {
+            self.0.reactor.sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// The case ends with the loop, which it stops; `check` is to be true then.
+    pub(crate) fn at_end_of_loop(&self, check: impl FnOnce() + 'static) {
+        self.0.end.set(Some(Box::new(check)));
+    }
+
+    pub(crate) fn end(&self) -> End {
+        self.0.end.take().map_or(End::OfCase, End::OfLoop)
+    }
+
+    pub(crate) fn stop_ports(&self) {
+        let ports = std::mem::take(&mut *self.0.ports.borrow_mut());
+        ports.iter().for_each(|port| port.stop().detach());
+    }
+}
+
+impl Drop for Inner {
+    /// What was heard helps to find out why a case has failed.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("heard so far: {:#?}", self.log.lines());
+        }
+    }
+}
+
+/// The endpoint of a port, for who connects to it.
+pub(crate) fn to(port: &Port) -> String {
+    format!("tcp:{}", port.addr())
+}
+
+/// `n` bytes, of which hardly any two are exchanged without being noticed.
+pub(crate) fn bytes(n: usize) -> Vec<u8> {
+    (0..n).map(|i| (i * 7 % 251) as u8 ^ (i >> 8) as u8).collect()
+}

@@ -1,0 +1,32 @@
+//! What every driver of the engine must show: each case is stated once, as a coroutine over a [`ground::Ground`],
+//! and runs on each driver.
+//!
+//! A case that fails on the simulator prints its seed and the command that replays it. When a case has ended,
+//! nothing may be left: no connection, port, timer or task, and on a real system no reference cycle.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+/// States cases, each an `async fn(Ground) -> Result`. A new driver adds a line.
+macro_rules! cases {
+    ($($case:ident)*) => { $(
+        mod $case {
+            #[test]
+            fn poll() {
+                crate::drivers::poll(|ground| Box::pin(super::$case(ground)));
+            }
+            #[test]
+            fn sim() {
+                crate::drivers::sim(|ground| Box::pin(super::$case(ground)));
+            }
+        }
+    )* };
+}
+
+mod actor;
+mod drivers;
+mod ground;
+mod log;
+
+mod build;
+mod listen;
+mod port;
+mod receive;
