@@ -4,6 +4,8 @@ use crate::PATIENCE;
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::TcpStream,
+    thread,
+    time::{Duration, Instant},
 };
 
 /// A blocking connection.
@@ -42,12 +44,24 @@ impl Client {
     /// # Panics
     /// When it cannot.
     pub fn connect(url: &str) -> Self {
-        let address = url.trim_start_matches("http://").trim_end_matches('/');
+        let address = address(url);
         let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("{address}: {error}"));
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
         stream.set_nodelay(true).expect("TCP_NODELAY can be set");
         Self(BufReader::new(stream))
+    }
+
+    /// Connects again and again until nobody listens any more.
+    ///
+    /// # Panics
+    /// When somebody still does.
+    pub fn until_refused(url: &str) {
+        let late = Instant::now() + PATIENCE;
+        while TcpStream::connect(address(url)).is_ok() {
+            assert!(Instant::now() < late, "{url} is still served");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Sends these bytes.
@@ -115,4 +129,9 @@ impl Client {
         bytes.truncate(length);
         Ok(bytes)
     }
+}
+
+/// `127.0.0.1:8080` of `http://127.0.0.1:8080/`.
+fn address(url: &str) -> &str {
+    url.trim_start_matches("http://").trim_end_matches('/')
 }

@@ -8,3 +8,8 @@ mod program;
 
 pub use client::{Answer, Client};
 pub use program::{PATIENCE, Program};
+
+/// The program in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -3,12 +3,12 @@
 use crate::terminal::{Style, paint};
 use std::{
     error::Error,
-    fmt::Display,
+    fmt,
     io::{self, ErrorKind},
     path::Path,
     process::ExitCode,
 };
-use trenza::EndpointError;
+use trenza::{EndpointError, Interrupted};
 
 /// What could not be done and why, what to do about it, and the program's exit code.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) struct Complaint {
 
 impl Complaint {
     /// An error that speaks for itself.
-    pub(crate) fn new(what: impl Display) -> Self {
+    fn new(what: impl fmt::Display) -> Self {
         Self { what: what.to_string(), remedy: None, code: 1 }
     }
 
@@ -70,15 +70,28 @@ impl Complaint {
             _ => Self::new(format!("cannot read the folder {shown}: {error}")),
         }
     }
+}
 
-    /// Prints it; what the program ends with.
-    pub(crate) fn tell(&self) -> ExitCode {
-        eprintln!("{} {}", paint(Style::Error, "error:"), self.what);
-        if let Some(remedy) = &self.remedy {
-            eprintln!("  {} {remedy}", paint(Style::Hint, "hint:"));
-        }
-        self.code.into()
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
     }
+}
+
+impl Error for Complaint {}
+
+/// Prints why the program ends, and gives the exit code.
+pub(crate) fn tell(error: &(dyn Error + 'static)) -> ExitCode {
+    if let Some(Interrupted { signal }) = error.downcast_ref() {
+        // As shells have it; nobody needs to be told what was just typed.
+        return ExitCode::from(128u8.saturating_add(u8::try_from(*signal).unwrap_or(0)));
+    }
+    eprintln!("{} {error}", paint(Style::Error, "error:"));
+    let Some(complaint) = error.downcast_ref::<Complaint>() else { return ExitCode::FAILURE };
+    if let Some(remedy) = &complaint.remedy {
+        eprintln!("  {} {remedy}", paint(Style::Hint, "hint:"));
+    }
+    complaint.code.into()
 }
 
 /// The port of an endpoint string that was understood.

@@ -11,7 +11,11 @@ use tracing_subscriber::EnvFilter;
 
 /// Servers for the common Internet protocols in one program.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "`trenza COMMAND --help` explains a command and has examples.")]
+#[command(
+    name = "trenza",
+    version,
+    after_help = "`trenza COMMAND --help` explains a command and has examples."
+)]
 struct Program {
     #[command(subcommand)]
     command: Command,
@@ -30,11 +34,15 @@ fn main() -> ExitCode {
         .with_ansi(terminal::colours())
         .with_env_filter(EnvFilter::try_from_env("TRENZA_LOG").unwrap_or_else(|_| EnvFilter::new("warn")))
         .init();
-    let ended = match program.command {
+    // A connection needs a descriptor. With few of them a server still serves few.
+    if let Err(error) = trenza::raise_descriptor_limit() {
+        tracing::warn!("the limit of open files stays as it is: {error}");
+    }
+    let ended = match &program.command {
         Command::Web(args) => web::run(args),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(complaint) => complaint.tell(),
+        Err(error) => complaint::tell(&*error),
     }
 }

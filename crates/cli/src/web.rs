@@ -6,11 +6,12 @@ use crate::{
     terminal::{Style, paint},
 };
 use clap::ValueEnum;
-use std::{
-    cell::RefCell,
-    fs, io,
-    path::{Path, PathBuf},
-    rc::Rc,
+use http::Request;
+use jiff::tz::TimeZone;
+use std::path::PathBuf;
+use trenza::{
+    Addr, Reactor, Result,
+    web::{Body, FileOptions, Files, Server, ServerLimits, log},
 };
 
 const EXAMPLES: &str = "\
@@ -75,4 +76,79 @@ enum LogFormat {
     Common,
     /// A JSON object a line
     Json,
+}
+
+/// Serves until it is told to stop.
+pub(crate) fn run(args: &Args) -> Result {
+    let files =
+        Files::new(&args.folder, args.files()).map_err(|error| Complaint::folder(&args.folder, &error))?;
+    let lines = Lines::new();
+    let ended = trenza::run(|reactor| args.serve(reactor, &files, &lines));
+    lines.finish();
+    ended
+}
+
+impl Args {
+    fn serve(&self, reactor: &Reactor, files: &Files, lines: &Lines) -> Result {
+        if let Some(max) = self.max_connections {
+            reactor.set_connections_max(max);
+        }
+        let mut addresses = Vec::new();
+        for endpoint in &self.listen {
+            let server = self.server(reactor, files.clone(), lines.clone());
+            let port = reactor.listen_with(endpoint, server);
+            addresses.push(port.map_err(|error| Complaint::listen(endpoint, &*error))?.addr());
+        }
+        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
+        eprintln!("Serving {}", folder.display());
+        for address in &addresses {
+            eprintln!("  {}", link(address));
+        }
+        eprintln!("Ctrl-C stops.");
+        Ok(())
+    }
+
+    /// One for each port.
+    fn server(&self, reactor: &Reactor, files: Files, lines: Lines) -> Server {
+        let server = Server::new(move |request: Request<Body>| files.answer(&request.into_parts().0));
+        let server = server.limits(self.limits());
+        let reactor = reactor.clone();
+        match self.log_format {
+            _ if self.quiet => server,
+            LogFormat::Common => {
+                let zone = TimeZone::system();
+                server.on_response(move |record| lines.push(&reactor, &log::common(record, &zone)))
+            }
+            LogFormat::Json => server.on_response(move |record| lines.push(&reactor, &log::json(record))),
+        }
+    }
+
+    fn limits(&self) -> ServerLimits {
+        let default = ServerLimits::default();
+        ServerLimits {
+            per_address: self.max_connections_per_address.unwrap_or(default.per_address),
+            ..default
+        }
+    }
+
+    fn files(&self) -> FileOptions {
+        FileOptions {
+            hidden: self.hidden,
+            listing: !self.no_listing,
+            outside_symlinks: self.follow_symlinks,
+            ..FileOptions::default()
+        }
+    }
+}
+
+/// An address to click on.
+fn link(address: &Addr) -> String {
+    let everywhere = address.ip().is_some_and(|ip| ip.is_unspecified());
+    match address.port() {
+        Some(port) if everywhere => {
+            let link = paint(Style::Link, &format!("http://localhost:{port}/"));
+            format!("{link} and all other addresses of this machine")
+        }
+        _ => paint(Style::Link, &format!("http://{address}/")),
+    }
 }

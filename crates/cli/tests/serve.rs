@@ -38,9 +38,9 @@ fn a_line_for_each_request() {
     let line = said.lines().find(|line| line.contains("/hello.txt")).unwrap_or_else(|| panic!("{said}"));
     // 127.0.0.1 - - [22/Nov/2026:10:00:00 +0100] "GET /hello.txt HTTP/1.1" 200 14
     assert!(line.starts_with("127.0.0.1 - - ["), "{line}");
-    assert!(line.ends_with("] \"GET /hello.txt HTTP/1.1\" 200 14"), "{line}");
+    assert!(line.contains("] \"GET /hello.txt HTTP/1.1\" 200 14"), "{line}");
     let other = said.lines().find(|line| line.contains(" 404 ")).unwrap_or_else(|| panic!("{said}"));
-    assert!(!other.contains("\"quoted"), "a quote in a path must not end the field: {other}");
+    assert!(other.contains("\\\"quoted HTTP/1.1\" 404 "), "a quote in a path must not end the field: {other}");
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn lines_as_json() {
     let value: serde_json::Value = serde_json::from_str(line).unwrap();
     assert_eq!(value["status"], 200);
     assert_eq!(value["method"], "GET");
-    assert_eq!(value["path"], "/hello.txt");
+    assert_eq!(value["target"], "/hello.txt");
 }
 
 #[test]

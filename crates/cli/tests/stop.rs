@@ -30,6 +30,8 @@ fn an_idle_connection_is_closed() {
         program.signal(signal);
         assert!(idle.read(1).unwrap().is_empty(), "closed, without another byte");
         assert!(new.read(1).is_ok_and(|bytes| bytes.is_empty()), "one that has asked nothing, too");
+        // The server lingers until its peers have closed as well.
+        drop((idle, new));
         let (status, said) = program.end();
         assert_eq!(status.code(), Some(0), "{said}");
     }
@@ -53,6 +55,7 @@ fn a_response_that_has_begun_is_finished() {
         }
     }
     assert_eq!(got, LONG, "and closed behind it");
+    drop(client);
     let (status, said) = program.end();
     assert_eq!(status.code(), Some(0), "{said}");
 }
@@ -61,13 +64,14 @@ fn a_response_that_has_begun_is_finished() {
 fn a_second_signal_ends_it_at_once() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let site = site();
-        let (mut program, url) = web(site.path());
+        let (program, url) = web(site.path());
         // Never read to its end: a graceful stop would wait for it.
         let mut client = Client::connect(&url);
         client.ask("/long.bin");
         client.head().unwrap();
         program.signal(signal);
-        program.hear("again");
+        // Two signals at once may arrive as one.
+        Client::until_refused(&url);
         program.signal(signal);
         let (status, said) = program.end();
         assert_eq!(status.code(), Some(code), "{said}");
@@ -80,6 +84,7 @@ fn a_port_is_free_again_at_once() {
     let (program, url) = web(site.path());
     let mut client = Client::connect(&url);
     client.get("/hello.txt");
+    drop(client);
     program.signal("TERM");
     program.end();
     let port = url.trim_end_matches('/').rsplit(':').next().unwrap();

@@ -175,20 +175,14 @@ fn what_the_client_has_is_not_sent_again() {
 fn an_upload_is_refused_before_it_is_sent() {
     let site = site();
     let body = site.folder.path().join("upload");
-    File::create(&body).unwrap().set_len(100 << 20).unwrap();
     let url = format!("{}hello.txt", site.url);
-    let answer = curl([
-        "-T",
-        body.to_str().unwrap(),
-        "-H",
-        "Expect: 100-continue",
-        "-o",
-        "/dev/null",
-        "-w",
-        "%{http_code} %{size_upload}",
-        &url,
-    ]);
-    assert_eq!(text(&answer), "405 0");
+    for (length, status) in [(1 << 20, 405), (100 << 20, 413)] {
+        File::create(&body).unwrap().set_len(length).unwrap();
+        let expect = ["-H", "Expect: 100-continue", "-T", body.to_str().unwrap()];
+        let report = ["-o", "/dev/null", "-w", "%{http_code} %{size_upload}"];
+        let answer = curl(expect.into_iter().chain(report).chain([url.as_str()]));
+        assert_eq!(text(&answer), format!("{status} 0"));
+    }
 }
 
 #[test]

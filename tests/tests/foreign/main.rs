@@ -1,9 +1,15 @@
 //! The built program against real clients. `scripts/test foreign` runs it; the tests that need a tool are in the
 //! module of the tool's name, which is how the script leaves them out where there is no such tool.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "the clients are the outside world")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "the clients are the outside world"
+)]
 
 mod chromium;
 mod curl;
+mod uploads;
 mod wrk;
 
 use std::{
