@@ -143,7 +143,8 @@ impl Entry {
     fn fail_after_flush(&mut self, reason: Reason) {
         if !self.transport.0.is_over() {
             drop(self.transport.0.with_extra(|extra| extra.reason.replace(reason)));
-            drop(self.transport.0.out.borrow_mut().take_queued());
+            let unsent = self.transport.0.out.borrow_mut().take_queued();
+            drop(unsent);
             self.transport.close();
         }
     }

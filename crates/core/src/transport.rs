@@ -39,7 +39,10 @@ impl Transport {
     pub fn write_bytes(&self, data: Bytes) {
         let len = data.len();
         if self.accepts(len) {
+            // A copy is kept until nothing is borrowed: small bytes are dropped at once, and their owner is the user's.
+            let kept = data.clone();
             self.0.out.borrow_mut().push_bytes(data);
+            drop(kept);
             self.wrote(len);
         }
     }
@@ -61,8 +64,9 @@ impl Transport {
     /// its range then aborts the connection with [`Reason::Io`] (`UnexpectedEof`).
     pub fn send_file(&self, file: impl Into<Arc<File>>, range: Range<u64>) {
         let len = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+        let file = file.into();
         if self.accepts(0) {
-            self.0.out.borrow_mut().push_file(file.into(), range);
+            self.0.out.borrow_mut().push_file(file, range);
             self.wrote(len);
         }
     }
