@@ -147,13 +147,22 @@ impl Entry {
 
 /// Those who wait for the connection are told or cancelled.
 fn tell_waiting(connection: &Connection) {
+    unflushed(connection);
     let Some(extra) = connection.extra.take() else { return };
-    for (_, resolver) in extra.flushed {
-        resolver.fire(Err("the connection ended before everything was sent".into()));
-    }
     for cancel in extra.cancels {
         if let Some(cancel) = cancel.upgrade() {
-            cancel.cancel();
+            contained("a drop", || cancel.cancel());
         }
+    }
+}
+
+/// Those who wait until bytes have left are told that they will not.
+pub(crate) fn unflushed(connection: &Connection) {
+    let flushed = match &mut *connection.extra.borrow_mut() {
+        Some(extra) => mem::take(&mut extra.flushed),
+        None => return,
+    };
+    for (_, resolver) in flushed {
+        resolver.fire(Err("the connection ended before everything was sent".into()));
     }
 }

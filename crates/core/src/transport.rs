@@ -291,9 +291,17 @@ impl Transport {
         }
         self.0.flags.set(Flags::CONDEMNED);
         self.0.frozen.set(true);
-        let former = self.0.with_extra(|extra| extra.reason.replace(reason));
+        self.blame(reason);
         self.0.reactor.0.doom(self.clone());
-        drop(former);
+    }
+
+    /// Notes why the connection will end. The first reason counts, except that a clean one gives way.
+    pub(crate) fn blame(&self, reason: Reason) {
+        let other = self.0.with_extra(|extra| match &extra.reason {
+            Some(first) if !first.is_clean() => Some(reason),
+            _ => extra.reason.replace(reason),
+        });
+        drop(other);
     }
 
     pub(crate) fn mark_dirty(&self) {
