@@ -40,7 +40,10 @@ fn a_line_for_each_request() {
     assert!(line.starts_with("127.0.0.1 - - ["), "{line}");
     assert!(line.contains("] \"GET /hello.txt HTTP/1.1\" 200 14"), "{line}");
     let other = said.lines().find(|line| line.contains(" 404 ")).unwrap_or_else(|| panic!("{said}"));
-    assert!(other.contains("\\\"quoted HTTP/1.1\" 404 "), "a quote in a path must not end the field: {other}");
+    assert!(
+        other.contains("\\\"quoted HTTP/1.1\" 404 "),
+        "a quote in a path must not end the field: {other}"
+    );
 }
 
 #[test]

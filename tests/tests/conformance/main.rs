@@ -27,9 +27,11 @@ mod ground;
 mod log;
 
 mod build;
+mod close;
 mod drops;
 mod listen;
 mod port;
 mod receive;
 mod send;
 mod throttle;
+mod time;
