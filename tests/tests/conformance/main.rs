@@ -28,7 +28,9 @@ mod log;
 
 mod build;
 mod close;
+mod deferred;
 mod drops;
+mod error;
 mod handle;
 mod listen;
 mod port;
