@@ -369,7 +369,7 @@ impl Turn {
             Command::Rested(state) => self.rested(&state),
             Command::StopPort(state) => self.stop_port(driver, &state),
             Command::Connect { to, from, connector } => self.connect(driver, to, from, connector),
-            Command::Forget(token) => self.forget(driver, token),
+            Command::Forget(token) => drop(self.forget(driver, token)),
         }
     }
 
@@ -395,10 +395,11 @@ impl Turn {
         state: Rc<PortState>,
         factory: Box<dyn Factory>,
     ) {
-        if state.stopped.get() {
-            return;
-        }
         match driver.open(Open::Listen(bound)) {
+            Ok(token) if self.reactor.0.stop.get() == Stop::Begun => {
+                state.stopped.set(true);
+                driver.close(token, Close::Abort);
+            }
             Ok(token) => {
                 state.token.set(Some(token));
                 let listener = Listener { state, factory, accepting: false, resting: false };
@@ -462,12 +463,15 @@ impl Turn {
     }
 
     /// Gives up a connection that is being made.
-    fn forget(&mut self, driver: &mut dyn Driver, token: Token) {
-        let Some(slot @ Slot::Connecting(..)) = self.slots.get_mut(token.index as usize) else { return };
-        if matches!(slot, Slot::Connecting(generation, _) if *generation == token.generation) {
-            let slot = std::mem::replace(slot, Slot::Free);
-            driver.close(token, Close::Abort);
-            drop(slot);
+    fn forget(&mut self, driver: &mut dyn Driver, token: Token) -> Option<Box<dyn Connector>> {
+        let slot = self.slots.get_mut(token.index as usize)?;
+        if !matches!(slot, Slot::Connecting(generation, _) if *generation == token.generation) {
+            return None;
+        }
+        driver.close(token, Close::Abort);
+        match std::mem::replace(slot, Slot::Free) {
+            Slot::Connecting(_, connector) => Some(connector),
+            _ => None,
         }
     }
 
@@ -476,6 +480,11 @@ impl Turn {
     /// Ports stop accepting, protocols are told, and what is not done in time is aborted.
     pub(crate) fn begin_stop(&mut self, driver: &mut dyn Driver) {
         self.reactor.0.stop.set(Stop::Begun);
+        let reactor = self.reactor.clone();
+        let abort_rest = move || {
+            reactor.connections().into_iter().for_each(|transport| transport.condemn(Reason::Stopped));
+        };
+        self.reactor.call_later(self.reactor.0.grace.get(), abort_rest).detach();
         for port in self.ports.clone() {
             if let Some(state) = self.listener(port).map(|listener| listener.state.clone()) {
                 self.stop_port(driver, &state);
@@ -486,17 +495,14 @@ impl Turn {
             match slot {
                 Slot::Connecting(generation, _) => {
                     let token = Token { index: index as u32, generation: *generation };
-                    self.forget(driver, token);
+                    if let Some(connector) = self.forget(driver, token) {
+                        connector.done(Err(Reason::Stopped.into()));
+                    }
                 }
                 Slot::Connection(entry) => tell_stopping(entry),
                 _ => {}
             }
         }
-        let reactor = self.reactor.clone();
-        let abort_rest = move || {
-            reactor.connections().into_iter().for_each(|transport| transport.condemn(Reason::Stopped));
-        };
-        self.reactor.call_later(self.reactor.0.grace.get(), abort_rest).detach();
     }
 
     fn stop_port(&mut self, driver: &mut dyn Driver, state: &Rc<PortState>) {
