@@ -1,7 +1,7 @@
 //! [`Turn`]: what the loop does with events, timers and commands.
 
 use crate::{
-    Addr, Connection, Factory, Peer, Protocol, Reactor, Reason, Transport,
+    Addr, Connection, Factory, Peer, Protocol, Reactor, Reason, Result, Transport,
     command::Command,
     connect::Connector,
     connection::Origin,
@@ -13,6 +13,7 @@ use crate::{
     lost::contained,
     port::PortState,
     shared::Stop,
+    stack::Decoded,
     task::{Task, Tasks},
     timer::Due,
 };
@@ -143,20 +144,29 @@ impl Turn {
         match event {
             Event::Received { token, data } => {
                 if let Some(entry) = self.entry(token) {
-                    entry.received(data);
+                    let outcome = entry.received(data);
+                    self.conclude(token, outcome);
                 }
-                self.build_if_ready(token);
             }
             Event::Sent { token, bytes } => self.sent(token, bytes),
             Event::Accepted { on, new, remote, local } => self.accepted(on, new, remote, local),
             Event::Eof { token } => {
                 if let Some(entry) = self.entry(token) {
-                    entry.wire_ended();
+                    let outcome = entry.wire_ended();
+                    self.conclude(token, outcome);
                 }
-                self.build_if_ready(token);
             }
             Event::Failed { token, error } => self.failed(token, error),
             Event::Connected { token, result } => self.connected(token, result),
+        }
+    }
+
+    /// Bytes may have completed a handshake: then the protocol gets what came with it, and hears of the end or of a
+    /// failure behind it, as if all had come in pieces of their own.
+    fn conclude(&mut self, token: Token, outcome: Result<Decoded, Reason>) {
+        self.build_if_ready(token);
+        if let Some(entry) = self.entry(token) {
+            entry.conclude(outcome);
         }
     }
 
