@@ -69,7 +69,7 @@ async fn a_small_file_arrives(ground: Ground) -> Result {
 
 async fn a_large_file_arrives(ground: Ground) -> Result {
     let (srv, _) = plain(&ground).await?;
-    let n = ground.scaled(300_000, 20_000_000);
+    let n = ground.scaled(300_000, 15_000_000);
     srv.send_file(file(n), 0..n as u64);
     assert!(received(&ground, &srv).await == bytes(n));
     Ok(())
