@@ -197,25 +197,26 @@ fn pipelined_requests_of_a_client_that_never_reads_are_not_served() {
 #[test]
 fn a_client_that_reads_at_a_fair_rate_gets_all_however_long_it_takes() {
     for fields in ["", "connection: close\r\n"] {
-        let body = bytes::Bytes::from(vec![b'x'; 600_000]);
+        let body = bytes::Bytes::from(vec![b'x'; 3_000_000]);
         let server = Server::new(move |_| Response::new(Body::from(body.clone())));
         let site = Site::gentle(server);
-        site.net.window(5_000);
+        site.net.window(1_000);
         let client = site.client();
         client.read(false);
         client.send(request("GET /", fields));
-        for _ in 0..130 {
+        while client.received().len() < 3_000_000 {
             site.advance(1.0);
             client.read(true);
             site.net.advance(Duration::from_micros(1));
             client.read(false);
-            eprintln!("DBG {} {}", client.received().len(), client.eof());
+            assert!(!client.was_reset(), "after {:?}", site.net.elapsed());
         }
+        assert!(site.net.elapsed() > 30 * SECOND, "{:?}", site.net.elapsed());
         client.read(true);
         site.net.run();
         let received = client.received();
         assert!(
-            received.ends_with(b"xxx") && received.len() > 600_000,
+            received.ends_with(b"xxx") && received.len() > 3_000_000,
             "{} bytes, {fields:?}",
             received.len()
         );
