@@ -232,6 +232,17 @@ fn upgrade_hands_over_the_connection() {
     site.advance(1.0);
     assert_eq!(super::text(&client.received()), format!("{expected}LATE BYTES"));
 
+    let slow = Server::new(|_| async {
+        trenza_core::Reactor::current().sleep(std::time::Duration::from_millis(50)).await;
+        Ok(loud())
+    });
+    let site = Site::gentle(slow);
+    let client = site.client();
+    client.send(&ask);
+    client.close_write();
+    site.advance(1.0);
+    assert_eq!(super::text(&client.received()), expected, "the client's end reaches the next owner too");
+
     let unasked = got(server, request("GET /", ""));
     assert!(unasked.starts_with("HTTP/1.1 500 "), "{unasked}");
     let tunnel = got(echo_target, "CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n");

@@ -232,6 +232,39 @@ fn a_client_that_sends_all_before_it_reads_gets_the_refusal_whole() {
 }
 
 #[test]
+fn a_client_that_sends_all_before_it_reads_gets_the_refusal_of_a_limit() {
+    let site = Site::gentle(slow_counter(Duration::ZERO));
+    let client = site.client();
+    client.read(false);
+    client.send(post(20_000_000));
+    client.send(vec![0; 20_000_000]);
+    site.net.run();
+    assert_eq!(client.unsent(), 0);
+    client.read(true);
+    site.net.run();
+    assert!(client.received().ends_with(b"</html>\n"));
+}
+
+#[test]
+fn a_refused_client_that_stops_sending_has_time_to_read_the_refusal() {
+    let page = bytes::Bytes::from(vec![b'e'; 3_000_000]);
+    let server = Server::new(move |_| Response::new(Body::from(page.clone())));
+    let site = Site::gentle(server);
+    site.net.window(1_000);
+    let client = site.client();
+    client.read(false);
+    client.send(post(8_000_000) + "a little");
+    while client.received().len() < 3_000_000 {
+        site.advance(1.0);
+        client.read(true);
+        site.net.advance(Duration::from_micros(1));
+        client.read(false);
+        assert!(!client.was_reset(), "after {:?}", site.net.elapsed());
+    }
+    assert!(site.net.elapsed() > Duration::from_secs(30));
+}
+
+#[test]
 fn a_response_that_ends_before_a_long_upload_closes() {
     let server = Server::new(|mut request: Request<Body>| {
         let (mut sender, body) = Body::channel();
