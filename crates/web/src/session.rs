@@ -54,8 +54,6 @@ pub(crate) struct Session {
     eof: bool,
     /// The server stops.
     stopping: bool,
-    /// To be closed once most of the last response was taken, since afterwards nobody watches the client's pace.
-    closing: bool,
     /// The client may still be sending a body that nobody reads: see [`Session::cut_short`].
     cut_short: bool,
 }
@@ -70,7 +68,6 @@ impl Session {
             paused: false,
             eof: false,
             stopping: false,
-            closing: false,
             cut_short: false,
         }
     }
@@ -109,7 +106,7 @@ impl Session {
         if self.cut_short {
             return true;
         }
-        if transport.is_full() || self.closing {
+        if transport.is_full() {
             return false;
         }
         if !self.codec.is_in_body() {
@@ -141,7 +138,7 @@ impl Session {
             return Ok(());
         }
         if self.codec.is_over() {
-            self.close(transport);
+            transport.close();
             return Ok(());
         }
         let left = left && self.waits(transport);
@@ -159,13 +156,13 @@ impl Session {
 
     /// The client has ended its side, and everything that it sent was read.
     fn ended(&mut self, transport: &Transport) -> Result {
-        if self.codec.is_in_body() {
+        if self.codec.is_in_body() && !self.cut_short {
             return self.refuse(transport, StatusCode::BAD_REQUEST, "the body was cut short");
         }
         if self.exchange.is_some() {
             self.codec.close_after();
         } else {
-            self.close(transport);
+            transport.close();
         }
         Ok(())
     }
@@ -192,16 +189,6 @@ impl Session {
             self.pace.restart(transport);
             transport.resume();
         }
-    }
-
-    /// Closes when the client has taken all but a little of what it is to get, so that its pace is watched until then.
-    /// One that may still be sending is read until it ends: closing does that.
-    fn close(&mut self, transport: &Transport) {
-        self.closing = transport.is_full() && !self.cut_short;
-        if self.closing {
-            return self.pace.rate(transport, &self.shared.limits);
-        }
-        transport.close();
     }
 
     /// This exchange is the last one, and nobody reads the rest of its upload. Some clients only read when they have
@@ -422,9 +409,6 @@ impl Session {
         transport.set_timeout(None);
         transport.attach(self.shared.clone().leaving(transport));
         let stream = transport.switch_to_stream();
-        if self.paused {
-            transport.resume();
-        }
         serve(stream);
         Ok(())
     }
@@ -449,10 +433,6 @@ impl Protocol for Session {
     }
 
     fn writable(&mut self, transport: &Transport) -> Result {
-        if self.closing {
-            transport.close();
-            return Ok(());
-        }
         self.go_on(transport)
     }
 

@@ -265,6 +265,21 @@ fn a_refused_client_that_stops_sending_has_time_to_read_the_refusal() {
 }
 
 #[test]
+fn a_refused_client_that_ends_its_side_gets_the_refusal_whole() {
+    let page = bytes::Bytes::from(vec![b'e'; 3_000_000]);
+    for_seeds(0..20, |seed| {
+        let page = page.clone();
+        let server = Server::new(move |_| Response::new(Body::from(page.clone())));
+        let site = Site::new(Net::new(seed), server);
+        let client = site.client();
+        client.send(post(8_000_000) + "a little");
+        client.close_write();
+        site.net.run();
+        assert!(client.received().len() > 3_000_000 && client.eof(), "seed {seed}");
+    });
+}
+
+#[test]
 fn a_response_that_ends_before_a_long_upload_closes() {
     let server = Server::new(|mut request: Request<Body>| {
         let (mut sender, body) = Body::channel();
