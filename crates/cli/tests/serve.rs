@@ -34,6 +34,7 @@ fn a_line_for_each_request() {
     assert_eq!(client.get("/hello.txt").body, b"Hello, braid!\n");
     assert_eq!(client.get("/none \"quoted\\").status(), 400, "a space in a path is no HTTP");
     assert_eq!(Client::connect(&url).get("/none%20\"quoted").status(), 404);
+    drop(client);
     let said = stop(program);
     let line = said.lines().find(|line| line.contains("/hello.txt")).unwrap_or_else(|| panic!("{said}"));
     // 127.0.0.1 - - [22/Nov/2026:10:00:00 +0100] "GET /hello.txt HTTP/1.1" 200 14
