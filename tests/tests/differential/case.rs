@@ -16,8 +16,10 @@ pub(crate) struct Case {
     then: Option<&'static [u8]>,
     repeated: (&'static str, usize),
     cut: bool,
-    /// Not split.
+    /// Neither server is sent it in pieces.
     pub(crate) whole: bool,
+    /// hyper is not.
+    pub(crate) whole_to_hyper: bool,
     /// The client ends its side behind everything.
     pub(crate) half_closes: bool,
     /// What ours gives.
@@ -35,6 +37,7 @@ pub(crate) const fn same(name: &'static str, request: &'static [u8], both: &'sta
         repeated: ("", 0),
         cut: false,
         whole: false,
+        whole_to_hyper: false,
         half_closes: false,
         ours: both,
         hyper: None,
@@ -73,6 +76,11 @@ impl Case {
         Self { whole: true, ..self }
     }
 
+    /// The request is not sent to hyper in pieces too, since what it gives depends on how it is.
+    pub(crate) const fn whole_to_hyper(self) -> Self {
+        Self { whole_to_hyper: true, ..self }
+    }
+
     /// Each `~` of the request stands for so many repetitions of a text.
     pub(crate) const fn repeat(self, text: &'static str, times: usize) -> Self {
         Self { repeated: (text, times), ..self }
@@ -95,6 +103,11 @@ impl Case {
             last.extend_from_slice(NEXT);
         }
         segments
+    }
+
+    /// Ours refuses a request of it.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.ours.split("; ").any(|response| response.starts_with(['4', '5']))
     }
 
     /// The same bytes, each segment cut at a few places that `seed` chooses.

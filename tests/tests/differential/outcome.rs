@@ -31,9 +31,9 @@ impl Outcome {
     ///
     /// - its status;
     /// - `close` or `keep-alive` where its field Connection says so, or (`close`) its version;
-    /// - `chunked` or `to the end` where the body is not framed by Content-Length, `no body` where there is none,
-    ///   with the Content-Length if it is told all the same;
-    /// - the body, which the handler has written. The page of an error that the server itself answers is left out.
+    /// - `chunked` or `to the end` where the body is not framed by Content-Length, `no body` where there is
+    ///   none, with the Content-Length if the handler's response tells it all the same;
+    /// - the body, which the handler has written. The page of an error that the server answers is left out.
     ///
     /// `next` is the good answer to [`NEXT`]. What comes after a switch of protocols is quoted.
     pub(crate) fn tell(&self) -> String {
@@ -41,8 +41,7 @@ impl Outcome {
         let mut rest = &self.bytes[..];
         while !rest.is_empty() {
             let one = response(&mut rest);
-            let one =
-                one.unwrap_or_else(|| format!("garbage {:?}", std::mem::take(&mut rest).escape_ascii()));
+            let one = one.unwrap_or_else(|| format!("garbage {}", std::mem::take(&mut rest).escape_ascii()));
             told.push(if one == NEXT_ANSWER { "next".to_owned() } else { one });
         }
         told.push(format!("{:?}", self.end).to_lowercase());
@@ -87,18 +86,24 @@ struct Head<'a> {
 }
 
 impl Head<'_> {
+    fn lines(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+    }
+
     fn field(&self, name: &str) -> Option<&[u8]> {
-        self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+        self.lines(name).next()
     }
 
     fn lists(&self, name: &str, option: &str) -> bool {
-        let lines = self.fields.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
-        let mut options = lines.flat_map(|field| field.value.split(|byte| *byte == b','));
+        let mut options = self.lines(name).flat_map(|value| value.split(|byte| *byte == b','));
         options.any(|listed| listed.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
     }
 
-    /// Takes the body off `rest`; how it is framed, and what it is.
+    /// Takes the body off `rest`; how it is framed, and what it is. None if that cannot be known.
     fn body(&self, rest: &mut &[u8]) -> Option<(String, Vec<u8>)> {
+        if self.lines("content-length").count() + self.lines("transfer-encoding").count() > 1 {
+            return None;
+        }
         let length = self.field("content-length").map(|value| String::from_utf8_lossy(value).into_owned());
         let chunked = self.lists("transfer-encoding", "chunked");
         if matches!(self.status, 204 | 304) || self.field(HANDLED) == Some(b"HEAD") {
@@ -106,8 +111,10 @@ impl Head<'_> {
             return Some((format!("no body {framing}").trim_end().into(), Vec::new()));
         }
         match (length, chunked) {
-            (Some(_), true) => None,
-            (Some(length), false) => {
+            (Some(length), _) if rest.is_empty() && self.field(HANDLED).is_none() && length != "0" => {
+                Some(("no body".to_owned(), Vec::new()))
+            }
+            (Some(length), _) => {
                 let (body, after) = rest.split_at_checked(length.parse().ok()?)?;
                 *rest = after;
                 Some((String::new(), body.to_vec()))

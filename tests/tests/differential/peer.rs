@@ -1,11 +1,11 @@
-//! The other side: hyper on a stream in memory. No runtime, no clock: its tasks are polled until they all wait.
+//! The other side: hyper on a stream in memory, without a runtime and without a clock.
 
 use crate::{
     handler::{self, Content, Upload},
     outcome::{End, Outcome},
 };
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::CONNECTION};
 use hyper::{
     body::{Body, Frame, Incoming, SizeHint},
     rt::{Read, ReadBuf, ReadBufCursor, Write},
@@ -71,6 +71,7 @@ async fn serve(request: Request<Incoming>, tasks: Tasks) -> Result<Response<Outg
             } else {
                 // As ours does with an upgrade that nobody asked for.
                 parts.status = StatusCode::INTERNAL_SERVER_ERROR;
+                parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Outgoing { data: None, counted: true }
         }
@@ -133,7 +134,9 @@ impl Body for Outgoing {
 
 /// The executor. Polls its tasks until none of them was woken.
 #[derive(Clone, Default)]
-struct Tasks(Rc<RefCell<Vec<Pin<Box<dyn Future<Output = ()>>>>>>);
+struct Tasks(Rc<RefCell<Vec<Task>>>);
+
+type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 impl Tasks {
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {
@@ -172,8 +175,7 @@ struct Flow {
     closed: bool,
 }
 
-/// The client's end of a connection. The server's tasks are polled whenever something was changed here, so that
-/// nobody need be woken.
+/// The client's end of a connection. All tasks are polled after each change here, so nobody need be woken.
 #[derive(Clone, Default)]
 struct Wire(Arc<Mutex<Flow>>);
 

@@ -95,14 +95,14 @@ impl Decoder {
         }
     }
 
-    /// What follows a chunk's size line: `1*HEXDIG [ ";" extension ]`. Signs, prefixes and spaces are refused.
+    /// A chunk's size line: `1*HEXDIG [ BWS ";" extension ]`. Signs, prefixes and other spaces are refused.
     fn size(&mut self, line: &[u8], limits: &Limits) -> Result<State, Error> {
         let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
         let (number, extension) = line.split_at_checked(digits).unwrap_or_default();
         let Ok(Ok(size)) = std::str::from_utf8(number).map(|hex| u64::from_str_radix(hex, 16)) else {
             return Err(bad("malformed chunk size"));
         };
-        if !matches!(extension, [] | [b';', ..]) {
+        if !extension.is_empty() && !extension.trim_ascii_start().starts_with(b";") {
             return Err(bad("malformed chunk size"));
         }
         if extension.iter().any(|b| b.is_ascii_control() && *b != b'\t') {

@@ -76,7 +76,7 @@ fn parse(mut head: Bytes, fields: usize, limits: &Limits) -> Result<Request<()>,
 }
 
 /// The version after the last space of a request line. A minor version above 1 counts as 1.1
-/// (RFC 9110, section 2.5).
+/// (RFC 9110, section 6.2).
 fn version(text: &[u8]) -> Result<Version, Error> {
     match text {
         b" HTTP/1.1" => Ok(Version::HTTP_11),

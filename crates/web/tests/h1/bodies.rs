@@ -34,6 +34,7 @@ fn good_chunks() {
         [data("01234567890123456789"), Seen::End]
     );
     assert_eq!(chunks("2\r\n\r\n\r\n0\r\n\r\n"), [data("\r\n"), Seen::End]);
+    assert_eq!(chunks("1 \t;a\r\nx\r\n0 ; b\r\n\r\n"), [data("x"), Seen::End]);
     assert_eq!(chunks("1;a=b;c=\"d e\"\r\nx\r\n0;last\r\n\r\n"), [data("x"), Seen::End]);
     assert_eq!(
         chunks("1\r\nx\r\n0\r\nx-sum: 1\r\n\r\n"),
@@ -62,7 +63,7 @@ fn bad_chunks() {
         " 1\r\nx\r\n0\r\n\r\n",
         "1 \r\nx\r\n0\r\n\r\n",
         "1\t\r\nx\r\n0\r\n\r\n",
-        "1 ;a\r\nx\r\n0\r\n\r\n",
+        "1 a\r\nx\r\n0\r\n\r\n",
         "1,1\r\nx\r\n0\r\n\r\n",
         "1_0\r\nx\r\n0\r\n\r\n",
         ";a\r\n",

@@ -1,5 +1,6 @@
 //! Bodies, and limits.
 
+use super::why;
 use crate::case::{Case, REFUSED, differ, same};
 
 pub(crate) const CASES: &[Case] = &[
@@ -21,6 +22,13 @@ pub(crate) const CASES: &[Case] = &[
         "200 POST / @h \"\\x00\\r\\n\\x7f\\x80\\xff\"; next; open",
     ),
     same("HEAD", b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n", "200 no body 9; next; open"),
+    differ(
+        "HEAD that is refused",
+        b"HEAD / HTTP/1.1\r\nHost : h\r\n\r\n",
+        "400 close no body; closed",
+        "400 close; closed",
+        "RFC 9110, 9.3.2: HEAD is told the length of what GET would get; hyper has no page for errors",
+    ),
     same("HEAD of an unknown length", b"HEAD /stream HTTP/1.1\r\nHost: h\r\n\r\n", "200 no body; next; open"),
     same(
         "HEAD with a body",
@@ -44,65 +52,103 @@ pub(crate) const CASES: &[Case] = &[
         .repeat("a", 32 * 1024),
     same("a target of 8 KiB", b"HEAD /~ HTTP/1.1\r\nHost: h\r\n\r\n", "200 no body 8200; next; open")
         .repeat("a", 8191),
-    same("a target of 8 KiB and a byte", b"HEAD /~ HTTP/1.1\r\nHost: h\r\n\r\n", "414 close; closed")
-        .repeat("a", 8192),
-    same("a target without an end", b"GET /~", "414 close; closed").repeat("a", 32 * 1024),
-    same(
+    differ(
+        "a target of 8 KiB and a byte",
+        b"HEAD /~ HTTP/1.1\r\nHost: h\r\n\r\n",
+        "414 close no body; closed",
+        "200 no body 8201; next; open",
+        "our limit; the one of hyper is 64 KiB",
+    )
+    .repeat("a", 8192),
+    differ(
+        "a target without an end",
+        b"GET /~",
+        "414 close; closed",
+        "431 close; closed",
+        "RFC 9110, 15.5.15: 414 says what is too long; hyper only knows that the head is",
+    )
+    .repeat("a", 32 * 1024)
+    .whole_to_hyper(),
+    differ(
         "a length over the limit",
         b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 262145\r\n\r\n~",
         "413 close; closed",
+        "200 POST / @h 262145 bytes; next; open",
+        why::LIMIT,
     )
     .repeat("a", 262_145),
-    same(
+    differ(
         "a length of 64 bits",
         b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 18446744073709551615\r\n\r\n",
         "413 close; closed",
+        "431 close; closed",
+        "RFC 9110, 15.5.14: 413 is the status for it",
     )
     .cut(),
-    same(
+    differ(
         "a chunk over the limit",
         b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n40001\r\n~\r\n0\r\n\r\n",
         "413 close; closed",
+        "200 POST / @h 262145 bytes; next; open",
+        why::LIMIT,
     )
     .repeat("a", 262_145),
-    same(
+    differ(
         "chunks over the limit",
         b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n~0\r\n\r\n",
         "413 close; closed",
+        "200 POST / @h 262160 bytes; next; open",
+        why::LIMIT,
     )
     .repeat("10\r\n0123456789abcdef\r\n", 16_385),
-    same(
+    differ(
         "a chunk of 64 bits",
         b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\na",
         "413 close; closed",
+        "400 close; closed",
+        "RFC 9110, 15.5.14: 413 is the status for it; hyper waits, and then misses the rest",
     )
     .cut(),
-    same(
+    differ(
         "a chunk's line over the limit",
         b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3;~\r\nabc\r\n0\r\n\r\n",
         REFUSED,
+        "200 POST / @h \"abc\"; next; open",
+        "our limit is 256 bytes, the one of hyper 16 KiB for all extensions together",
     )
     .repeat("a", 300),
-    same(
+    differ(
         "extensions over the limit",
         b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n~0\r\n\r\n",
         REFUSED,
+        "200 POST / @h 257 bytes; next; open",
+        "our limit is 4 KiB, the one of hyper 16 KiB",
     )
     .repeat("1;0123456789abcde\r\na\r\n", 257),
-    same(
+    differ(
         "trailers over the limit",
         b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n~\r\n",
         "431 close; closed",
+        "400 close; closed",
+        why::TRAILERS,
     )
     .repeat("y: 0123456789\r\n", 600),
-    same(
+    differ(
         "a hundred and one trailers",
         b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n~\r\n",
         "431 close; closed",
+        "400 close; closed",
+        why::TRAILERS,
     )
     .repeat("y: 1\r\n", 101),
     same("the end within a body", b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nab", REFUSED)
         .cut(),
+    same(
+        "the end within a body that nobody reads",
+        b"POST /ignore HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nab",
+        "200 POST /ignore @h; closed",
+    )
+    .cut(),
     same("the end within a head", b"GET / HTTP/1.1\r\nHost: h\r\n", "closed").cut(),
     same("the end after an empty line", b"\r\n", "closed").cut(),
     same("the end at once", b"", "closed").cut(),

@@ -1,6 +1,6 @@
 //! Connection options.
 
-use crate::case::{Case, REFUSED, differ, same};
+use crate::case::{Case, REFUSED, same};
 
 /// A GET with these fields.
 macro_rules! get {

@@ -1,5 +1,6 @@
 //! Header syntax.
 
+use super::why;
 use crate::case::{Case, REFUSED, differ, same};
 
 /// A GET with these bytes between the line of Host and the empty line.
@@ -36,9 +37,21 @@ pub(crate) const CASES: &[Case] = &[
     same("a value folded with a tab", fields!("x: 1\r\n\t2\r\n"), REFUSED),
     same("a value folded with nothing", fields!("x: 1\r\n \r\n"), REFUSED),
     same("space before the first field", b"GET / HTTP/1.1\r\n x: 1\r\nHost: h\r\n\r\n", REFUSED),
-    same("LF at the end of a field", fields!("x: 1\n"), REFUSED),
-    same("LF at the end of the head", b"GET / HTTP/1.1\r\nHost: h\r\nx: 1\r\n\n", REFUSED),
-    same("LF everywhere", b"GET / HTTP/1.1\nHost: h\nx: 1\n\n", REFUSED),
+    differ("LF at the end of a field", fields!("x: 1\n"), REFUSED, "200 GET / @h x=1; next; open", why::LF),
+    differ(
+        "LF at the end of the head",
+        b"GET / HTTP/1.1\r\nHost: h\r\nx: 1\r\n\n",
+        REFUSED,
+        "200 GET / @h x=1; next; open",
+        why::LF,
+    ),
+    differ(
+        "LF everywhere",
+        b"GET / HTTP/1.1\nHost: h\nx: 1\n\n",
+        REFUSED,
+        "200 GET / @h x=1; next; open",
+        why::LF,
+    ),
     same("CR within the value", fields!("x: 1\ry: 2\r\n"), REFUSED),
     same("CR before the line end", fields!("x: 1\r\r\n"), REFUSED),
     same("NUL in the value", fields!("x: 1\0\r\n"), REFUSED),

@@ -1,5 +1,6 @@
 //! Framing conflict: messages whose length can be understood in two ways.
 
+use super::why;
 use crate::case::{Case, REFUSED, differ, same};
 
 /// A POST with these fields and what is behind its head.
@@ -28,25 +29,37 @@ pub(crate) const CASES: &[Case] = &[
         post!("Content-Length: 3\r\nTransfer_Encoding: chunked\r\n", "abc"),
         ABC,
     ),
-    same(
+    differ(
         "length before chunked",
         post!("Content-Length: 13\r\nTransfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n"),
         REFUSED,
+        "200 close POST / @h \"abc\"; closed",
+        why::BOTH_FRAMINGS,
     ),
-    same(
+    differ(
         "length after chunked",
         post!("Transfer-Encoding: chunked\r\nContent-Length: 13\r\n", "3\r\nabc\r\n0\r\n\r\n"),
         REFUSED,
+        "200 close POST / @h \"abc\"; closed",
+        why::BOTH_FRAMINGS,
     ),
-    same(
+    differ(
         "a request hidden behind the last chunk",
         post!(
-            "Content-Length: 41\r\nTransfer-Encoding: chunked\r\n",
+            "Content-Length: 36\r\nTransfer-Encoding: chunked\r\n",
             "0\r\n\r\nGET /evil HTTP/1.1\r\nHost: h\r\n\r\n"
         ),
         REFUSED,
+        "200 close POST / @h; closed",
+        why::BOTH_FRAMINGS,
     ),
-    same("length twice, equal", post!("Content-Length: 3\r\nContent-Length: 3\r\n", "abc"), REFUSED),
+    differ(
+        "length twice, equal",
+        post!("Content-Length: 3\r\nContent-Length: 3\r\n", "abc"),
+        REFUSED,
+        "200 POST / @h \"abc\"; next; open",
+        why::LENGTH_TWICE,
+    ),
     same("length twice, different", post!("Content-Length: 3\r\nCONTENT-LENGTH: 0\r\n", "abc"), REFUSED),
     same("a list of equal lengths", post!("Content-Length: 3, 3\r\n", "abc"), REFUSED),
     same("a length with plus", post!("Content-Length: +3\r\n", "abc"), REFUSED),
@@ -55,11 +68,19 @@ pub(crate) const CASES: &[Case] = &[
     same("a length with a space within", post!("Content-Length: 3 0\r\n", "abc"), REFUSED),
     same("an empty length", post!("Content-Length: \r\n", "abc"), REFUSED),
     same("a length of 65 bits", post!("Content-Length: 18446744073709551616\r\n", "abc"), REFUSED),
-    same("chunked twice", post!("Transfer-Encoding: chunked, chunked\r\n", "3\r\nabc\r\n0\r\n\r\n"), REFUSED),
-    same(
+    differ(
+        "chunked twice",
+        post!("Transfer-Encoding: chunked, chunked\r\n", "3\r\nabc\r\n0\r\n\r\n"),
+        REFUSED,
+        "200 POST / @h \"abc\"; next; open",
+        why::CHUNKED_TWICE,
+    ),
+    differ(
         "chunked on two lines",
         post!("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n"),
         REFUSED,
+        "200 POST / @h \"abc\"; next; open",
+        why::CHUNKED_TWICE,
     ),
     same("chunked not last", post!("Transfer-Encoding: chunked, gzip\r\n", "3\r\nabc\r\n0\r\n\r\n"), REFUSED),
     same(
@@ -73,10 +94,12 @@ pub(crate) const CASES: &[Case] = &[
         post!("Transfer-Encoding: identity\r\nContent-Length: 3\r\n", "abc"),
         REFUSED,
     ),
-    same(
+    differ(
         "another coding below the chunks",
         post!("Transfer-Encoding: gzip, chunked\r\n", "3\r\nabc\r\n0\r\n\r\n"),
         "501 close; closed",
+        "200 POST / @h \"abc\"; next; open",
+        "RFC 9112, 6.1: 501 to a coding that is not understood; hyper leaves it to the handler",
     ),
     same(
         "a word that ends in chunked",

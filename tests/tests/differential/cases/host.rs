@@ -1,5 +1,6 @@
 //! Host, and whose word counts.
 
+use super::why;
 use crate::case::{Case, REFUSED, differ, same};
 
 /// A GET whose fields are these.
@@ -21,24 +22,44 @@ pub(crate) const CASES: &[Case] = &[
         b"GET http://h/ HTTP/1.1\r\nHost: h\r\n\r\n",
         "200 GET http://h/ @h; next; open",
     ),
-    same(
+    differ(
         "another one in the target",
         b"GET http://a/ HTTP/1.1\r\nHost: h\r\n\r\n",
         "200 GET http://a/ @a; next; open",
+        "200 GET http://a/ @h; next; open",
+        why::HOST_OF_THE_TARGET,
     ),
-    same("only in the target", b"GET http://h/ HTTP/1.1\r\n\r\n", REFUSED),
-    same("missing", get!(""), REFUSED),
-    same("twice, equal", get!("Host: h\r\nHost: h\r\n"), REFUSED),
-    same("twice, different", get!("Host: h\r\nHost: evil\r\n"), REFUSED),
-    same("space within", get!("Host: h evil\r\n"), REFUSED),
-    same("a list", get!("Host: h, evil\r\n"), REFUSED),
-    same("a user", get!("Host: u@h\r\n"), REFUSED),
-    same("a path", get!("Host: h/evil\r\n"), REFUSED),
-    same("a query", get!("Host: h?evil\r\n"), REFUSED),
-    same("a URI", get!("Host: http://h\r\n"), REFUSED),
-    same("a port that is none", get!("Host: h:x\r\n"), REFUSED),
-    same("two ports", get!("Host: h:80:80\r\n"), REFUSED),
-    same("half a literal", get!("Host: [::1\r\n"), REFUSED),
-    same("bytes above ASCII", b"GET / HTTP/1.1\r\nHost: h\xe9\r\n\r\n", REFUSED),
+    differ(
+        "only in the target",
+        b"GET http://h/ HTTP/1.1\r\n\r\n",
+        REFUSED,
+        "200 GET http://h/; next; open",
+        why::HOST,
+    ),
+    differ("missing", get!(""), REFUSED, "200 GET /; next; open", why::HOST),
+    differ("twice, equal", get!("Host: h\r\nHost: h\r\n"), REFUSED, "200 GET / @h @h; next; open", why::HOST),
+    differ(
+        "twice, different",
+        get!("Host: h\r\nHost: evil\r\n"),
+        REFUSED,
+        "200 GET / @h @evil; next; open",
+        why::HOST,
+    ),
+    differ("space within", get!("Host: h evil\r\n"), REFUSED, "200 GET / @h evil; next; open", why::HOST),
+    differ("a list", get!("Host: h, evil\r\n"), REFUSED, "200 GET / @h, evil; next; open", why::HOST),
+    differ("a user", get!("Host: u@h\r\n"), REFUSED, "200 GET / @u@h; next; open", why::HOST),
+    differ("a path", get!("Host: h/evil\r\n"), REFUSED, "200 GET / @h/evil; next; open", why::HOST),
+    differ("a query", get!("Host: h?evil\r\n"), REFUSED, "200 GET / @h?evil; next; open", why::HOST),
+    differ("a URI", get!("Host: http://h\r\n"), REFUSED, "200 GET / @http://h; next; open", why::HOST),
+    differ("a port that is none", get!("Host: h:x\r\n"), REFUSED, "200 GET / @h:x; next; open", why::HOST),
+    differ("two ports", get!("Host: h:80:80\r\n"), REFUSED, "200 GET / @h:80:80; next; open", why::HOST),
+    differ("half a literal", get!("Host: [::1\r\n"), REFUSED, "200 GET / @[::1; next; open", why::HOST),
+    differ(
+        "bytes above ASCII",
+        b"GET / HTTP/1.1\r\nHost: h\xe9\r\n\r\n",
+        REFUSED,
+        "200 GET / @h\\xe9; next; open",
+        why::HOST,
+    ),
     same("space before the colon", get!("Host : h\r\n"), REFUSED),
 ];

@@ -13,6 +13,7 @@ mod line;
 mod old;
 mod pipelining;
 mod upgrade;
+mod why;
 
 /// The groups: what they are about, and their cases.
 pub(crate) const ALL: &[(&str, &[Case])] = &[
