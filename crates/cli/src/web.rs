@@ -3,14 +3,14 @@
 use crate::{
     complaint::Complaint,
     lines::Lines,
-    terminal::{Style, paint},
+    terminal::{Style, paint, say},
 };
 use clap::ValueEnum;
 use http::Request;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use trenza::{
-    Addr, Reactor, Result,
+    Addr, Factory, Protocol, Reactor, Result, Transport,
     web::{Body, FileOptions, Files, Server, ServerLimits, log},
 };
 
@@ -61,18 +61,18 @@ pub(crate) struct Args {
     #[arg(short, long, conflicts_with = "log_format", help_heading = "Log")]
     quiet: bool,
 
-    /// Connections at once; more of them wait
+    /// Connections at once; more of them wait [default: 10000]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     max_connections: Option<usize>,
 
-    /// Connections at once from one address; more of them are refused
+    /// Connections at once from one address to one port; more of them are refused [default: 10000]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     max_connections_per_address: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LogFormat {
-    /// The common log format, which most tools read
+    /// The common log format with referrer and user agent behind it, which most tools read
     Common,
     /// A JSON object a line
     Json,
@@ -96,15 +96,15 @@ impl Args {
         let mut addresses = Vec::new();
         for endpoint in &self.listen {
             let server = self.server(reactor, files.clone(), lines.clone());
-            let port = reactor.listen_with(endpoint, server);
+            let port = reactor.listen_with(endpoint, Told { server, first: addresses.is_empty() });
             addresses.push(port.map_err(|error| Complaint::listen(endpoint, &*error))?.addr());
         }
         let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
-        eprintln!("Serving {}", folder.display());
+        say(&format!("Serving {}", folder.display()));
         for address in &addresses {
-            eprintln!("  {}", link(address));
+            say(&format!("  {}", link(address)));
         }
-        eprintln!("Ctrl-C stops.");
+        say("Ctrl-C stops.");
         Ok(())
     }
 
@@ -138,6 +138,25 @@ impl Args {
             outside_symlinks: self.follow_symlinks,
             ..FileOptions::default()
         }
+    }
+}
+
+/// A server that says when it is stopping, so that nobody wonders why it is still there.
+struct Told {
+    server: Server,
+    first: bool,
+}
+
+impl Factory for Told {
+    fn build(&mut self, transport: &Transport) -> Option<Box<dyn Protocol>> {
+        self.server.build(transport)
+    }
+
+    fn stopped(&mut self) {
+        if self.first {
+            say("Stopping: responses that have begun are finished first. Ctrl-C again stops at once.");
+        }
+        self.server.stopped();
     }
 }
 

@@ -266,6 +266,10 @@ fn framings() {
             _ => panic!("{text:?}: expected {expected:?}, saw {seen:?}"),
         }
     }
+}
+
+#[test]
+fn bodies_that_the_request_cannot_have() {
     assert_eq!(status(b"POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"), 400);
     assert_eq!(status(b"CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\ncontent-length: 1\r\n\r\na"), 400);
 }
