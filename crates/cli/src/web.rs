@@ -6,12 +6,11 @@ use crate::{
     terminal::{Style, paint, say},
 };
 use clap::ValueEnum;
-use http::Request;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use trenza::{
     Addr, Factory, Protocol, Reactor, Result, Transport,
-    web::{Body, FileOptions, Files, Server, ServerLimits, log},
+    web::{FileOptions, Files, Server, ServerLimits, log::Format},
 };
 
 const EXAMPLES: &str = "\
@@ -72,8 +71,10 @@ pub(crate) struct Args {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LogFormat {
-    /// The common log format with referrer and user agent behind it, which most tools read
+    /// The common log format, which every tool reads
     Common,
+    /// The common log format with referer and user agent behind it
+    Combined,
     /// A JSON object a line
     Json,
 }
@@ -94,9 +95,10 @@ impl Args {
             reactor.set_connections_max(max);
         }
         let mut addresses = Vec::new();
+        let server = self.server(reactor, files.clone(), lines.clone());
         for endpoint in &self.listen {
-            let server = self.server(reactor, files.clone(), lines.clone());
-            let port = reactor.listen_with(endpoint, Told { server, first: addresses.is_empty() });
+            let told = Told { server: server.clone(), first: addresses.is_empty() };
+            let port = reactor.listen_with(endpoint, told);
             addresses.push(port.map_err(|error| Complaint::listen(endpoint, &*error))?.addr());
         }
         let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
@@ -108,19 +110,18 @@ impl Args {
         Ok(())
     }
 
-    /// One for each port.
     fn server(&self, reactor: &Reactor, files: Files, lines: Lines) -> Server {
-        let server = Server::new(move |request: Request<Body>| files.answer(&request.into_parts().0));
-        let server = server.limits(self.limits());
-        let reactor = reactor.clone();
-        match self.log_format {
-            _ if self.quiet => server,
-            LogFormat::Common => {
-                let zone = TimeZone::system();
-                server.on_response(move |record| lines.push(&reactor, &log::common(record, &zone)))
-            }
-            LogFormat::Json => server.on_response(move |record| lines.push(&reactor, &log::json(record))),
+        let server = Server::with(files).limits(self.limits());
+        if self.quiet {
+            return server;
         }
+        let format = match self.log_format {
+            LogFormat::Common => Format::common(TimeZone::system()),
+            LogFormat::Combined => Format::combined(TimeZone::system()),
+            LogFormat::Json => Format::json(),
+        };
+        let reactor = reactor.clone();
+        server.on_response(move |record| lines.push(&reactor, &format.line(record)))
     }
 
     fn limits(&self) -> ServerLimits {
