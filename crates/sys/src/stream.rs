@@ -175,7 +175,9 @@ fn send_file(fd: BorrowedFd<'_>, file: &File, range: Range<u64>, scratch: &mut [
     let mut at = range.start;
     match rustix::fs::sendfile(fd, file.as_fd(), Some(&mut at), given) {
         Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-        Ok(taken) => Ok(Attempt { given, taken }),
+        // Fewer than asked for does not mean that the socket is full: the system may stop at any time, and the
+        // peer has read meanwhile. Trying again until it says so saves most of the waits of a long download.
+        Ok(taken) => Ok(Attempt { given: taken, taken }),
         Err(Errno::INVAL | Errno::NOSYS) => copy_file(fd, file, range, scratch),
         Err(errno) => Err(errno.into()),
     }
