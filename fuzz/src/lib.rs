@@ -1,5 +1,8 @@
 //! What the fuzz targets check, as plain functions: a test of `trenza-web` replays the corpus with them.
 //! Each takes any bytes, and panics when a promise of the codec is broken.
+//!
+//! `cargo +nightly fuzz run h1_request` (or another of the targets) runs one until it finds something. What it
+//! finds goes into `corpus/`, under a name that says what it is.
 
 use http::{HeaderMap, StatusCode, Version};
 use std::cell::Cell;

@@ -1,6 +1,6 @@
 //! [`Complaint`]: an error as the user reads it.
 
-use crate::terminal::{Style, paint};
+use crate::terminal::{Style, paint, say};
 use std::{
     error::Error,
     fmt,
@@ -86,10 +86,10 @@ pub(crate) fn tell(error: &(dyn Error + 'static)) -> ExitCode {
         // As shells have it; nobody needs to be told what was just typed.
         return ExitCode::from(128u8.saturating_add(u8::try_from(*signal).unwrap_or(0)));
     }
-    eprintln!("{} {error}", paint(Style::Error, "error:"));
+    say(&format!("{} {error}", paint(Style::Error, "error:")));
     let Some(complaint) = error.downcast_ref::<Complaint>() else { return ExitCode::FAILURE };
     if let Some(remedy) = &complaint.remedy {
-        eprintln!("  {} {remedy}", paint(Style::Hint, "hint:"));
+        say(&format!("  {} {remedy}", paint(Style::Hint, "hint:")));
     }
     complaint.code.into()
 }

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
     let program = Program::parse();
     tracing_subscriber::fmt()
         .with_writer(stderr)
+        .log_internal_errors(false)
         .with_ansi(terminal::colours())
         .with_env_filter(EnvFilter::try_from_env("TRENZA_LOG").unwrap_or_else(|_| EnvFilter::new("warn")))
         .init();

@@ -1,8 +1,8 @@
-//! Colours, only where somebody sees them.
+//! What the program says on standard error, with colours only where somebody sees them.
 
 use std::{
     env,
-    io::{IsTerminal, stderr},
+    io::{IsTerminal, Write, stderr},
 };
 
 /// What a text is, which decides its colour.
@@ -30,4 +30,9 @@ pub(crate) fn paint(style: Style, text: &str) -> String {
         Style::Link => "4;34",
     };
     if colours() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// Prints a line on standard error. Where that is gone there is nobody to tell, which is no reason to end.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
 }

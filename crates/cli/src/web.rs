@@ -3,15 +3,14 @@
 use crate::{
     complaint::Complaint,
     lines::Lines,
-    terminal::{Style, paint},
+    terminal::{Style, paint, say},
 };
 use clap::ValueEnum;
-use http::Request;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use trenza::{
-    Addr, Reactor, Result,
-    web::{Body, FileOptions, Files, Server, ServerLimits, log},
+    Addr, Factory, Protocol, Reactor, Result, Transport,
+    web::{FileOptions, Files, Server, ServerLimits, log::Format},
 };
 
 const EXAMPLES: &str = "\
@@ -61,19 +60,21 @@ pub(crate) struct Args {
     #[arg(short, long, conflicts_with = "log_format", help_heading = "Log")]
     quiet: bool,
 
-    /// Connections at once; more of them wait
+    /// Connections at once; more of them wait [default: 10000]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     max_connections: Option<usize>,
 
-    /// Connections at once from one address; more of them are refused
+    /// Connections at once from one address to one port; more of them are refused [default: 10000]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     max_connections_per_address: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LogFormat {
-    /// The common log format, which most tools read
+    /// The common log format, which every tool reads
     Common,
+    /// The common log format with referer and user agent behind it
+    Combined,
     /// A JSON object a line
     Json,
 }
@@ -94,33 +95,33 @@ impl Args {
             reactor.set_connections_max(max);
         }
         let mut addresses = Vec::new();
+        let server = self.server(reactor, files.clone(), lines.clone());
         for endpoint in &self.listen {
-            let server = self.server(reactor, files.clone(), lines.clone());
-            let port = reactor.listen_with(endpoint, server);
+            let told = Told { server: server.clone(), first: addresses.is_empty() };
+            let port = reactor.listen_with(endpoint, told);
             addresses.push(port.map_err(|error| Complaint::listen(endpoint, &*error))?.addr());
         }
         let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
-        eprintln!("Serving {}", folder.display());
+        say(&format!("Serving {}", folder.display()));
         for address in &addresses {
-            eprintln!("  {}", link(address));
+            say(&format!("  {}", link(address)));
         }
-        eprintln!("Ctrl-C stops.");
+        say("Ctrl-C stops.");
         Ok(())
     }
 
-    /// One for each port.
     fn server(&self, reactor: &Reactor, files: Files, lines: Lines) -> Server {
-        let server = Server::new(move |request: Request<Body>| files.answer(&request.into_parts().0));
-        let server = server.limits(self.limits());
-        let reactor = reactor.clone();
-        match self.log_format {
-            _ if self.quiet => server,
-            LogFormat::Common => {
-                let zone = TimeZone::system();
-                server.on_response(move |record| lines.push(&reactor, &log::common(record, &zone)))
-            }
-            LogFormat::Json => server.on_response(move |record| lines.push(&reactor, &log::json(record))),
+        let server = Server::with(files).limits(self.limits());
+        if self.quiet {
+            return server;
         }
+        let format = match self.log_format {
+            LogFormat::Common => Format::common(TimeZone::system()),
+            LogFormat::Combined => Format::combined(TimeZone::system()),
+            LogFormat::Json => Format::json(),
+        };
+        let reactor = reactor.clone();
+        server.on_response(move |record| lines.push(&reactor, &format.line(record)))
     }
 
     fn limits(&self) -> ServerLimits {
@@ -138,6 +139,25 @@ impl Args {
             outside_symlinks: self.follow_symlinks,
             ..FileOptions::default()
         }
+    }
+}
+
+/// A server that says when it is stopping, so that nobody wonders why it is still there.
+struct Told {
+    server: Server,
+    first: bool,
+}
+
+impl Factory for Told {
+    fn build(&mut self, transport: &Transport) -> Option<Box<dyn Protocol>> {
+        self.server.build(transport)
+    }
+
+    fn stopped(&mut self) {
+        if self.first {
+            say("Stopping: responses that have begun are finished first. Ctrl-C again stops at once.");
+        }
+        self.server.stopped();
     }
 }
 

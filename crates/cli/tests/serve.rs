@@ -34,6 +34,7 @@ fn a_line_for_each_request() {
     assert_eq!(client.get("/hello.txt").body, b"Hello, braid!\n");
     assert_eq!(client.get("/none \"quoted\\").status(), 400, "a space in a path is no HTTP");
     assert_eq!(Client::connect(&url).get("/none%20\"quoted").status(), 404);
+    drop(client);
     let said = stop(program);
     let line = said.lines().find(|line| line.contains("/hello.txt")).unwrap_or_else(|| panic!("{said}"));
     // 127.0.0.1 - - [22/Nov/2026:10:00:00 +0100] "GET /hello.txt HTTP/1.1" 200 14
@@ -116,4 +117,28 @@ fn a_file_truncated_while_it_is_sent_ends_early_and_never_in_zeros() {
         got += piece.len();
     }
     assert!(got < LENGTH, "{got} bytes of a file that has {} now", LENGTH / 2);
+}
+
+#[test]
+fn nobody_has_to_listen_to_it() {
+    let site = site();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_trenza"));
+    let listen = "--listen=tcp:0:interface=127.0.0.1";
+    let mut child = command.arg("web").arg(site.path()).arg(listen).stderr(writer).spawn().unwrap();
+    drop(command);
+    let mut said = String::new();
+    while !said.contains("/\n") {
+        let mut piece = [0; 1];
+        std::io::Read::read_exact(&mut reader, &mut piece).unwrap();
+        said.push(char::from(piece[0]));
+    }
+    let url = said.lines().last().unwrap().trim().to_owned();
+    // Whatever it says from now on fails.
+    drop(reader);
+    for _ in 0..3 {
+        assert_eq!(Client::connect(&url).get("/hello.txt").status(), 200);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

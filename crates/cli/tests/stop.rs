@@ -64,7 +64,7 @@ fn a_response_that_has_begun_is_finished() {
 fn a_second_signal_ends_it_at_once() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let site = site();
-        let (program, url) = web(site.path());
+        let (mut program, url) = web(site.path());
         // Never read to its end: a graceful stop would wait for it.
         let mut client = Client::connect(&url);
         client.ask("/long.bin");
@@ -72,6 +72,7 @@ fn a_second_signal_ends_it_at_once() {
         program.signal(signal);
         // Two signals at once may arrive as one.
         Client::until_refused(&url);
+        program.hear("again stops at once");
         program.signal(signal);
         let (status, said) = program.end();
         assert_eq!(status.code(), Some(code), "{said}");

@@ -27,6 +27,10 @@ const SEND_MAX: usize = 2 * 1024 * 1024;
 const PIECES_MAX: usize = 64;
 /// A file up to this size is read and leaves with the bytes before it, in one segment if it fits.
 const SMALL_FILE: usize = 16 * 1024;
+/// The bytes before a file up to this size are held back, so that they share its first segment. Before a longer
+/// one they leave at once: a peer whose first segment is a full one grows its window less, and with it the segments
+/// of the whole download (on loopback 47 KiB against 64, and 1.4 times the CPU for 10 MiB).
+const HELD_FILE: usize = 64 * 1024;
 
 /// Starts a connection.
 pub(crate) fn connect(to: SocketAddr, from: Option<SocketAddr>) -> io::Result<OwnedFd> {
@@ -125,7 +129,8 @@ fn attempt(fd: BorrowedFd<'_>, out: &OutBuf, scratch: &mut [u8]) -> io::Result<A
                     (filled, given) = (filled + 1, given + len);
                 }
             }
-            _ => more = MORE,
+            _ if len <= HELD_FILE => more = MORE,
+            _ => {}
         }
     }
     send_bytes(fd, pieces.get(..filled).unwrap_or_default(), given, more)
@@ -175,7 +180,9 @@ fn send_file(fd: BorrowedFd<'_>, file: &File, range: Range<u64>, scratch: &mut [
     let mut at = range.start;
     match rustix::fs::sendfile(fd, file.as_fd(), Some(&mut at), given) {
         Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-        Ok(taken) => Ok(Attempt { given, taken }),
+        // Fewer than asked for does not mean that the socket is full: the system may stop at any time, and the
+        // peer has read meanwhile. Trying again until it says so saves most of the waits of a long download.
+        Ok(taken) => Ok(Attempt { given: taken, taken }),
         Err(Errno::INVAL | Errno::NOSYS) => copy_file(fd, file, range, scratch),
         Err(errno) => Err(errno.into()),
     }

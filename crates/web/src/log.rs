@@ -1,8 +1,9 @@
-//! [`Record`]: what the access log says of a request, and two ways to write it down.
+//! [`Record`]: what the access log says of a request, and [`Format`]: how.
 
 use http::{HeaderValue, Method, StatusCode, Uri, Version};
 use jiff::{Timestamp, tz::TimeZone};
 use std::{
+    cell::RefCell,
     fmt::Write,
     time::{Duration, SystemTime},
 };
@@ -36,31 +37,90 @@ pub struct Record {
     pub user_agent: Option<HeaderValue>,
 }
 
-/// A line in the combined log format, without a line end. `zone` is the time zone to write times in.
+/// How an access log writes a [`Record`] down: one line, without a line end.
 ///
 /// Whatever the client chose is escaped, so that it cannot forge lines or reach a terminal.
-pub fn common(record: &Record, zone: &TimeZone) -> String {
+#[derive(Debug)]
+pub struct Format {
+    kind: Kind,
+    zone: TimeZone,
+    /// The second that was formatted last, and its text: requests of the same second share it.
+    second: RefCell<(i64, String)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Common,
+    Combined,
+    Json,
+}
+
+impl Format {
+    /// The common log format: `host - - [time] "request" status bytes`, times in `zone`.
+    pub fn common(zone: TimeZone) -> Self {
+        Self::new(Kind::Common, zone)
+    }
+
+    /// The combined log format: the common one, and behind it `"referer" "user agent"`.
+    pub fn combined(zone: TimeZone) -> Self {
+        Self::new(Kind::Combined, zone)
+    }
+
+    /// A JSON object. Times are in UTC, `duration_us` in microseconds.
+    pub fn json() -> Self {
+        Self::new(Kind::Json, TimeZone::UTC)
+    }
+
+    fn new(kind: Kind, zone: TimeZone) -> Self {
+        Self { kind, zone, second: RefCell::new((i64::MIN, String::new())) }
+    }
+
+    /// The line for a request.
+    pub fn line(&self, record: &Record) -> String {
+        let time = Timestamp::try_from(record.time).unwrap_or(Timestamp::UNIX_EPOCH);
+        let mut cached = self.second.borrow_mut();
+        if cached.0 != time.as_second() {
+            let format = if self.kind == Kind::Json { "%Y-%m-%dT%H:%M:%S" } else { "%d/%b/%Y:%H:%M:%S %z" };
+            *cached = (time.as_second(), time.to_zoned(self.zone.clone()).strftime(format).to_string());
+        }
+        match self.kind {
+            Kind::Json => json(record, &format!("{}.{:03}Z", cached.1, time.subsec_millisecond())),
+            kind => text(record, &cached.1, kind == Kind::Combined),
+        }
+    }
+}
+
+fn text(record: &Record, time: &str, combined: bool) -> String {
     let mut line = String::with_capacity(200);
-    let ip = record.remote.ip().map_or_else(|| record.remote.to_string(), |ip| ip.to_string());
-    let status = record.status.map_or(0, |status| status.as_u16());
     // Writing to a string cannot fail.
-    let _ = write!(line, "{ip} - - [{}] \"", local_time(record.time, zone, "%d/%b/%Y:%H:%M:%S %z"));
-    escape(request_line(record).as_bytes(), &mut line);
-    let _ = write!(line, "\" {status} {} \"", record.bytes);
-    escape(record.referer.as_ref().map_or(b"-", HeaderValue::as_bytes), &mut line);
-    line.push_str("\" \"");
-    escape(record.user_agent.as_ref().map_or(b"-", HeaderValue::as_bytes), &mut line);
-    line.push('"');
+    let _ = match record.remote.ip() {
+        Some(ip) => write!(line, "{ip} - - [{time}] \""),
+        None => write!(line, "{} - - [{time}] \"", record.remote),
+    };
+    match &record.method {
+        Some(method) => {
+            escape(format!("{method} {} {:?}", record.target, record.version).as_bytes(), &mut line)
+        }
+        None => line.push('-'),
+    }
+    let status = record.status.map_or(0, |status| status.as_u16());
+    let _ = write!(line, "\" {status} {}", record.bytes);
+    if combined {
+        for value in [&record.referer, &record.user_agent] {
+            line.push_str(" \"");
+            escape(value.as_ref().map_or(b"-", HeaderValue::as_bytes), &mut line);
+            line.push('"');
+        }
+    }
     line
 }
 
-/// A JSON object on one line, without a line end. Times are in UTC, `duration_us` in microseconds.
-pub fn json(record: &Record) -> String {
+fn json(record: &Record, time: &str) -> String {
     let text = |value: &Option<HeaderValue>| {
         value.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
     serde_json::json!({
-        "time": local_time(record.time, &TimeZone::UTC, "%Y-%m-%dT%H:%M:%S%.3fZ"),
+        "time": time,
         "remote": record.remote.to_string(),
         "method": record.method.as_ref().map(Method::as_str),
         "target": record.method.as_ref().map(|_| record.target.to_string()),
@@ -73,18 +133,6 @@ pub fn json(record: &Record) -> String {
         "user_agent": text(&record.user_agent),
     })
     .to_string()
-}
-
-fn request_line(record: &Record) -> String {
-    match &record.method {
-        Some(method) => format!("{method} {} {:?}", record.target, record.version),
-        None => "-".to_owned(),
-    }
-}
-
-fn local_time(time: SystemTime, zone: &TimeZone, format: &str) -> String {
-    let time = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
-    time.to_zoned(zone.clone()).strftime(format).to_string()
 }
 
 /// Appends printable ASCII as it is, everything else as `\xHH`; quotes and backslashes too.
@@ -125,30 +173,40 @@ mod tests {
     }
 
     #[test]
-    fn common_line() {
-        assert_eq!(
-            common(&record(), &TimeZone::UTC),
-            "192.0.2.7 - - [14/Nov/2023:22:13:20 +0000] \"GET /a?b=c HTTP/1.1\" 200 1234 \"-\" \"curl/8\""
-        );
+    fn common_and_combined_lines() {
+        let common = "192.0.2.7 - - [14/Nov/2023:22:13:20 +0000] \"GET /a?b=c HTTP/1.1\" 200 1234";
+        assert_eq!(Format::common(TimeZone::UTC).line(&record()), common);
+        let combined = format!("{common} \"-\" \"curl/8\"");
+        assert_eq!(Format::combined(TimeZone::UTC).line(&record()), combined);
+    }
+
+    #[test]
+    fn each_second_has_its_own_time() {
+        let format = Format::common(TimeZone::UTC);
+        for second in [20, 20, 21, 20, 59] {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 - 20 + second);
+            let line = format.line(&Record { time, ..record() });
+            assert!(line.contains(&format!("22:13:{second:02} +0000")), "{line}");
+        }
     }
 
     #[test]
     fn a_client_cannot_forge_a_line_or_reach_a_terminal() {
         let user_agent = HeaderValue::from_bytes(b"a\" 200 \\ \t\xff").ok();
-        let line = common(&Record { user_agent, ..record() }, &TimeZone::UTC);
+        let line = Format::combined(TimeZone::UTC).line(&Record { user_agent, ..record() });
         assert!(line.ends_with("\"a\\\" 200 \\\\ \\x09\\xff\""), "{line}");
     }
 
     #[test]
     fn a_request_that_was_not_understood() {
         let record = Record { method: None, status: Some(StatusCode::BAD_REQUEST), ..record() };
-        assert!(common(&record, &TimeZone::UTC).contains("] \"-\" 400 "));
-        assert!(json(&record).contains("\"method\":null"));
+        assert!(Format::common(TimeZone::UTC).line(&record).contains("] \"-\" 400 "));
+        assert!(Format::json().line(&record).contains("\"method\":null"));
     }
 
     #[test]
     fn json_line() {
-        let line = json(&record());
+        let line = Format::json().line(&record());
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["time"], "2023-11-14T22:13:20.250Z");
         assert_eq!(value["target"], "/a?b=c");

@@ -24,6 +24,9 @@ use trenza_core::{Factory, Map, Protocol, Reactor, Transport};
 /// });
 /// # drop((at_once, later));
 /// ```
+///
+/// Clones are one server on several ports: they share limits and counts.
+#[derive(Clone)]
 pub struct Server(Rc<Shared>);
 
 type OnResponse = Box<dyn Fn(&Record)>;

@@ -1,6 +1,7 @@
 //! A folder as an HTML page.
 
-use super::{pages, path, storage::Entry, storage::List};
+use super::{path, storage::Entry, storage::List};
+use crate::page::{document, escape};
 use jiff::{Timestamp, tz::TimeZone};
 use std::{fmt::Write, os::unix::ffi::OsStrExt, time::SystemTime};
 
@@ -18,7 +19,7 @@ pub(super) fn page(folder: &[u8], list: List, hidden: bool) -> String {
     entries.sort_by_cached_key(|entry| {
         (!entry.folder, entry.name.to_string_lossy().to_lowercase(), entry.name.clone())
     });
-    let name = pages::escape(&String::from_utf8_lossy(folder));
+    let name = escape(&String::from_utf8_lossy(folder));
     let mut body = format!(
         "<h1><bdi>{name}</bdi></h1>\n<table>\n<thead><tr><th>Name</th><th>Size</th><th>Modified (UTC)</th></tr></thead>\n\
          <tbody>\n"
@@ -36,13 +37,13 @@ pub(super) fn page(folder: &[u8], list: List, hidden: bool) -> String {
     if entries.is_empty() && !cut {
         body.push_str("<p>This folder is empty.</p>\n");
     }
-    pages::document(&format!("Folder {name}"), &body)
+    document(&format!("Folder {name}"), &body)
 }
 
 fn row(entry: &Entry) -> String {
     let slash = if entry.folder { "/" } else { "" };
     let link = path::encode(entry.name.as_bytes());
-    let name = pages::escape(&entry.name.to_string_lossy());
+    let name = escape(&entry.name.to_string_lossy());
     let size = if entry.folder { String::new() } else { human(entry.size) };
     let time = entry.modified.and_then(minute).unwrap_or_default();
     format!(

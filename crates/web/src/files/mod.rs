@@ -19,7 +19,6 @@ mod conditional;
 mod encoding;
 mod listing;
 mod load;
-mod pages;
 mod path;
 mod ranges;
 mod resource;
@@ -27,7 +26,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
-use crate::{Answer, Body, Handler};
+use crate::{Answer, Body, Handler, page};
 use cache::{Cache, KEPT_FOR};
 use foldhash::fast::FixedState;
 use http::{
@@ -129,12 +128,12 @@ impl Files {
     pub fn answer(&self, request: &Parts) -> Answer {
         match request.method {
             Method::GET | Method::HEAD => {}
-            Method::OPTIONS => return Answer::Now(pages::options()),
-            _ => return Answer::Now(pages::method_not_allowed()),
+            Method::OPTIONS => return Answer::Now(options()),
+            _ => return Answer::Now(method_not_allowed()),
         }
         let path = match path::clean(request.uri.path()) {
             Ok(path) => path,
-            Err(bad) => return Answer::Now(pages::page(status(bad), None)),
+            Err(bad) => return Answer::Now(page::page(status(bad), None)),
         };
         let reactor = Reactor::current();
         let cached = self.0.cache.borrow_mut().get(&path, reactor.now());
@@ -142,7 +141,7 @@ impl Files {
             return Answer::Now(resource.answer(&request.method, &request.headers, || boundary(&reactor)));
         }
         if !self.0.options.hidden && path::is_hidden(&path) {
-            return Answer::Now(pages::page(StatusCode::NOT_FOUND, None));
+            return Answer::Now(page::page(StatusCode::NOT_FOUND, None));
         }
         let question = Question {
             method: request.method.clone(),
@@ -225,9 +224,9 @@ impl Question {
             Found::File(resource) => {
                 resource.answer(&self.method, &self.headers, || boundary(&Reactor::current()))
             }
-            Found::Folder => pages::page(StatusCode::MOVED_PERMANENTLY, self.location()),
-            Found::Listing(page) => pages::html(StatusCode::OK, page),
-            Found::Nothing(status) => pages::page(status, None),
+            Found::Folder => page::page(StatusCode::MOVED_PERMANENTLY, self.location()),
+            Found::Listing(page) => page::html(StatusCode::OK, page),
+            Found::Nothing(status) => page::page(status, None),
         }
     }
 
@@ -253,4 +252,19 @@ fn boundary(reactor: &Reactor) -> String {
     let mut random = [0; 16];
     reactor.random(&mut random);
     format!("{:032x}", u128::from_be_bytes(random))
+}
+
+/// What is allowed of files.
+const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+
+/// The answer to `OPTIONS`.
+fn options() -> Response<Body> {
+    let mut headers = HeaderMap::with_capacity(1);
+    headers.insert(header::ALLOW, ALLOWED);
+    page::respond(StatusCode::NO_CONTENT, headers, Body::empty())
+}
+
+/// The answer to a method that files do not have.
+fn method_not_allowed() -> Response<Body> {
+    page::page(StatusCode::METHOD_NOT_ALLOWED, Some((header::ALLOW, ALLOWED)))
 }

@@ -3,11 +3,10 @@
 use super::{
     conditional::{self, Modified, Validators, Verdict},
     encoding::{self, Coding},
-    pages,
     ranges::{self, Asked},
     storage::{Opened, Stamp},
 };
-use crate::Body;
+use crate::{Body, page};
 use foldhash::quality::FixedState;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use std::{fs::File, hash::BuildHasher, ops::Range, path::Path, sync::Arc, time::SystemTime};
@@ -65,7 +64,7 @@ impl Resource {
         match conditional::evaluate(headers, &form.validators) {
             Verdict::Proceed => {}
             Verdict::NotModified => return form.not_modified(),
-            Verdict::Failed => return pages::page(StatusCode::PRECONDITION_FAILED, None),
+            Verdict::Failed => return page::page(StatusCode::PRECONDITION_FAILED, None),
         }
         // Only GET has ranges (RFC 9110 section 14.2).
         if method != Method::GET
@@ -118,7 +117,7 @@ impl Form {
     }
 
     fn whole(&self) -> Response<Body> {
-        pages::respond(StatusCode::OK, self.headers.clone(), self.body(0..self.size))
+        page::respond(StatusCode::OK, self.headers.clone(), self.body(0..self.size))
     }
 
     /// 304 with the fields that a cache may have to bring up to date (RFC 9110 section 15.4.5).
@@ -129,18 +128,18 @@ impl Form {
                 headers.insert(name, value.clone());
             }
         }
-        pages::respond(StatusCode::NOT_MODIFIED, headers, Body::empty())
+        page::respond(StatusCode::NOT_MODIFIED, headers, Body::empty())
     }
 
     fn unsatisfiable(&self) -> Response<Body> {
-        pages::page(StatusCode::RANGE_NOT_SATISFIABLE, Some(ranges::unsatisfied_range(self.size)))
+        page::page(StatusCode::RANGE_NOT_SATISFIABLE, Some(ranges::unsatisfied_range(self.size)))
     }
 
     fn parts(&self, parts: &[Range<u64>], boundary: impl FnOnce() -> String) -> Response<Body> {
         let mut headers = self.headers.clone();
         if let [part] = parts {
             headers.extend([ranges::content_range(part, self.size)]);
-            return pages::respond(StatusCode::PARTIAL_CONTENT, headers, self.body(part.clone()));
+            return page::respond(StatusCode::PARTIAL_CONTENT, headers, self.body(part.clone()));
         }
         let boundary = boundary();
         let content_type = headers.remove(header::CONTENT_TYPE).unwrap_or(OCTETS);
@@ -151,7 +150,7 @@ impl Form {
             pieces.push(Chunk::File(self.file.clone(), part.clone()));
         }
         pieces.push(Chunk::Own(ranges::multipart_end(&boundary)));
-        pages::respond(StatusCode::PARTIAL_CONTENT, headers, Body::pieces(pieces))
+        page::respond(StatusCode::PARTIAL_CONTENT, headers, Body::pieces(pieces))
     }
 
     fn body(&self, range: Range<u64>) -> Body {
