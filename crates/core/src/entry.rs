@@ -44,7 +44,7 @@ impl Entry {
     }
 
     /// Runs user code on behalf of this connection: a panic in it is charged to the connection.
-    fn charge<T>(&self, f: impl FnOnce() -> T) -> T {
+    pub(crate) fn charge<T>(&self, f: impl FnOnce() -> T) -> T {
         let shared = self.shared();
         shared.running.set(Some(self.transport.0.token));
         let result = f();
@@ -129,7 +129,7 @@ impl Entry {
     }
 
     /// Has the layers do something; None without layers.
-    fn with_stack<T>(&mut self, f: impl FnOnce(&mut Stack) -> T) -> Option<T> {
+    pub(crate) fn with_stack<T>(&mut self, f: impl FnOnce(&mut Stack) -> T) -> Option<T> {
         let mut stack = self.stack.take()?;
         let before = stack.unsent();
         let result = self.charge(|| f(&mut stack));

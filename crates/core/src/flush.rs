@@ -74,7 +74,12 @@ impl Entry {
     fn send(&mut self, driver: &mut dyn Driver) {
         let connection = self.transport.0.clone();
         let before = connection.unsent();
-        if let Some(stack) = self.stack.as_deref_mut() {
+        if connection.flags.any(Flags::FIN_SENT) {
+            // Layers may still answer what they hear, but nothing follows our end.
+            let late = self.with_stack(|stack| stack.wire.take_queued());
+            let rest = connection.out.borrow_mut().take_queued();
+            self.charge(|| drop((late, rest)));
+        } else if let Some(stack) = self.stack.as_deref_mut() {
             if stack.wire.queued() > 0 {
                 let held = stack.unsent();
                 driver.send(connection.token, &mut stack.wire);
@@ -128,19 +133,21 @@ impl Entry {
                 return;
             }
         }
-        let eof = flags.any(Flags::EOF_SEEN);
-        if flags.any(Flags::CLOSING) && (eof || connection.limits.borrow().linger.is_zero()) {
+        if flags.any(Flags::EOF_TOLD) && !flags.any(Flags::CLOSING) && !self.will_read_more() {
+            // Both directions have ended. The wire's may not have, where a layer told the end.
+            flags.set(Flags::CLOSING);
+            self.transport.blame(Reason::Closed);
+        }
+        let closing = flags.any(Flags::CLOSING);
+        if closing && (flags.any(Flags::EOF_SEEN) || connection.limits.borrow().linger.is_zero()) {
             return self.transport.end_gracefully();
         }
         if !flags.any(Flags::FIN_SENT) {
             flags.set(Flags::FIN_SENT);
             driver.close(connection.token, Close::Write);
         }
-        if flags.any(Flags::CLOSING) {
+        if closing {
             self.linger();
-        } else if eof && flags.any(Flags::EOF_TOLD) && !self.will_read_more() {
-            drop(connection.with_extra(|extra| extra.reason.replace(Reason::Closed)));
-            self.transport.end_gracefully();
         }
     }
 

@@ -230,7 +230,8 @@ impl Transport {
     }
 
     /// Gives the connection to another protocol: the old one is lost with [`Reason::Switched`]; the new one is
-    /// made, then gets the unread bytes.
+    /// made, then gets the unread bytes, and hears of the end of the stream. It begins unpaused and without
+    /// timeouts.
     pub fn switch_to(&self, next: impl Protocol) {
         if self.0.is_over() {
             return;

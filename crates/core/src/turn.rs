@@ -22,6 +22,9 @@ use std::{collections::VecDeque, io, net::SocketAddr, rc::Rc, time::Duration};
 /// How long a port rests after it could not accept (out of descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How many commands may come before a call of another thread that waits.
+const COMMANDS_MAX: usize = 64;
+
 /// A listener in the loop's table.
 pub(crate) struct Listener {
     pub(crate) state: Rc<PortState>,
@@ -330,8 +333,12 @@ impl Turn {
         }
         self.work_left -= 1;
         let shared = self.reactor.0.clone();
+        // Now and then other threads come first, so that commands that make commands do not keep them out.
+        let others_first = self.work_left.is_multiple_of(COMMANDS_MAX);
         if let Some(transport) = shared.next_doomed() {
             self.finish(driver, &transport);
+        } else if let Some(call) = others_first.then(|| shared.outside.next_call()).flatten() {
+            call(&self.reactor);
         } else if let Some(command) = shared.next_command() {
             self.command(driver, command);
         } else if let Some(call) = shared.outside.next_call() {
