@@ -27,9 +27,14 @@ mod ground;
 mod log;
 
 mod build;
+mod close;
 mod drops;
+mod handle;
 mod listen;
 mod port;
 mod receive;
 mod send;
+mod stream;
+mod switch;
 mod throttle;
+mod time;
