@@ -395,8 +395,9 @@ impl Turn {
         state: Rc<PortState>,
         factory: Box<dyn Factory>,
     ) {
-        if state.stopped.get() {
-            return;
+        if self.reactor.0.stop.get() == Stop::Begun {
+            state.stopped.set(true);
+            return end_factory(factory);
         }
         match driver.open(Open::Listen(bound)) {
             Ok(token) => {
@@ -467,7 +468,7 @@ impl Turn {
         if matches!(slot, Slot::Connecting(generation, _) if *generation == token.generation) {
             let slot = std::mem::replace(slot, Slot::Free);
             driver.close(token, Close::Abort);
-            drop(slot);
+            contained("a drop", || drop(slot));
         }
     }
 
@@ -505,11 +506,8 @@ impl Turn {
         {
             self.ports.retain(|port| *port != token);
             driver.close(token, Close::Abort);
-            if let Slot::Listener(mut listener) = self.place(token, Slot::Free) {
-                contained("factory", || {
-                    listener.factory.stopped();
-                    drop(listener);
-                });
+            if let Slot::Listener(listener) = self.place(token, Slot::Free) {
+                end_factory(listener.factory);
             }
             for slot in &mut self.slots {
                 if let Slot::Connection(entry) = slot
@@ -540,6 +538,13 @@ impl Turn {
         self.flush(driver, &transport);
         true
     }
+}
+
+fn end_factory(mut factory: Box<dyn Factory>) {
+    contained("factory", || {
+        factory.stopped();
+        drop(factory);
+    });
 }
 
 fn tell_stopping(entry: &mut Entry) {
