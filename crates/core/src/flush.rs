@@ -71,13 +71,20 @@ impl Turn {
 
 impl Entry {
     /// Hands bytes to the driver. What is dropped on the way may be the user's, so no cell is borrowed meanwhile.
+    /// A panic of its drop has torn the stream, so it costs the connection.
     fn send(&mut self, driver: &mut dyn Driver) {
         let connection = self.transport.0.clone();
         let before = connection.unsent();
+        connection.reactor.0.running.set(Some(connection.token));
         if let Some(stack) = self.stack.as_deref_mut() {
             if stack.wire.queued() > 0 {
                 let held = stack.unsent();
-                driver.send(connection.token, &mut stack.wire);
+                if connection.flags.any(Flags::FIN_SENT) {
+                    // A layer had something to say behind the end.
+                    drop(stack.wire.take_queued());
+                } else {
+                    driver.send(connection.token, &mut stack.wire);
+                }
                 let below = connection.below.get() + stack.unsent();
                 connection.below.set(below.saturating_sub(held));
             }
@@ -87,6 +94,7 @@ impl Entry {
             let mut meanwhile = connection.out.replace(out);
             connection.out.borrow_mut().append(&mut meanwhile);
         }
+        connection.reactor.0.running.set(None);
         if connection.unsent() < before {
             connection.touch();
         }
@@ -138,9 +146,14 @@ impl Entry {
         }
         if flags.any(Flags::CLOSING) {
             self.linger();
-        } else if eof && flags.any(Flags::EOF_TOLD) && !self.will_read_more() {
-            drop(connection.with_extra(|extra| extra.reason.replace(Reason::Closed)));
-            self.transport.end_gracefully();
+        } else if flags.any(Flags::EOF_TOLD) && !self.will_read_more() {
+            self.transport.blame(Reason::Closed);
+            if eof {
+                self.transport.end_gracefully();
+            } else {
+                // A layer has told of the end: the wire's own is waited for no longer than after any close.
+                self.transport.close();
+            }
         }
     }
 
