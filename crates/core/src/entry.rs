@@ -103,7 +103,8 @@ impl Entry {
     fn decode(&mut self, f: impl FnOnce(&mut Stack, &mut Vec<u8>) -> Result<Decoded, Reason>) {
         let mut up = Vec::new();
         let Some(result) = self.with_stack(|stack| f(stack, &mut up)) else { return };
-        self.transport.mark_dirty();
+        // What layers answered counts like what the protocol writes: a peer that does not read it is not read.
+        self.transport.look_whether_full();
         self.learn();
         if !up.is_empty() {
             self.deliver(&up);

@@ -341,6 +341,11 @@ impl Transport {
 
     fn wrote(&self, len: usize) {
         self.0.written.set(self.0.written.get().saturating_add(len as u64));
+        self.look_whether_full();
+    }
+
+    /// Something was put into the buffers: looks at the high mark, and has it sent.
+    pub(crate) fn look_whether_full(&self) {
         if !self.is_full() && self.0.unsent() > self.0.limits.borrow().high {
             self.0.flags.set(Flags::FULL);
             self.hold_back_sources(true);
