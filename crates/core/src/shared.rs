@@ -207,9 +207,9 @@ thread_local! {
     static CURRENT: RefCell<Vec<Reactor>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The reactor whose callback runs on this thread.
+/// The reactor whose callback runs on this thread; none while the thread's locals are being dropped.
 pub(crate) fn current() -> Option<Reactor> {
-    CURRENT.with_borrow(|stack| stack.last().cloned())
+    CURRENT.try_with(|stack| stack.borrow().last().cloned()).ok().flatten()
 }
 
 /// True when code of this loop runs on this thread.
@@ -226,14 +226,15 @@ pub(crate) struct Entered;
 
 impl Entered {
     pub(crate) fn new(reactor: &Reactor) -> Self {
-        CURRENT.with_borrow_mut(|stack| stack.push(reactor.clone()));
+        // An engine that is a local of its thread may be dropped after this one.
+        let _ = CURRENT.try_with(|stack| stack.borrow_mut().push(reactor.clone()));
         Self
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let former = CURRENT.with_borrow_mut(Vec::pop);
+        let former = CURRENT.try_with(|stack| stack.borrow_mut().pop());
         drop(former);
     }
 }
