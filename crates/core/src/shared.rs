@@ -115,6 +115,10 @@ impl Shared {
         self.commands.borrow_mut().push_back(command);
     }
 
+    pub(crate) fn commands_waiting(&self) -> usize {
+        self.commands.borrow().len()
+    }
+
     pub(crate) fn next_command(&self) -> Option<Command> {
         self.commands.borrow_mut().pop_front()
     }
