@@ -76,6 +76,15 @@ pub(crate) struct Extra {
     pub(crate) cancels: Vec<Weak<dyn Cancel>>,
 }
 
+/// Puts `new` into a list that few look after: before it grows, what is of no use any more leaves it. Its memory is
+/// bounded by what is alive, at no cost that counts.
+pub(crate) fn push_pruning<T>(list: &mut Vec<T>, new: T, is_alive: impl FnMut(&T) -> bool) {
+    if list.len() == list.capacity() {
+        list.retain(is_alive);
+    }
+    list.push(new);
+}
+
 /// The state of a connection that its handles share with the loop: buffers and flags, never the protocol.
 pub(crate) struct Connection {
     pub(crate) reactor: Reactor,
@@ -211,6 +220,16 @@ impl Transport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_grow_with_what_is_alive_only() {
+        let mut list = Vec::new();
+        (0..10_000).for_each(|n| push_pruning(&mut list, n, |old| n - old < 5));
+        assert!(list.capacity() <= 16 && list.ends_with(&[9998, 9999]));
+        let mut list = Vec::new();
+        (0..100).for_each(|n| push_pruning(&mut list, n, |_| true));
+        assert_eq!(list.len(), 100);
+    }
 
     #[test]
     fn a_connection_is_small() {

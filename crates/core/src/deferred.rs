@@ -1,6 +1,6 @@
 //! [`Deferred`]: the result of something that has already started.
 
-use crate::{Error, Handle, Protocol, Result, command::Command, shared::Shared};
+use crate::{Error, Handle, Protocol, Result, command::Command, connection::push_pruning, shared::Shared};
 use std::{
     cell::Cell,
     fmt,
@@ -130,8 +130,7 @@ impl<T: 'static> Deferred<T> {
         if let Some(state) = &self.0 {
             let cancel: Weak<State<T>> = Rc::downgrade(state);
             transport.0.with_extra(|extra| {
-                extra.cancels.retain(|cancel| cancel.strong_count() > 0);
-                extra.cancels.push(cancel);
+                push_pruning(&mut extra.cancels, cancel, |cancel| cancel.strong_count() > 0);
             });
         }
         self.then(move |result| handle.call(move |protocol, transport| f(protocol, transport, result)));

@@ -105,6 +105,9 @@ impl Entry {
         let Some(result) = self.with_stack(|stack| f(stack, &mut up)) else { return };
         // What layers answered counts like what the protocol writes: a peer that does not read it is not read.
         self.transport.look_whether_full();
+        if self.holds_too_much() {
+            self.transport.condemn(Reason::Overflow(Limit::Unsent));
+        }
         self.learn();
         if !up.is_empty() {
             self.deliver(&up);
@@ -118,6 +121,13 @@ impl Entry {
             Ok(Decoded::End) => self.stream_ended(),
             Err(reason) => self.fail_after_flush(reason),
         }
+    }
+
+    fn holds_too_much(&self) -> bool {
+        let connection = &self.transport.0;
+        let limit = connection.limits.borrow().unsent;
+        let below = || self.stack.as_ref().map_or(0, |stack| stack.in_memory());
+        connection.unsent() > limit && connection.out.borrow().in_memory().saturating_add(below()) > limit
     }
 
     /// Has the layers do something; None without layers.

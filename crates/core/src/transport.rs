@@ -2,7 +2,12 @@
 
 use crate::{
     ConnectionId, Counts, Deferred, Handle, Layer, Limit, Limits, Peer, Protocol, Reactor, Reason, Result,
-    Stream, command::Command, connection::Connection, flags::Flags, stream::StreamEnd, task::Task,
+    Stream,
+    command::Command,
+    connection::{Connection, push_pruning},
+    flags::Flags,
+    stream::StreamEnd,
+    task::Task,
 };
 use bytes::Bytes;
 use std::{
@@ -151,7 +156,11 @@ impl Transport {
         } else if self.0.unsent() == 0 {
             resolver.fire(Ok(()));
         } else {
-            self.0.with_extra(|extra| extra.flushed.push((self.0.written.get(), resolver)));
+            let waiter = (self.0.written.get(), resolver);
+            // One that was cancelled holds nothing of anybody's, so it may be dropped here.
+            self.0.with_extra(|extra| {
+                push_pruning(&mut extra.flushed, waiter, |(_, resolver)| !resolver.is_cancelled());
+            });
         }
         deferred
     }
@@ -170,7 +179,10 @@ impl Transport {
 
     /// While this connection is full, `source` does not read. Ends with either connection.
     pub fn throttle(&self, source: &Self) {
-        self.0.with_extra(|extra| extra.sources.push(source.id()));
+        let reactor = &self.0.reactor;
+        self.0.with_extra(|extra| {
+            push_pruning(&mut extra.sources, source.id(), |id| reactor.connection(*id).is_some());
+        });
         if self.is_full() {
             source.hold_back(true);
         }

@@ -120,3 +120,21 @@ fn what_layers_say_to_a_peer_that_does_not_read_is_bounded() {
         assert_eq!(srv.reactor().connections().iter().map(|t| t.counts().received).sum::<u64>(), 1200);
     });
 }
+
+#[test]
+fn what_layers_say_is_limited_also_where_reading_goes_on() {
+    static ANSWER: [u8; 10_000] = [b'x'; 10_000];
+    for_seeds(0..20, |seed| {
+        let net = Net::new(seed);
+        let (srv, log, cli) = serve(&net, &ANSWER, |transport| {
+            transport.set_limits(Limits { read_while_full: true, unsent: 500_000, ..Limits::default() });
+        });
+        cli.read(false);
+        for _ in 0..300 {
+            cli.send("ping");
+            net.run();
+        }
+        assert!(log.borrow().concat().ends_with("lost: too many unsent bytes"));
+        assert_eq!(srv.left().connections, 0);
+    });
+}
