@@ -21,6 +21,10 @@ use std::{collections::VecDeque, io, net::SocketAddr, rc::Rc, time::Duration};
 /// How long a port rests after it could not accept (out of descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// So many pieces at the end of a turn's work are taken from all queues in turn: one that never gets empty must not
+/// keep the others waiting for ever, above all not the call that stops the loop.
+const SHARED_WORK: usize = 1024;
+
 /// A listener in the loop's table.
 pub(crate) struct Listener {
     pub(crate) state: Rc<PortState>,
@@ -319,20 +323,27 @@ impl Turn {
             return false;
         }
         self.work_left -= 1;
-        let shared = self.reactor.0.clone();
-        if let Some(transport) = shared.next_doomed() {
+        if let Some(transport) = self.reactor.0.next_doomed() {
             self.finish(driver, &transport);
-        } else if let Some(command) = shared.next_command() {
-            self.command(driver, command);
-        } else if let Some(call) = shared.outside.next_call() {
-            call(&self.reactor);
-        } else if let Some(number) = shared.outside.next_woken() {
-            self.poll(number);
-        } else {
-            self.settle(driver);
-            return false;
+            return true;
         }
-        true
+        let first = if self.work_left < SHARED_WORK { self.work_left } else { 0 };
+        let done = (first..first + 3).any(|queue| self.work_of(driver, queue % 3));
+        if !done {
+            self.settle(driver);
+        }
+        done
+    }
+
+    /// Does one piece of work of a queue; false when it is empty.
+    fn work_of(&mut self, driver: &mut dyn Driver, queue: usize) -> bool {
+        let shared = &self.reactor.0;
+        match queue {
+            0 => shared.next_command().map(|command| self.command(driver, command)),
+            1 => shared.outside.next_call().map(|call| call(&self.reactor)),
+            _ => shared.outside.next_woken().map(|number| self.poll(number)),
+        }
+        .is_some()
     }
 
     fn poll(&mut self, number: u64) {

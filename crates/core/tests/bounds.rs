@@ -1,8 +1,17 @@
 //! Queues that the network or other threads fill.
 #![allow(clippy::unwrap_used)]
 
-use std::{cell::Cell, rc::Rc};
-use trenza_core::{Input, Protocol, Result, Transport};
+use std::{
+    cell::Cell,
+    future::poll_fn,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
+};
+use trenza_core::{Engine, Input, Protocol, Reactor, Result, Transport};
 use trenza_sim::{Net, PIECE_MAX};
 
 /// Queues a call for each byte.
@@ -60,4 +69,45 @@ fn calls_of_other_threads_are_limited_but_answers_are_not() {
     net.run();
     assert_eq!(told.get(), 7);
     assert!(srv.run(|reactor| reactor.remote().call(|_| ())));
+}
+
+/// Queues itself again and again.
+fn tick(reactor: Reactor, count: Rc<Cell<usize>>) {
+    count.set(count.get() + 1);
+    let (next, resolver) = reactor.deferred();
+    next.then(move |_| tick(reactor, count));
+    resolver.fire(Ok(()));
+}
+
+/// Calls itself from outside again and again.
+fn call_again(reactor: &Reactor, count: Arc<AtomicUsize>) {
+    count.fetch_add(1, Ordering::Relaxed);
+    reactor.remote().call(|reactor| call_again(reactor, count));
+}
+
+#[test]
+fn no_queue_that_never_empties_starves_the_others() {
+    let net = Net::gentle(1);
+    let mut engine = Engine::new(Box::new(net.host("srv").driver()));
+    let (ticks, calls, polls) = (Rc::new(Cell::new(0)), Arc::new(AtomicUsize::new(0)), Rc::new(Cell::new(0)));
+    let polled = polls.clone();
+    engine.enter(|reactor| {
+        tick(reactor.clone(), ticks.clone());
+        call_again(reactor, calls.clone());
+        let spins = poll_fn(move |cx| {
+            polled.set(polled.get() + 1);
+            cx.waker().wake_by_ref();
+            Poll::<Result>::Pending
+        });
+        reactor.spawn(spins).detach();
+    });
+    for turn in 1..10 {
+        assert!(engine.dispatch());
+        for count in [ticks.get(), calls.load(Ordering::Relaxed), polls.get()] {
+            assert!(count > 100 * turn, "{ticks:?} {calls:?} {polls:?}");
+        }
+    }
+    engine.reactor().remote().call(Reactor::stop);
+    engine.dispatch();
+    assert!(!engine.dispatch());
 }
