@@ -190,7 +190,9 @@ impl Connection {
         let times = self.times.get();
         if self.flags.any(Flags::CLOSING) {
             let drain = self.limits.borrow().drain;
-            return times.phase.or_else(|| times.active.checked_add(drain));
+            let end = times.phase.or_else(|| times.active.checked_add(drain));
+            let deadline = times.deadline.filter(|_| !self.flags.any(Flags::LINGERING));
+            return [end, deadline].into_iter().flatten().min();
         }
         let idle = times.idle.and_then(|idle| times.active.checked_add(idle));
         [idle, times.deadline, times.phase].into_iter().flatten().min()

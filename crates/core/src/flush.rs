@@ -49,15 +49,14 @@ impl Turn {
         if connection.flags.any(Flags::LINGERING) {
             return transport.end_gracefully();
         }
-        if connection.flags.any(Flags::CLOSING) {
-            return transport.condemn(Reason::TimedOut(Timeout::Drain));
-        }
         if times.phase.is_some_and(|phase| phase <= now) {
             return transport.condemn(Reason::TimedOut(Timeout::Handshake));
         }
         let which = if times.deadline.is_some_and(|deadline| deadline <= now) {
             connection.change_times(|times| times.deadline = None);
             Timeout::Deadline
+        } else if connection.flags.any(Flags::CLOSING) {
+            return transport.condemn(Reason::TimedOut(Timeout::Drain));
         } else {
             connection.touch();
             Timeout::Idle

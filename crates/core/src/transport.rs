@@ -221,7 +221,8 @@ impl Transport {
         self.arm();
     }
 
-    /// Calls [`Protocol::timed_out`] after so long, whatever moves.
+    /// Calls [`Protocol::timed_out`] after so long, whatever moves. It holds also while what was written before
+    /// `close()` leaves, since [`Limits::drain`] is content with any progress.
     pub fn set_deadline(&self, after: Option<Duration>) {
         let deadline = after.and_then(|after| self.0.reactor.0.now().checked_add(after));
         self.0.change_times(|times| times.deadline = deadline);

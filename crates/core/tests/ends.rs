@@ -138,3 +138,54 @@ fn what_layers_say_is_limited_also_where_reading_goes_on() {
         assert_eq!(srv.left().connections, 0);
     });
 }
+
+/// Answers with more than the peer will take in its time, and closes.
+struct Generous(Log);
+
+impl Protocol for Generous {
+    fn connection_made(&mut self, transport: &Transport) -> Result {
+        transport.set_deadline(Some(Duration::from_secs(100)));
+        transport.write(&[b'x'; 300_000]);
+        transport.close();
+        Ok(())
+    }
+    fn data_received(&mut self, _: &Transport, _: &mut Input<'_>) -> Result {
+        Ok(())
+    }
+    fn connection_lost(&mut self, _: &Transport, reason: &Reason) {
+        self.0.borrow_mut().push(reason.to_string());
+    }
+}
+
+#[test]
+fn a_peer_that_takes_the_last_bytes_one_by_one_meets_the_deadline() {
+    for_seeds(0..20, |seed| {
+        let (net, log) = (Net::new(seed), Log::default());
+        let written = log.clone();
+        net.host("srv").listen("tcp:7007", move |_| Generous(written.clone()));
+        let cli = net.host("cli").probe("tcp:srv:7007");
+        cli.window(16);
+        for _ in 0..12 {
+            cli.read(true);
+            net.advance(Duration::from_millis(3));
+            cli.read(false);
+            net.advance(Duration::from_secs(9));
+        }
+        assert_eq!(*log.borrow(), ["the deadline passed"]);
+    });
+}
+
+#[test]
+fn the_deadline_does_not_cut_short_what_waits_for_the_peers_end_only() {
+    for_seeds(0..20, |seed| {
+        let (net, log) = (Net::new(seed), Log::default());
+        let written = log.clone();
+        let srv = net.host("srv");
+        srv.listen("tcp:7007", move |_| Generous(written.clone()));
+        let cli = net.host("cli").probe("tcp:srv:7007");
+        net.advance(Duration::from_secs(1));
+        srv.reactor().connections().iter().for_each(|one| one.set_deadline(Some(Duration::from_secs(1))));
+        net.advance(Duration::from_secs(10));
+        assert_eq!((cli.received().len(), log.borrow().concat()), (300_000, "closed".into()));
+    });
+}
