@@ -448,6 +448,9 @@ impl Protocol for Session {
         }
         match self.pace.judge(transport, &self.shared.limits, self.awaits_body()) {
             Verdict::Fine => {}
+            Verdict::ReadsTooSlowly => transport.abort(),
+            // The last response is on its way; what the client sends does not matter any more.
+            _ if !transport.is_open() => {}
             Verdict::HeadTooSlow if self.codec.is_in_head() => {
                 self.refuse(transport, StatusCode::REQUEST_TIMEOUT, "the head took too long")?;
             }
@@ -455,7 +458,6 @@ impl Protocol for Session {
             Verdict::SendsTooSlowly => {
                 self.refuse(transport, StatusCode::REQUEST_TIMEOUT, "the body came too slowly")?;
             }
-            Verdict::ReadsTooSlowly => transport.abort(),
         }
         Ok(())
     }
