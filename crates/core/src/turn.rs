@@ -1,7 +1,7 @@
 //! [`Turn`]: what the loop does with events, timers and commands.
 
 use crate::{
-    Addr, Connection, Factory, Peer, Protocol, Reactor, Reason, Transport,
+    Addr, Connection, Factory, Peer, Protocol, Reactor, Reason, Result, Transport,
     command::Command,
     connect::Connector,
     connection::Origin,
@@ -13,6 +13,7 @@ use crate::{
     lost::contained,
     port::PortState,
     shared::Stop,
+    stack::Decoded,
     task::{Task, Tasks},
     timer::Due,
 };
@@ -147,20 +148,29 @@ impl Turn {
         match event {
             Event::Received { token, data } => {
                 if let Some(entry) = self.entry(token) {
-                    entry.received(data);
+                    let outcome = entry.received(data);
+                    self.conclude(token, outcome);
                 }
-                self.build_if_ready(token);
             }
             Event::Sent { token, bytes } => self.sent(token, bytes),
             Event::Accepted { on, new, remote, local } => self.accepted(on, new, remote, local),
             Event::Eof { token } => {
                 if let Some(entry) = self.entry(token) {
-                    entry.wire_ended();
+                    let outcome = entry.wire_ended();
+                    self.conclude(token, outcome);
                 }
-                self.build_if_ready(token);
             }
             Event::Failed { token, error } => self.failed(token, error),
             Event::Connected { token, result } => self.connected(token, result),
+        }
+    }
+
+    /// Bytes may have completed a handshake: then the protocol gets what came with it, and hears of the end or of a
+    /// failure behind it, as if all had come in pieces of their own.
+    fn conclude(&mut self, token: Token, outcome: Result<Decoded, Reason>) {
+        self.build_if_ready(token);
+        if let Some(entry) = self.entry(token) {
+            entry.conclude(outcome);
         }
     }
 
@@ -380,7 +390,7 @@ impl Turn {
             Command::Rested(state) => self.rested(&state),
             Command::StopPort(state) => self.stop_port(driver, &state),
             Command::Connect { to, from, connector } => self.connect(driver, to, from, connector),
-            Command::Forget(token) => self.forget(driver, token),
+            Command::Forget(token) => drop(self.forget(driver, token)),
         }
     }
 
@@ -406,11 +416,12 @@ impl Turn {
         state: Rc<PortState>,
         factory: Box<dyn Factory>,
     ) {
-        if self.reactor.0.stop.get() == Stop::Begun {
-            state.stopped.set(true);
-            return end_factory(factory);
-        }
         match driver.open(Open::Listen(bound)) {
+            Ok(token) if self.reactor.0.stop.get() == Stop::Begun => {
+                state.stopped.set(true);
+                driver.close(token, Close::Abort);
+                end_factory(factory);
+            }
             Ok(token) => {
                 state.token.set(Some(token));
                 let listener = Listener { state, factory, accepting: false, resting: false };
@@ -474,12 +485,15 @@ impl Turn {
     }
 
     /// Gives up a connection that is being made.
-    fn forget(&mut self, driver: &mut dyn Driver, token: Token) {
-        let Some(slot @ Slot::Connecting(..)) = self.slots.get_mut(token.index as usize) else { return };
-        if matches!(slot, Slot::Connecting(generation, _) if *generation == token.generation) {
-            let slot = std::mem::replace(slot, Slot::Free);
-            driver.close(token, Close::Abort);
-            contained("a drop", || drop(slot));
+    fn forget(&mut self, driver: &mut dyn Driver, token: Token) -> Option<Box<dyn Connector>> {
+        let slot = self.slots.get_mut(token.index as usize)?;
+        if !matches!(slot, Slot::Connecting(generation, _) if *generation == token.generation) {
+            return None;
+        }
+        driver.close(token, Close::Abort);
+        match std::mem::replace(slot, Slot::Free) {
+            Slot::Connecting(_, connector) => Some(connector),
+            _ => None,
         }
     }
 
@@ -488,6 +502,11 @@ impl Turn {
     /// Ports stop accepting, protocols are told, and what is not done in time is aborted.
     pub(crate) fn begin_stop(&mut self, driver: &mut dyn Driver) {
         self.reactor.0.stop.set(Stop::Begun);
+        let reactor = self.reactor.clone();
+        let abort_rest = move || {
+            reactor.connections().into_iter().for_each(|transport| transport.condemn(Reason::Stopped));
+        };
+        self.reactor.call_later(self.reactor.0.grace.get(), abort_rest).detach();
         for port in self.ports.clone() {
             if let Some(state) = self.listener(port).map(|listener| listener.state.clone()) {
                 self.stop_port(driver, &state);
@@ -498,17 +517,14 @@ impl Turn {
             match slot {
                 Slot::Connecting(generation, _) => {
                     let token = Token { index: index as u32, generation: *generation };
-                    self.forget(driver, token);
+                    if let Some(connector) = self.forget(driver, token) {
+                        contained("a drop", || connector.done(Err(Reason::Stopped.into())));
+                    }
                 }
                 Slot::Connection(entry) => tell_stopping(entry),
                 _ => {}
             }
         }
-        let reactor = self.reactor.clone();
-        let abort_rest = move || {
-            reactor.connections().into_iter().for_each(|transport| transport.condemn(Reason::Stopped));
-        };
-        self.reactor.call_later(self.reactor.0.grace.get(), abort_rest).detach();
     }
 
     fn stop_port(&mut self, driver: &mut dyn Driver, state: &Rc<PortState>) {
