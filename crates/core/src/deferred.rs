@@ -118,6 +118,30 @@ impl<T: 'static> Deferred<T> {
 
     /// Calls `f` in a protocol with the result. When the protocol's connection ends first, the operation is
     /// cancelled.
+    ///
+    /// ```
+    /// use trenza_core::{Input, Protocol, Result, Transport};
+    ///
+    /// struct Slow;
+    ///
+    /// impl Protocol for Slow {
+    ///     fn data_received(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
+    ///         let question = input.rest().len();
+    ///         let answer = transport.reactor().in_thread(move || Ok(question * 2)); // may block
+    ///         answer.then_in(transport.handle::<Self>(), |_this, transport, answer| {
+    ///             write!(transport, "{} ", answer?)
+    ///         });
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let net = trenza_sim::Net::gentle(1);
+    /// net.host("srv").listen("tcp:7007", |_| Slow);
+    /// let cli = net.host("cli").probe("tcp:srv:7007");
+    /// cli.send("abc");
+    /// net.run();
+    /// assert_eq!(cli.received(), b"6 ");
+    /// ```
     pub fn then_in<P: Protocol>(
         self,
         handle: Handle<P>,

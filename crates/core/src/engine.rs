@@ -41,14 +41,15 @@ const WORK_MAX: usize = 4096;
 ///
 /// ```
 /// # use trenza_core::Engine;
-/// # fn drive(driver: Box<dyn trenza_core::driver::Driver>) -> trenza_core::Result {
+/// # let net = trenza_sim::Net::new(1);
+/// # let driver = Box::new(net.host("here").driver());
 /// let mut engine = Engine::new(driver);
 /// engine.enter(|reactor| reactor.stop()); // listen, connect, ...
 /// while engine.dispatch() {
 ///     let until = engine.until();
 ///     engine.driver().wait(until)?; // touches no user code
 /// }
-/// # Ok(()) }
+/// # Ok::<(), trenza_core::Error>(())
 /// ```
 pub struct Engine {
     driver: Box<dyn Driver>,
@@ -90,7 +91,9 @@ impl Engine {
     /// # use trenza_core::Engine;
     /// # use std::{os::fd::BorrowedFd, time::Instant};
     /// # fn watch(_: BorrowedFd<'_>, _: Option<Instant>) {}
-    /// # fn host(engine: &mut Engine) -> trenza_core::Result {
+    /// # let net = trenza_sim::Net::new(1);
+    /// # let mut engine = Engine::new(Box::new(net.host("here").driver()));
+    /// # engine.enter(|reactor| reactor.stop());
     /// while engine.dispatch() {
     ///     let now = engine.driver().host().now();
     ///     engine.driver().wait(Some(now))?;
@@ -99,7 +102,7 @@ impl Engine {
     ///         watch(descriptor, until); // with the host's own descriptors and timers
     ///     }
     /// }
-    /// # Ok(()) }
+    /// # Ok::<(), trenza_core::Error>(())
     /// ```
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.driver.descriptor()

@@ -1,4 +1,26 @@
 //! The flush: what a connection has to send goes to the driver, and its end is brought about.
+//!
+//! ```text
+//!         close_write()            all has left            the peer's end was told
+//!  open ───────────────▶ half ─────────────────▶ FIN sent ─────────────────────────▶ gone: Closed
+//!    │                     │ close()                │ close()       │ by a layer only
+//!    │ close()             ▼       all has left     ▼               │
+//!    └────────────────▶ draining ─────────────▶ lingering ◀─────────┘
+//!                          │ all has left and the   │ the peer's FIN or reset,
+//!                          │ peer's FIN was seen,   │ or the time is over
+//!                          ▼ or linger is zero      ▼
+//!                         gone ◀────────────────────┘    with the stored reason
+//!
+//!  from anywhere: abort, error, panic, limit, reset, a time that is over ──▶ condemned ──▶ gone
+//! ```
+//!
+//! | state | flags | ends at the latest by |
+//! |---|---|---|
+//! | layers not ready | not `TOLD` | the handshake time |
+//! | open, half, FIN sent | `HALF`, `ENDED`, `FIN_SENT` | the protocol's idle time and deadline, if it has set them |
+//! | draining | `CLOSING` | the drain time without progress; the deadline |
+//! | lingering | `LINGERING`, with `LINGER_FULL` not read | the linger time |
+//! | condemned | `CONDEMNED` | the next piece of work ([`Turn::finish`](crate::lost)) |
 
 use crate::{
     Reason, Timeout, Transport,

@@ -25,6 +25,41 @@ use std::{
 /// A connection seen from outside: one `Rc`, `Eq + Hash`, cheap to clone.
 ///
 /// Every method only queues or reads; none calls a protocol. All are harmless on a connection that has ended.
+///
+/// A chat room keeps the transports of its members, and writes to all of them from any one's callback:
+///
+/// ```
+/// use std::{cell::RefCell, rc::Rc};
+/// use trenza_core::{Input, Protocol, Reason, Result, Transport};
+///
+/// #[derive(Clone, Default)]
+/// struct Room(Rc<RefCell<Vec<Transport>>>);
+///
+/// impl Protocol for Room {
+///     fn connection_made(&mut self, transport: &Transport) -> Result {
+///         self.0.borrow_mut().push(transport.clone());
+///         Ok(())
+///     }
+///     fn data_received(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
+///         let said = input.rest();
+///         let room = self.0.borrow();
+///         room.iter().filter(|member| *member != transport).for_each(|member| member.write(said));
+///         Ok(())
+///     }
+///     fn connection_lost(&mut self, transport: &Transport, _: &Reason) {
+///         self.0.borrow_mut().retain(|member| member != transport);
+///     }
+/// }
+///
+/// let net = trenza_sim::Net::new(1);
+/// let room = Room::default();
+/// net.host("srv").listen("tcp:7007", move |_| room.clone());
+/// let [ann, bob] = ["ann", "bob"].map(|name| net.host(name).probe("tcp:srv:7007"));
+/// net.run();
+/// ann.send("hello");
+/// net.run();
+/// assert_eq!((ann.received(), bob.received()), (vec![], b"hello".to_vec()));
+/// ```
 #[derive(Clone)]
 pub struct Transport(pub(crate) Rc<Connection>);
 

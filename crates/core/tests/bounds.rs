@@ -1,5 +1,5 @@
 //! Queues that the network or other threads fill.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use std::{
     cell::Cell,

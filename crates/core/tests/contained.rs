@@ -1,5 +1,5 @@
 //! What is left behind when code of the user's panics, or runs when it is least expected.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use bytes::Bytes;
 use std::{
