@@ -278,7 +278,7 @@ impl Transport {
     }
 
     /// Gives the connection to another protocol: the old one is lost with [`Reason::Switched`]; the new one is
-    /// made, then gets the unread bytes.
+    /// made, then gets the unread bytes. Before its layers are ready a connection has no protocol: `next` is dropped.
     pub fn switch_to(&self, next: impl Protocol) {
         if self.0.is_over() {
             return;
@@ -339,8 +339,9 @@ impl Transport {
         }
         self.0.flags.set(Flags::CONDEMNED);
         self.0.frozen.set(true);
-        self.blame(reason);
         self.0.reactor.0.doom(self.clone());
+        // Last: the drop of a reason that does not count may panic.
+        self.blame(reason);
     }
 
     /// Notes why the connection will end. The first reason counts, except that a clean one gives way.

@@ -7,7 +7,10 @@ use std::{
     rc::Rc,
     time::Duration,
 };
-use trenza_core::{Engine, Factory, Input, Protocol, Reason, Result, Transport};
+use trenza_core::{
+    Buf, Engine, Error, Factory, Flow, Input, IntoEndpoint, Layer, OutBuf, Protocol, Reason, Result,
+    Transport, Wire,
+};
 use trenza_sim::{Net, Verdict, for_seeds};
 
 /// Panics when it is dropped, unless that would end the process.
@@ -137,4 +140,87 @@ fn an_engine_may_outlive_its_threads_locals() {
         ENGINE.set(Some(engine));
     });
     ended.join().unwrap();
+}
+
+/// Fails at its first byte, and before is never ready.
+struct Failing;
+
+impl Layer for Failing {
+    fn decode(&mut self, _: &mut Wire<'_>, _: &mut Buf, down: &mut OutBuf) -> Result<Flow> {
+        down.push_slice(&[b'x'; 50_000]);
+        Err("told to".into())
+    }
+    fn encode(&mut self, plain: &mut OutBuf, down: &mut OutBuf) -> Result {
+        down.append(plain);
+        Ok(())
+    }
+    fn eof(&mut self, _: &mut Buf, _: &mut OutBuf) -> Result {
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Bomb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Bomb")
+    }
+}
+
+impl std::fmt::Display for Bomb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("bomb")
+    }
+}
+
+impl std::error::Error for Bomb {}
+
+#[test]
+fn an_error_whose_drop_panics_ends_its_connection_all_the_same() {
+    let net = Net::gentle(1);
+    net.allow_panics();
+    let srv = net.host("srv");
+    let on = "tcp:7007".into_endpoint().unwrap().layered(|| vec![Box::new(Failing)]);
+    srv.run(|reactor| reactor.listen(on, |_| Plain)).unwrap();
+    let cli = net.host("cli").probe("tcp:srv:7007");
+    cli.window(10);
+    cli.read(false);
+    cli.send("!");
+    net.run();
+    // The layer's error is the reason that counts; it closes as soon as its last words have left.
+    assert_eq!(srv.left().connections, 1);
+    let transport = srv.reactor().connections().remove(0);
+    srv.run(|_| transport.handle::<Plain>().call(|_, _| Err(Error::from(Box::new(Bomb) as Box<_>))));
+    net.run();
+    assert_eq!(srv.left().connections, 0);
+}
+
+struct Never;
+
+impl Layer for Never {
+    fn decode(&mut self, _: &mut Wire<'_>, _: &mut Buf, _: &mut OutBuf) -> Result<Flow> {
+        Ok(Flow::More)
+    }
+    fn encode(&mut self, _: &mut OutBuf, _: &mut OutBuf) -> Result {
+        Ok(())
+    }
+    fn eof(&mut self, _: &mut Buf, _: &mut OutBuf) -> Result {
+        Ok(())
+    }
+    fn ready(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn nobody_is_told_of_a_connection_whose_layers_are_not_ready() {
+    let net = Net::gentle(1);
+    let srv = net.host("srv");
+    let on = "tcp:7007".into_endpoint().unwrap().layered(|| vec![Box::new(Never)]);
+    srv.run(|reactor| reactor.listen(on, |_| Plain)).unwrap();
+    let _cli = net.host("cli").probe("tcp:srv:7007");
+    net.run();
+    let log = Rc::new(RefCell::new(Vec::new()));
+    srv.reactor().connections().remove(0).switch_to(Talker(log.clone()));
+    net.advance(Duration::from_secs(20));
+    assert!(log.borrow().is_empty());
+    assert_eq!(srv.left().connections, 0);
 }
