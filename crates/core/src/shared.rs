@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     /// Remote resolvers by number, until their answer comes.
     pub(crate) waiting: RefCell<Map<u64, Box<dyn Any>>>,
     pub(crate) stop: Cell<Stop>,
+    /// The loop is gone: what handles that outlive it queue is dropped at once, else it would hold them for ever.
+    pub(crate) ended: Cell<bool>,
     pub(crate) grace: Cell<Duration>,
     pub(crate) connections_max: Cell<usize>,
     pub(crate) limits: RefCell<Rc<Limits>>,
@@ -72,6 +74,7 @@ impl Shared {
             timers: RefCell::default(),
             waiting: RefCell::default(),
             stop: Cell::new(Stop::Running),
+            ended: Cell::new(false),
             grace: Cell::new(GRACE),
             connections_max: Cell::new(CONNECTIONS_MAX),
             limits: RefCell::default(),
@@ -112,6 +115,9 @@ impl Shared {
     }
 
     pub(crate) fn command(&self, command: Command) {
+        if self.ended.get() {
+            return drop(command);
+        }
         self.commands.borrow_mut().push_back(command);
     }
 

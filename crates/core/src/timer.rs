@@ -201,6 +201,9 @@ pub struct Timer {
 
 impl Timer {
     pub(crate) fn new(shared: Rc<Shared>, at: Instant, due: Due) -> Self {
+        if shared.ended.get() {
+            return Self { shared, key: Key::NONE };
+        }
         let key = shared.timers.borrow_mut().insert(at, due);
         Self { shared, key }
     }

@@ -3,12 +3,14 @@
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::{
+    future::pending,
     io::{Read, Write},
     net::TcpStream,
+    rc::Rc,
     thread,
     time::{Duration, Instant},
 };
-use trenza_core::{Addr, Engine, Input, Protocol, Result, Transport};
+use trenza_core::{Addr, Engine, Input, Protocol, Result, Transport, driver::Driver};
 use trenza_sys::PollDriver;
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -104,4 +106,27 @@ fn timers_and_other_threads_reach_a_hosted_engine() {
         later.detach();
     });
     assert!(run(&mut engine) < ROUNDS_MAX);
+}
+
+#[test]
+fn handles_that_outlive_the_engine_hold_nothing() {
+    let driver = PollDriver::new().unwrap();
+    let host = driver.host();
+    let mut engine = Engine::new(Box::new(driver));
+    let reactor = engine.reactor();
+    let (task, connect) = engine.enter(|reactor| {
+        let task = reactor.spawn(async { pending::<Result>().await });
+        (task, reactor.open("tcp:127.0.0.1:1"))
+    });
+    engine.dispatch();
+    drop(engine);
+    drop((task, connect));
+    let itself = reactor.clone();
+    reactor.call_later(Duration::ZERO, move || drop(itself)).detach();
+    let itself = reactor.clone();
+    let (deferred, resolver) = reactor.deferred::<()>();
+    deferred.then(move |_| drop(itself));
+    resolver.fire(Ok(()));
+    drop(reactor);
+    assert_eq!(Rc::strong_count(&host), 1);
 }
