@@ -7,6 +7,14 @@
 
 /// States cases, each an `async fn(Ground) -> Result`. A new driver adds a line.
 macro_rules! cases {
+    (of poll only: $($case:ident)*) => { $(
+        mod $case {
+            #[test]
+            fn poll() {
+                crate::drivers::poll(|ground| Box::pin(super::$case(ground)));
+            }
+        }
+    )* };
     ($($case:ident)*) => { $(
         mod $case {
             #[test]
@@ -29,6 +37,7 @@ mod log;
 mod build;
 mod close;
 mod deferred;
+mod descriptors;
 mod drops;
 mod error;
 mod file;
@@ -38,6 +47,7 @@ mod layer;
 mod listen;
 mod port;
 mod receive;
+mod remote;
 mod send;
 mod starttls;
 mod stop;
