@@ -1,4 +1,18 @@
 //! [`Shared`]: what handles and the loop have in common.
+//!
+//! What bounds each of the queues and lists of the engine:
+//!
+//! | what waits | bounded by |
+//! |---|---|
+//! | bytes: unread, unsent, in layers | [`Limits`], for each connection |
+//! | connections | [`Reactor::set_connections_max`]; those that the program makes by the system's descriptors |
+//! | the dirty, those to end | each connection is in there once |
+//! | woken tasks | each task is in there once |
+//! | commands | while more wait than a turn runs, the loop takes no event; the rest is the program's own doing |
+//! | calls of other threads | a million; answers to remote resolvers by how many the loop has asked for |
+//! | timers | one for each connection, one for each sleep; the rest is the program's own doing |
+//! | tasks, guards, `flushed`, `then_in`, throttles | one for each call of the program; what is over leaves the list |
+//! | blocking jobs | the pool's queue |
 
 use crate::{
     ConnectionId, Limits, Map, Reactor,
