@@ -97,7 +97,9 @@ impl Args {
         let mut addresses = Vec::new();
         let server = self.server(reactor, files.clone(), lines.clone());
         for endpoint in &self.listen {
-            let told = Told { server: server.clone(), first: addresses.is_empty() };
+            let first = addresses.is_empty();
+            let told =
+                Told { server: server.clone(), lines: first.then(|| (reactor.clone(), lines.clone())) };
             let port = reactor.listen_with(endpoint, told);
             addresses.push(port.map_err(|error| Complaint::listen(endpoint, &*error))?.addr());
         }
@@ -145,7 +147,8 @@ impl Args {
 /// A server that says when it is stopping, so that nobody wonders why it is still there.
 struct Told {
     server: Server,
-    first: bool,
+    /// Where the first of several ports says it. The loop must not wait there, or nothing could stop it.
+    lines: Option<(Reactor, Lines)>,
 }
 
 impl Factory for Told {
@@ -154,8 +157,11 @@ impl Factory for Told {
     }
 
     fn stopped(&mut self) {
-        if self.first {
-            say("Stopping: responses that have begun are finished first. Ctrl-C again stops at once.");
+        if let Some((reactor, lines)) = &self.lines {
+            lines.push(
+                reactor,
+                "Stopping: responses that have begun are finished first. Ctrl-C again stops at once.",
+            );
         }
         self.server.stopped();
     }
