@@ -76,6 +76,11 @@ impl Session {
     fn read(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
         let shared = self.shared.clone();
         while self.may_read(transport) {
+            if self.cut_short {
+                // Whatever it is: the response is not to suffer from it.
+                input.rest();
+                break;
+            }
             match self.codec.next(input, &shared.limits.message) {
                 Ok(None) => break,
                 Ok(Some(Event::Request { request, body })) => self.begin(transport, request, body)?,
