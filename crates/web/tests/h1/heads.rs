@@ -325,6 +325,14 @@ fn endless_heads_fail_at_their_limit() {
 }
 
 #[test]
+fn what_cannot_become_a_request_is_refused_at_its_first_byte() {
+    for byte in [0x16, 0x80, 0x00, b' ', 0xff] {
+        assert_eq!(status(&[byte]), 400, "{byte:#x}");
+    }
+    assert_eq!(status(b"G"), 200, "a request may follow");
+}
+
+#[test]
 fn one_empty_line_may_come_before_a_request() {
     let good = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
     let after = |before: &[u8]| [before, good].concat();
