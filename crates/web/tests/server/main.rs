@@ -6,6 +6,7 @@
 mod bodies;
 mod clients;
 mod endings;
+mod files;
 mod messages;
 mod times;
 mod uploads;
