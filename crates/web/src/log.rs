@@ -9,7 +9,7 @@ use std::{
 };
 use trenza_core::Addr;
 
-/// One request and its response, when the last byte of the response was queued or the connection was lost.
+/// One request and its response, when the response was sent or the connection was lost.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Record {
@@ -25,7 +25,7 @@ pub struct Record {
     pub version: Version,
     /// The response's status. None when the connection was lost before the response began.
     pub status: Option<StatusCode>,
-    /// Bytes of the response's body.
+    /// Bytes of the response's body that were sent.
     pub bytes: u64,
     /// The response is complete.
     pub complete: bool,

@@ -70,8 +70,8 @@ impl Server {
         self.change(|shared| shared.limits = limits)
     }
 
-    /// Has `log` called for every request: when the last byte of its response was queued, or when the connection
-    /// was lost before.
+    /// Has `log` called for every request: when all of its response was sent, but for what the connection holds
+    /// anyway (64 KiB), or when the connection was lost before.
     #[must_use]
     pub fn on_response(self, log: impl Fn(&Record) + 'static) -> Self {
         self.change(|shared| shared.on_response = Some(Box::new(log)))
