@@ -75,10 +75,10 @@ impl Entry {
     pub(crate) fn received(&mut self, data: &mut [u8]) {
         let connection = self.transport.0.clone();
         connection.received.set(connection.received.get() + data.len() as u64);
-        connection.touch();
         if connection.flags.any(Flags::CLOSING | Flags::CONDEMNED | Flags::LOST) {
             return self.discard(data.len());
         }
+        connection.touch();
         if self.stack.is_some() {
             self.decode(|stack, up| stack.decode(data, up));
         } else {
@@ -352,7 +352,7 @@ impl Entry {
             // Closed since: what was written before it leaves, and what comes is discarded.
             return;
         }
-        let until = connection.reactor.0.now() + connection.limits().handshake;
+        let until = connection.reactor.0.after(connection.limits().handshake);
         connection.change_times(|times| times.phase = Some(until));
         self.transport.arm();
         self.look_whether_ready();

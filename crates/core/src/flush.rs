@@ -154,7 +154,7 @@ impl Entry {
         let connection = &self.transport.0;
         if !connection.flags.any(Flags::LINGERING) {
             connection.flags.set(Flags::LINGERING);
-            let until = connection.reactor.0.now() + connection.limits.borrow().linger;
+            let until = connection.reactor.0.after(connection.limits.borrow().linger);
             connection.change_times(|times| times.phase = Some(until));
             self.transport.arm();
         }

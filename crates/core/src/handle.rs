@@ -37,7 +37,7 @@ impl<P: Protocol> Handle<P> {
     ) -> Timer {
         let shared = &self.transport.reactor().0;
         let handle = self.clone();
-        Timer::new(shared.clone(), shared.now() + delay, Due::Call(Box::new(move || handle.call(f))))
+        Timer::new(shared.clone(), shared.after(delay), Due::Call(Box::new(move || handle.call(f))))
     }
 
     /// The connection.

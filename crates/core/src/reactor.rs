@@ -137,7 +137,7 @@ impl Reactor {
 
     /// Calls `f` later, unless the timer is dropped.
     pub fn call_later(&self, delay: Duration, f: impl FnOnce() + 'static) -> Timer {
-        Timer::new(self.0.clone(), self.now() + delay, Due::Call(Box::new(f)))
+        Timer::new(self.0.clone(), self.0.after(delay), Due::Call(Box::new(f)))
     }
 
     /// Runs a coroutine. Dropping the result drops the coroutine; a panic in it is an error of the result.

@@ -26,6 +26,9 @@ const CONNECTIONS_MAX: usize = 10_000;
 /// How long protocols have to finish after `stop()` unless told otherwise.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// What delays that overflow the clock are taken for: 100 years.
+const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// How far the loop has come with stopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {
@@ -86,6 +89,12 @@ impl Shared {
     /// The loop's time: read once a turn.
     pub(crate) fn now(&self) -> Instant {
         self.now.get()
+    }
+
+    /// The time so far from now; one that no clock can show is in the far future.
+    pub(crate) fn after(&self, delay: Duration) -> Instant {
+        let now = self.now();
+        now.checked_add(delay).unwrap_or_else(|| now + FAR)
     }
 
     pub(crate) fn read_clock(&self) {

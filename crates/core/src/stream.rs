@@ -1,6 +1,6 @@
 //! [`Stream`]: a connection for a coroutine.
 
-use crate::{Error, Protocol, Reason, Result, Transport, command::Command, flags::Flags};
+use crate::{Error, Limit, Protocol, Reason, Result, Transport, command::Command, flags::Flags};
 use bytes::Bytes;
 use std::{
     cell::{Cell, RefCell},
@@ -123,7 +123,7 @@ impl Stream {
     /// A line without its CRLF; None when the peer's stream has ended before the next line began.
     ///
     /// # Errors
-    /// A line of over `max` bytes, a bare CR or LF, an end within a line.
+    /// A line of over `max` bytes or over the unread limit, a bare CR or LF, an end within a line.
     pub async fn line(&mut self, max: usize) -> Result<Option<Vec<u8>>> {
         self.input(|input| Ok(input.line(max)?.map(<[u8]>::to_vec))).await
     }
@@ -202,6 +202,10 @@ impl Stream {
                 && let Some(taken) = self.transport.read_unread(&mut parse).transpose()
             {
                 return Poll::Ready(taken.map(Some));
+            }
+            if self.transport.0.flags.any(Flags::UNREAD_FULL) {
+                // Nothing more is read, so it will never be whole.
+                return Poll::Ready(Err(Reason::Overflow(Limit::Unread).into()));
             }
             if self.state.eof.get() {
                 let within = self.transport.0.unread_len.get() > 0;

@@ -117,7 +117,7 @@ impl Tasks {
     }
 }
 
-/// A pause in a coroutine. Made by [`Reactor::sleep`](crate::Reactor::sleep).
+/// A pause in a coroutine, of a turn at least. Made by [`Reactor::sleep`](crate::Reactor::sleep).
 pub struct Sleep {
     shared: Rc<Shared>,
     until: Instant,
@@ -126,7 +126,7 @@ pub struct Sleep {
 
 impl Sleep {
     pub(crate) fn new(shared: Rc<Shared>, delay: Duration) -> Self {
-        let until = shared.now() + delay;
+        let until = shared.after(delay);
         Self { shared, until, timer: Cell::new(None) }
     }
 }
@@ -135,11 +135,12 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.until <= self.shared.now() {
+        // The first time it waits in any case, so that a loop around a sleep of zero lets others run.
+        if self.timer.take().is_some() && self.until <= self.shared.now() {
             return Poll::Ready(());
         }
         let timer = Timer::new(self.shared.clone(), self.until, Due::Wake(cx.waker().clone()));
-        drop(self.timer.replace(Some(timer)));
+        self.timer.set(Some(timer));
         Poll::Pending
     }
 }

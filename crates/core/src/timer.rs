@@ -191,7 +191,7 @@ impl Timer {
 
     /// Makes it due `delay` from now instead. Nothing happens when it has run.
     pub fn reset(&self, delay: Duration) {
-        let at = self.shared.now() + delay;
+        let at = self.shared.after(delay);
         self.shared.timers.borrow_mut().reset(self.key, at);
     }
 

@@ -26,6 +26,7 @@ use http::{Request, Response, StatusCode};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
+    time::Duration,
 };
 use trenza_core::{Error, Limits, OutBuf, Protocol, Reason, Result, Timeout, Transport};
 use trenza_wire::Input;
@@ -37,6 +38,9 @@ const DRAIN_MAX: u64 = 64 * 1024;
 /// Most bytes of an upload that are thrown away after it was refused. A client that only reads when it has sent
 /// all would never see the answer; the time that closing may take bounds it too.
 const LINGER_MAX: u64 = 256 * 1024 * 1024;
+
+/// How long a client may keep its end open when the server stops: nobody wants to wait for it.
+const STOP_LINGER: Duration = Duration::from_secs(1);
 
 /// How many bytes are collected before they are handed to the connection.
 const BATCH: usize = 64 * 1024;
@@ -483,6 +487,7 @@ impl Protocol for Session {
 
     fn stopping(&mut self, transport: &Transport) -> Result {
         self.stopping = true;
+        transport.set_limits(Limits { linger: STOP_LINGER, ..(*transport.limits()).clone() });
         self.codec.close_after();
         self.settle(transport, transport.counts().unread > 0)
     }

@@ -48,7 +48,10 @@ fn on_poll(case: Case) {
     let mut engine = Engine::new(Box::new(driver));
     let ground = Ground::on_poll(engine.reactor());
     let outcome = engine.enter(|_| start(&ground, case));
-    run(&mut engine, &*host, late, |_, _| outcome.is_some());
+    run(&mut engine, &*host, late, |_, _| {
+        ground.count_turn();
+        outcome.is_some()
+    });
     outcome.take().unwrap();
     let mut check: Option<Box<dyn FnOnce()>> = None;
     match ground.end() {

@@ -30,6 +30,8 @@ struct Inner {
     end: Cell<Option<Box<dyn FnOnce()>>>,
     /// Time is virtual.
     simulated: bool,
+    /// Turns of the loop so far, as far as somebody counts them.
+    turns: Cell<u64>,
 }
 
 impl Ground {
@@ -43,7 +45,7 @@ impl Ground {
 
     fn new(reactor: Reactor, simulated: bool) -> Self {
         let (ports, end) = (RefCell::default(), Cell::new(None));
-        Self(Rc::new(Inner { reactor, log: Log::default(), ports, end, simulated }))
+        Self(Rc::new(Inner { reactor, log: Log::default(), ports, end, simulated, turns: Cell::new(0) }))
     }
 
     pub(crate) fn reactor(&self) -> &Reactor {
@@ -143,6 +145,15 @@ impl Ground {
         for _ in 0..TURNS {
             self.turn().await;
         }
+    }
+
+    /// How many turns the loop has had. The simulator does not count them: it finds loops that do not rest itself.
+    pub(crate) fn turns(&self) -> u64 {
+        self.0.turns.get()
+    }
+
+    pub(crate) fn count_turn(&self) {
+        self.0.turns.set(self.0.turns.get() + 1);
     }
 
     /// Waits for the next turn of the loop.

@@ -27,9 +27,16 @@ mod ground;
 mod log;
 
 mod build;
+mod close;
+mod deferred;
 mod drops;
+mod error;
+mod handle;
 mod listen;
 mod port;
 mod receive;
 mod send;
+mod stream;
+mod switch;
 mod throttle;
+mod time;

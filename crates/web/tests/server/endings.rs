@@ -94,6 +94,19 @@ fn at_a_stop_idle_connections_close_and_busy_ones_finish() {
 }
 
 #[test]
+fn at_a_stop_nobody_waits_long_for_a_client_that_keeps_its_end_open() {
+    let site = Site::gentle(mixed());
+    let client = site.client();
+    client.send(request("GET /now", ""));
+    site.net.run();
+    site.host.run(|reactor| reactor.stop());
+    site.advance(0.5);
+    assert!(client.eof() && site.host.is_running());
+    site.advance(1.0);
+    assert!(!site.host.is_running());
+}
+
+#[test]
 fn at_a_stop_a_response_that_has_begun_is_completed() {
     let site = Site::gentle(Server::new(|_| {
         let (mut sender, body) = Body::channel();
