@@ -66,6 +66,7 @@ mod stream;
 mod trace;
 mod world;
 
+pub use dice::Dice;
 pub use driver::{SLOTS_MAX, SimDriver};
 pub use host::SimHost;
 pub use hostility::Hostility;
