@@ -49,6 +49,7 @@
 //!                                    Probe ─────────────────────▲
 //! ```
 
+mod canary;
 mod dice;
 mod driver;
 mod host;

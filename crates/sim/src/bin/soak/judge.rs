@@ -163,6 +163,11 @@ impl Judge {
         Question { judge: self.clone(), what, answered: false }
     }
 
+    /// How many answers have not come.
+    pub(crate) fn unanswered(&self) -> u64 {
+        self.unanswered.get()
+    }
+
     /// Does something that drops those who asked, on purpose: nobody hears the answer.
     pub(crate) fn dropping<T>(&self, f: impl FnOnce() -> T) -> T {
         let before = self.dropping.replace(true);

@@ -187,8 +187,8 @@ impl Scenario {
         }
         if dice.chance(0.3) {
             let max = 2 + dice.below(4);
-            // One more may be accepted on each port after accepting was turned off. `mid` connects as well.
-            self.judge.set_connections_max(max + self.ports.len());
+            // One more may be accepted on each port after accepting was turned off.
+            self.judge.set_connections_max(max + self.kind.services().len());
             self.hosts[0].run(|reactor| reactor.set_connections_max(max));
         }
     }
@@ -302,13 +302,22 @@ impl Scenario {
         self.rules.push(rule);
     }
 
+    fn is_quiet(&self) -> bool {
+        self.judge.unanswered() == 0 && self.hosts.iter().all(|host| host.left().connections == 0)
+    }
+
     /// All faults end, all connections too; then nothing may be left.
     fn wind_down(&mut self) {
         self.rules.clear();
         for (_, port) in &self.ports {
             port.iter().for_each(Port::resume);
         }
-        self.net.advance(PATIENCE);
+        // A connection's timer goes with it, so it is looked for as soon as the last connection has gone.
+        let end = self.net.elapsed() + PATIENCE;
+        while self.net.elapsed() < end && !self.is_quiet() {
+            self.net.advance(Duration::from_secs(1));
+        }
+        self.net.advance(Duration::from_secs(1));
         for host in &self.hosts {
             let stuck = host.run(|reactor| reactor.connections());
             if let Some(first) = stuck.first() {

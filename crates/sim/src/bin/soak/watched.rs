@@ -1,6 +1,6 @@
 //! [`Watched`]: a protocol whose callbacks are checked before it gets them.
 
-use crate::ledger::End;
+use crate::{ledger::End, roles::draw};
 use std::time::Duration;
 use trenza_core::{Input, Protocol, Reason, Result, Timeout, Transport};
 
@@ -32,6 +32,14 @@ impl Protocol for Watched {
     fn connection_made(&mut self, transport: &Transport) -> Result {
         self.end.made(transport, self.name);
         transport.set_timeout(Some(IDLE));
+        if draw(transport, 8) == 0 {
+            // It ends with the connection, and not before.
+            let sleep = transport.reactor().sleep(10 * IDLE);
+            transport.spawn(async move {
+                sleep.await;
+                Ok(())
+            });
+        }
         let result = self.role.connection_made(transport);
         self.watch(result)
     }

@@ -42,11 +42,15 @@ impl Protocol for Flood {
 }
 
 /// Does not read, fails, panics, hangs up.
-pub(crate) struct Rude(End);
+pub(crate) struct Rude {
+    end: End,
+    /// It never takes anything.
+    deaf: bool,
+}
 
 impl Rude {
     pub(crate) fn new(end: &End) -> Self {
-        Self(end.clone())
+        Self { end: end.clone(), deaf: false }
     }
 }
 
@@ -55,34 +59,39 @@ impl Protocol for Rude {
         match draw(transport, 8) {
             0 => return Err("it fails at once".into()),
             // Long enough for more to come than it may leave unread.
-            1..=3 => self.0.nap(transport, Duration::from_millis(200)),
+            1..=2 => self.deaf = true,
+            3..=4 => self.end.nap(transport, Duration::from_millis(200)),
             _ => {}
         }
         Ok(())
     }
 
     fn data_received(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
+        let take_nothing = self.deaf || draw(transport, 4) == 0;
         match draw(transport, 16) {
+            _ if take_nothing => {
+                // Too many unread bytes end the connection.
+                if input.len() > transport.limits().unread {
+                    self.end.disturb();
+                }
+            }
             0 => return Err("it does not like these bytes".into()),
             1 => {
-                self.0.disturb();
+                self.end.disturb();
                 panic_any(Deliberate);
             }
-            2 => self.0.abort(transport),
-            3 => self.0.close(transport),
-            4 => self.0.nap(transport, 20 * moment(transport)),
-            // Takes nothing: too many unread bytes end the connection.
-            5..=8 if input.len() > transport.limits().unread => self.0.disturb(),
-            5..=8 => {}
-            _ => self.0.read(input.rest()),
+            2 => self.end.abort(transport),
+            3 => self.end.close(transport),
+            4 => self.end.nap(transport, 20 * moment(transport)),
+            _ => self.end.read(input.rest()),
         }
         Ok(())
     }
 
     fn eof_received(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
-        self.0.read(input.rest());
-        self.0.ended();
-        self.0.close(transport);
+        self.end.read(input.rest());
+        self.end.ended();
+        self.end.close(transport);
         Ok(())
     }
 }
