@@ -1,6 +1,7 @@
 //! [`SimDriver`]: the driver of one host in a simulated network.
 
 use crate::{
+    canary::broken,
     host::SimHost,
     link::{Owner, far},
     port::Acceptor,
@@ -208,6 +209,7 @@ impl Driver for SimDriver {
         let world = &mut *shared.borrow_mut();
         match self.slot(token).map(|slot| &mut slot.what) {
             Some(What::Stream(stream)) => stream.read(on, world),
+            Some(What::Port { .. }) if !on && broken("exceed-connections", 1) => {}
             Some(What::Port { accepting, late, .. }) => {
                 *late = *accepting && !on && world.dice.chance(world.hostility.late);
                 *accepting = on;

@@ -49,6 +49,7 @@
 //!                                    Probe ─────────────────────▲
 //! ```
 
+mod canary;
 mod dice;
 mod driver;
 mod host;
@@ -66,6 +67,7 @@ mod stream;
 mod trace;
 mod world;
 
+pub use dice::Dice;
 pub use driver::{SLOTS_MAX, SimDriver};
 pub use host::SimHost;
 pub use hostility::Hostility;

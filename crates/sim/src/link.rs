@@ -10,6 +10,7 @@
 //! their way or unread at the far side as the far side's window allows: `room` says how many are left.
 
 use crate::{
+    canary::broken,
     rule::{Kind, Packet, Verdict},
     world::{Due, World},
 };
@@ -17,6 +18,7 @@ use std::{
     collections::VecDeque,
     io,
     net::{IpAddr, SocketAddr},
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -145,6 +147,12 @@ impl Side {
     }
 }
 
+/// What no seed has decided, if that is broken on purpose: microseconds.
+fn unsteady() -> u64 {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    if broken("forget-seed", 64) { CALLS.fetch_add(1, Ordering::Relaxed) % 7 } else { 0 }
+}
+
 impl World {
     /// Starts a connection from `host`. Nobody owns its end so far.
     ///
@@ -206,7 +214,7 @@ impl World {
             _ => self.note(format_args!("{one} {source} > {other} {destination} {kind:?} {verdict:?}")),
         }
         let jitter = self.dice.below(self.hostility.jitter.as_micros() as usize + 1);
-        let travel = travel + Duration::from_micros(jitter as u64);
+        let travel = travel + Duration::from_micros(jitter as u64 + unsteady());
         match verdict {
             Verdict::Pass => self.enqueue(from, body, travel),
             Verdict::Delay(more) => self.enqueue(from, body, travel + more),
@@ -339,6 +347,9 @@ impl World {
     pub(crate) fn finish(&mut self, end: End) {
         let Some(side) = self.sides.get_mut(&end).filter(|side| side.can_send()) else { return };
         side.sent_fin = true;
+        if broken("cut-tail", 8) && matches!(side.wire.back(), Some(Body::Data(_))) {
+            side.wire.pop_back();
+        }
         self.transmit(end, Body::Fin);
     }
 

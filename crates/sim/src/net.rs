@@ -142,6 +142,28 @@ impl Net {
         self.world.borrow().trace.lines()
     }
 
+    /// Adds a line of your own to the trace.
+    pub fn note(&self, what: fmt::Arguments<'_>) {
+        self.world.borrow_mut().note(what);
+    }
+
+    /// How many lines the trace has had so far, those that are not kept any more included.
+    pub fn events(&self) -> u64 {
+        self.world.borrow().trace.count
+    }
+
+    /// A hash of the whole trace, also of the lines that are not kept any more: two runs of one seed and one program
+    /// have the same.
+    pub fn fingerprint(&self) -> u64 {
+        self.world.borrow().trace.hash
+    }
+
+    /// How many ends of connections the network still knows. An end is forgotten when both sides have closed and
+    /// nothing is on its way between them any more.
+    pub fn ends(&self) -> usize {
+        self.world.borrow().sides.len()
+    }
+
     /// Runs until nothing is on its way and nobody has anything to do: only timers are left. Time passes for
     /// what is on its way, and timers that run out meanwhile fire in order.
     ///
