@@ -165,6 +165,11 @@ impl Judge {
         Question { judge: self.clone(), what, answered: false }
     }
 
+    /// From here on programs end while somebody waits for an answer.
+    pub(crate) fn let_answers_drop(&self) {
+        self.dropping.set(true);
+    }
+
     /// From here on a job may never end.
     pub(crate) fn let_jobs_hang(&self) {
         self.jobs_hang.set(true);

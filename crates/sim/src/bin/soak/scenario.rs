@@ -139,6 +139,8 @@ struct Scenario {
     /// Of `srv`.
     connections_max: Option<usize>,
     ports: Vec<(Service, Option<Port>)>,
+    /// Those that were told to stop and have not ended.
+    stopping: Vec<HostHandle>,
     visits: usize,
     rules: Vec<RuleGuard>,
 }
@@ -175,6 +177,7 @@ impl Scenario {
             limits,
             connections_max: None,
             ports,
+            stopping: Vec::new(),
             visits: 0,
             rules: Vec::new(),
         };
@@ -222,7 +225,7 @@ impl Scenario {
             let (service, None) = &self.ports[place] else { continue };
             let service = *service;
             let host = self.host(service.host());
-            if host.is_down() {
+            if host.is_down() || self.is_stopping(&host) {
                 continue;
             }
             let port = host.run(|reactor| service.listen(reactor, &self.judge));
@@ -248,6 +251,9 @@ impl Scenario {
             if self.kind.has_faults() && self.dice.chance(0.3) {
                 self.fault();
             }
+            if self.kind.stops_ports() && self.dice.chance(0.03) {
+                self.stop_host();
+            }
             if self.kind.crashes() && self.dice.chance(0.1) {
                 self.crash_or_restart();
             }
@@ -255,6 +261,7 @@ impl Scenario {
                 let host = self.dice.below(self.hosts.len());
                 self.hosts[host].fail_accepts(1 + self.dice.below(3));
             }
+            self.start_stopped();
             let pause = Duration::from_micros(self.dice.below(10_000) as u64);
             self.net.advance(pause);
         }
@@ -319,18 +326,56 @@ impl Scenario {
     }
 
     fn crash(&mut self, host: &HostHandle) {
+        self.forget_ports(host);
+        self.judge.dropping(|| host.crash());
+    }
+
+    fn forget_ports(&mut self, host: &HostHandle) {
         for (service, port) in &mut self.ports {
             if service.host() == &*host.name() {
                 *port = None;
             }
         }
-        self.judge.dropping(|| host.crash());
     }
 
     fn restart(&mut self, host: &HostHandle) {
         host.restart(|_| ());
         self.limit_host(host);
         self.listen();
+    }
+
+    /// Stops a host gracefully; when it has ended it is started again.
+    fn stop_host(&mut self) {
+        let host = self.hosts[self.dice.below(self.hosts.len())].clone();
+        if host.is_down() || self.is_stopping(&host) {
+            return;
+        }
+        self.judge.get_rough();
+        self.judge.let_answers_drop();
+        self.forget_ports(&host);
+        host.run(|reactor| {
+            reactor.set_grace(Duration::from_millis(self.dice.below(200) as u64));
+            reactor.stop();
+        });
+        self.stopping.push(host);
+    }
+
+    fn is_stopping(&self, host: &HostHandle) -> bool {
+        self.stopping.iter().any(|other| other.name() == host.name())
+    }
+
+    /// Starts those again that have stopped.
+    fn start_stopped(&mut self) {
+        let (ended, stopping) =
+            mem::take(&mut self.stopping).into_iter().partition(|host| !host.is_running());
+        self.stopping = stopping;
+        let ended: Vec<HostHandle> = ended;
+        for host in ended.iter().filter(|host| !host.is_down()) {
+            self.limit_host(host);
+        }
+        if !ended.is_empty() {
+            self.listen();
+        }
     }
 
     fn fault(&mut self) {
@@ -398,6 +443,9 @@ impl Scenario {
         for host in self.hosts.clone().iter().filter(|host| host.is_down()) {
             self.restart(host);
         }
+        // Grace is short.
+        self.net.advance(Duration::from_secs(1));
+        self.start_stopped();
         for (_, port) in &self.ports {
             port.iter().for_each(Port::resume);
         }
