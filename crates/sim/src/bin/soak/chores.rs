@@ -49,7 +49,7 @@ pub(crate) fn job(reactor: &Reactor, judge: &Rc<Judge>) {
         _ => Ok(n * 2),
     });
     let fails = n.is_multiple_of(10);
-    if n % 10 == 1 {
+    if n % 10 == 1 || judge.jobs_hang() {
         return answer.cancel();
     }
     let (question, known) = (judge.ask("a job"), judge.clone());

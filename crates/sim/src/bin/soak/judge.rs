@@ -63,8 +63,9 @@ pub(crate) struct Judge {
     late_bytes_max: Cell<usize>,
     connections_max: Cell<usize>,
     /// Deferreds whose answer has not come.
-    unanswered: Cell<u64>,
+    unanswered: RefCell<BTreeMap<&'static str, u64>>,
     dropping: Cell<bool>,
+    jobs_hang: Cell<bool>,
     /// The most bytes of one write of a role.
     large: Cell<usize>,
     callbacks: Cell<u64>,
@@ -79,8 +80,9 @@ impl Judge {
             rough: Cell::new(false),
             late_bytes_max: Cell::new(0),
             connections_max: Cell::new(usize::MAX),
-            unanswered: Cell::new(0),
+            unanswered: RefCell::default(),
             dropping: Cell::new(false),
+            jobs_hang: Cell::new(false),
             large: Cell::new(0),
             callbacks: Cell::new(0),
         })
@@ -159,13 +161,27 @@ impl Judge {
 
     /// Somebody waits for an answer, which must come.
     pub(crate) fn ask(self: &Rc<Self>, what: &'static str) -> Question {
-        self.unanswered.set(self.unanswered.get() + 1);
+        *self.unanswered.borrow_mut().entry(what).or_default() += 1;
         Question { judge: self.clone(), what, answered: false }
+    }
+
+    /// From here on programs end while somebody waits for an answer.
+    pub(crate) fn let_answers_drop(&self) {
+        self.dropping.set(true);
+    }
+
+    /// From here on a job may never end.
+    pub(crate) fn let_jobs_hang(&self) {
+        self.jobs_hang.set(true);
+    }
+
+    pub(crate) fn jobs_hang(&self) -> bool {
+        self.jobs_hang.get()
     }
 
     /// How many answers have not come.
     pub(crate) fn unanswered(&self) -> u64 {
-        self.unanswered.get()
+        self.unanswered.borrow().values().sum()
     }
 
     /// Does something that drops those who asked, on purpose: nobody hears the answer.
@@ -194,9 +210,8 @@ impl Judge {
     pub(crate) fn audit(&self) {
         let pairs: Vec<_> = self.pairs.borrow().values().cloned().collect();
         pairs.iter().for_each(|pair| pair.audit(self));
-        let unanswered = self.unanswered.get();
-        if unanswered != 0 {
-            self.breach(Invariant::Answers, format!("{unanswered} answers never came"));
+        if self.unanswered() != 0 {
+            self.breach(Invariant::Answers, format!("answers never came: {:?}", self.unanswered.borrow()));
         }
     }
 }
@@ -217,7 +232,9 @@ impl Question {
 
 impl Drop for Question {
     fn drop(&mut self) {
-        self.judge.unanswered.set(self.judge.unanswered.get() - 1);
+        if let Some(open) = self.judge.unanswered.borrow_mut().get_mut(self.what) {
+            *open -= 1;
+        }
         if !self.answered && !self.judge.dropping.get() {
             self.judge.breach(Invariant::Answers, format!("the answer to {} was dropped", self.what));
         }

@@ -8,7 +8,7 @@ use crate::{
 };
 use std::{fmt, mem, rc::Rc, time::Duration};
 use trenza_core::{Left, Limits, Port};
-use trenza_sim::{Dice, HostHandle, Net, PIECE_MAX, RuleGuard, Verdict};
+use trenza_sim::{Dice, Fate, HostHandle, Net, PIECE_MAX, RuleGuard, Verdict};
 
 /// The stream of a seed that a scenario draws from.
 const STREAM: u64 = u64::MAX;
@@ -32,11 +32,12 @@ pub(crate) enum Kind {
     Chores,
     Ports,
     Faults,
+    Crashes,
     Mixed,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Monkeys,
         Self::Bulk,
         Self::Lines,
@@ -47,6 +48,7 @@ impl Kind {
         Self::Chores,
         Self::Ports,
         Self::Faults,
+        Self::Crashes,
         Self::Mixed,
     ];
 
@@ -64,16 +66,20 @@ impl Kind {
             Self::Proxies => &[Service::ProxyEcho, Service::ProxySink],
             Self::Rude => &[Service::Rude, Service::Sink],
             Self::Chores => &[Service::Echo],
-            Self::Ports | Self::Faults | Self::Mixed => &Service::ALL,
+            Self::Ports | Self::Faults | Self::Crashes | Self::Mixed => &Service::ALL,
         }
     }
 
     fn has_chores(self) -> bool {
-        matches!(self, Self::Chores | Self::Mixed)
+        matches!(self, Self::Chores | Self::Crashes | Self::Mixed)
     }
 
     fn stops_ports(self) -> bool {
         matches!(self, Self::Ports | Self::Mixed)
+    }
+
+    fn crashes(self) -> bool {
+        matches!(self, Self::Crashes | Self::Mixed)
     }
 
     fn has_faults(self) -> bool {
@@ -129,7 +135,12 @@ struct Scenario {
     dice: Dice,
     /// `srv` and `mid`, then the clients.
     hosts: Vec<HostHandle>,
+    limits: Limits,
+    /// Of `srv`.
+    connections_max: Option<usize>,
     ports: Vec<(Service, Option<Port>)>,
+    /// Those that were told to stop and have not ended.
+    stopping: Vec<HostHandle>,
     visits: usize,
     rules: Vec<RuleGuard>,
 }
@@ -146,6 +157,14 @@ impl Scenario {
         net.latency(Duration::from_micros(dice.below(2000) as u64));
         judge.set_late_bytes_max(2 * window.min(PIECE_MAX));
         judge.set_large(window.min(12_000));
+        let high = 500 + dice.below(8000);
+        let limits = Limits {
+            high,
+            low: dice.below(high),
+            unread: 1000 + dice.below(5000),
+            unsent: 200_000,
+            ..Limits::default()
+        };
         let clients = ["cli0", "cli1", "cli2"].into_iter().take(1 + dice.below(3));
         let hosts: Vec<_> = ["srv", "mid"].into_iter().chain(clients).map(|name| net.host(name)).collect();
         let ports = Service::ALL.map(|service| (service, None)).into();
@@ -155,7 +174,10 @@ impl Scenario {
             judge: judge.clone(),
             dice,
             hosts,
+            limits,
+            connections_max: None,
             ports,
+            stopping: Vec::new(),
             visits: 0,
             rules: Vec::new(),
         };
@@ -171,25 +193,25 @@ impl Scenario {
 
     /// Small limits, which are reached.
     fn limit(&mut self) {
-        let dice = &mut self.dice;
-        let high = 500 + dice.below(8000);
-        for host in &self.hosts {
-            let limits = Limits {
-                high,
-                low: dice.below(high),
-                unread: 1000 + dice.below(5000),
-                unsent: 200_000,
-                // Of two ends that wait for each other to read, one must do so.
-                read_while_full: host.name().starts_with("cli"),
-                ..Limits::default()
-            };
-            host.run(|reactor| reactor.set_limits(limits));
+        if self.dice.chance(0.2) {
+            self.net.bandwidth(200_000 + self.dice.below(5_000_000) as u64);
         }
-        if dice.chance(0.3) {
-            let max = 2 + dice.below(4);
+        if self.dice.chance(0.3) {
+            let max = 2 + self.dice.below(4);
             // One more may be accepted on each port after accepting was turned off.
             self.judge.set_connections_max(max + self.kind.services().len());
-            self.hosts[0].run(|reactor| reactor.set_connections_max(max));
+            self.connections_max = Some(max);
+        }
+        self.hosts.iter().for_each(|host| self.limit_host(host));
+    }
+
+    fn limit_host(&self, host: &HostHandle) {
+        // Of two ends that wait for each other to read, one must do so.
+        let read_while_full = host.name().starts_with("cli");
+        let limits = Limits { read_while_full, ..self.limits.clone() };
+        host.run(|reactor| reactor.set_limits(limits));
+        if let Some(max) = self.connections_max.filter(|_| &*host.name() == "srv") {
+            host.run(|reactor| reactor.set_connections_max(max));
         }
     }
 
@@ -203,6 +225,9 @@ impl Scenario {
             let (service, None) = &self.ports[place] else { continue };
             let service = *service;
             let host = self.host(service.host());
+            if host.is_down() || self.is_stopping(&host) {
+                continue;
+            }
             let port = host.run(|reactor| service.listen(reactor, &self.judge));
             self.ports[place].1 = port.ok();
         }
@@ -226,10 +251,17 @@ impl Scenario {
             if self.kind.has_faults() && self.dice.chance(0.3) {
                 self.fault();
             }
+            if self.kind.stops_ports() && self.dice.chance(0.03) {
+                self.stop_host();
+            }
+            if self.kind.crashes() && self.dice.chance(0.1) {
+                self.crash_or_restart();
+            }
             if self.dice.chance(0.05) {
                 let host = self.dice.below(self.hosts.len());
                 self.hosts[host].fail_accepts(1 + self.dice.below(3));
             }
+            self.start_stopped();
             let pause = Duration::from_micros(self.dice.below(10_000) as u64);
             self.net.advance(pause);
         }
@@ -244,13 +276,20 @@ impl Scenario {
         let services = self.kind.services();
         for _ in 0..1 + self.dice.below(3) {
             let service = services[self.dice.below(services.len())];
+            let client = self.client();
+            if client.is_down() {
+                continue;
+            }
             self.visits += 1;
-            self.client().run(|reactor| service.visit(reactor, &self.judge));
+            client.run(|reactor| service.visit(reactor, &self.judge));
         }
     }
 
     fn chore(&mut self) {
         let host = self.client();
+        if host.is_down() {
+            return;
+        }
         for _ in 0..self.dice.below(4) {
             let chore = [chores::timer, chores::job, chores::wrong_number][self.dice.below(3)];
             host.run(|reactor| chore(reactor, &self.judge));
@@ -275,11 +314,103 @@ impl Scenario {
         port.stop().then(move |_| question.answered());
     }
 
+    /// Crashes a host, or starts one again that has crashed.
+    fn crash_or_restart(&mut self) {
+        self.judge.get_rough();
+        let host = self.hosts[self.dice.below(self.hosts.len())].clone();
+        match self.hosts.iter().find(|host| host.is_down()).cloned() {
+            Some(down) if self.dice.chance(0.7) => self.restart(&down),
+            _ if !host.is_down() => self.crash(&host),
+            _ => {}
+        }
+    }
+
+    fn crash(&mut self, host: &HostHandle) {
+        self.forget_ports(host);
+        self.judge.dropping(|| host.crash());
+    }
+
+    fn forget_ports(&mut self, host: &HostHandle) {
+        for (service, port) in &mut self.ports {
+            if service.host() == &*host.name() {
+                *port = None;
+            }
+        }
+    }
+
+    fn restart(&mut self, host: &HostHandle) {
+        host.restart(|_| ());
+        self.limit_host(host);
+        self.listen();
+    }
+
+    /// Stops a host gracefully; when it has ended it is started again.
+    fn stop_host(&mut self) {
+        let host = self.hosts[self.dice.below(self.hosts.len())].clone();
+        if host.is_down() || self.is_stopping(&host) {
+            return;
+        }
+        self.judge.get_rough();
+        self.judge.let_answers_drop();
+        self.forget_ports(&host);
+        host.run(|reactor| {
+            reactor.set_grace(Duration::from_millis(self.dice.below(200) as u64));
+            reactor.stop();
+        });
+        self.stopping.push(host);
+    }
+
+    fn is_stopping(&self, host: &HostHandle) -> bool {
+        self.stopping.iter().any(|other| other.name() == host.name())
+    }
+
+    /// Starts those again that have stopped.
+    fn start_stopped(&mut self) {
+        let (ended, stopping) =
+            mem::take(&mut self.stopping).into_iter().partition(|host| !host.is_running());
+        self.stopping = stopping;
+        let ended: Vec<HostHandle> = ended;
+        for host in ended.iter().filter(|host| !host.is_down()) {
+            self.limit_host(host);
+        }
+        if !ended.is_empty() {
+            self.listen();
+        }
+    }
+
     fn fault(&mut self) {
         self.judge.get_rough();
-        if self.dice.chance(0.4) {
-            return self.rules.clear();
+        match self.dice.below(10) {
+            0..=3 => self.rules.clear(),
+            4 => self.split(),
+            5 => self.break_pool(),
+            _ => self.break_link(),
         }
+    }
+
+    /// Any hosts do not hear any others.
+    fn split(&mut self) {
+        let (these, those): (Vec<_>, Vec<_>) = self.hosts.iter().partition(|_| self.dice.chance(0.5));
+        let partition = self.net.partition(&these, &those);
+        self.rules.push(partition);
+    }
+
+    /// Some jobs of any host do not end well, or at all.
+    fn break_pool(&mut self) {
+        let fate = [Fate::Refuse, Fate::Fail, Fate::Hang][self.dice.below(3)];
+        if fate == Fate::Hang {
+            self.judge.let_jobs_hang();
+        }
+        let (mut seen, every) = (0, 1 + self.dice.below(4));
+        let rule = self.net.job_rule(move |_| {
+            seen += 1;
+            if seen % every == 0 { fate } else { Fate::Run }
+        });
+        self.rules.push(rule);
+    }
+
+    /// Some segments to and from a client are late, lost or answered with a reset.
+    fn break_link(&mut self) {
         let verdict = match self.dice.below(4) {
             0 => Verdict::Drop,
             1 => Verdict::Reset,
@@ -309,6 +440,12 @@ impl Scenario {
     /// All faults end, all connections too; then nothing may be left.
     fn wind_down(&mut self) {
         self.rules.clear();
+        for host in self.hosts.clone().iter().filter(|host| host.is_down()) {
+            self.restart(host);
+        }
+        // Grace is short.
+        self.net.advance(Duration::from_secs(1));
+        self.start_stopped();
         for (_, port) in &self.ports {
             port.iter().for_each(Port::resume);
         }
