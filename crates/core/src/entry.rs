@@ -2,6 +2,7 @@
 
 use crate::{
     Limit, Limits, Peer, Protocol, Reason, Result, Transport,
+    canary::broken,
     command::Command,
     connection::Origin,
     endpoint::MakeLayers,
@@ -108,7 +109,11 @@ impl Entry {
     ) -> Result<Decoded, Reason> {
         let mut up = Vec::new();
         let outcome = self.with_stack(|stack| f(stack, &mut up)).unwrap_or(Ok(Decoded::More));
-        self.transport.mark_dirty();
+        // What layers answered counts like what the protocol writes: a peer that does not read it is not read.
+        self.transport.look_whether_full();
+        if self.holds_too_much() {
+            self.transport.condemn(Reason::Overflow(Limit::Unsent));
+        }
         self.learn();
         if !up.is_empty() {
             self.deliver(&up);
@@ -126,6 +131,13 @@ impl Entry {
             (Ok(Decoded::End), _) => self.stream_ended(),
             (Err(reason), _) => self.fail_after_flush(reason),
         }
+    }
+
+    fn holds_too_much(&self) -> bool {
+        let connection = &self.transport.0;
+        let limit = connection.limits.borrow().unsent;
+        let below = || self.stack.as_ref().map_or(0, |stack| stack.in_memory());
+        connection.unsent() > limit && connection.out.borrow().in_memory().saturating_add(below()) > limit
     }
 
     /// Has the layers do something; None without layers.
@@ -248,7 +260,7 @@ impl Entry {
         }
         connection.unread_len.set(len);
         drop(connection.unread.replace(unread));
-        let over = len > connection.limits.borrow().unread;
+        let over = len > connection.limits.borrow().unread && !broken("exceed-unread", 1);
         if over != connection.flags.any(Flags::UNREAD_FULL) {
             if over {
                 connection.flags.set(Flags::UNREAD_FULL)

@@ -60,6 +60,12 @@ impl Stack {
         plain + self.wire.len() + self.reading
     }
 
+    /// Those of them that take memory.
+    pub(crate) fn in_memory(&self) -> usize {
+        let plain = self.stages.iter().map(|stage| stage.plain.in_memory()).sum::<usize>();
+        plain + self.wire.in_memory() + self.reading
+    }
+
     /// Received bytes that layers did not take yet.
     pub(crate) fn left(&self) -> usize {
         self.stages.iter().map(|stage| stage.left.len()).sum()

@@ -2,6 +2,7 @@
 
 use crate::{
     Addr, Connection, Factory, Peer, Protocol, Reactor, Reason, Result, Transport,
+    canary::broken,
     command::Command,
     connect::Connector,
     connection::Origin,
@@ -22,8 +23,9 @@ use std::{collections::VecDeque, io, net::SocketAddr, rc::Rc, time::Duration};
 /// How long a port rests after it could not accept (out of descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How many commands may come before a call of another thread that waits.
-const COMMANDS_MAX: usize = 64;
+/// So many pieces at the end of a turn's work are taken from all queues in turn: one that never gets empty must not
+/// keep the others waiting for ever, above all not the call that stops the loop.
+const SHARED_WORK: usize = 1024;
 
 /// A listener in the loop's table.
 pub(crate) struct Listener {
@@ -314,7 +316,8 @@ impl Turn {
     /// Runs one due timer; false when there is none.
     pub(crate) fn next_timer(&mut self) -> bool {
         let now = self.reactor.0.now();
-        let due = self.reactor.0.timers.borrow_mut().pop(now, self.timer_serial);
+        let early = Duration::from_millis(u64::from(broken("fire-early", 8)) * 5);
+        let due = self.reactor.0.timers.borrow_mut().pop(now + early, self.timer_serial);
         match due {
             None => return false,
             Some(Due::Wake(waker)) => waker.wake(),
@@ -332,24 +335,27 @@ impl Turn {
             return false;
         }
         self.work_left -= 1;
-        let shared = self.reactor.0.clone();
-        // Now and then other threads come first, so that commands that make commands do not keep them out.
-        let others_first = self.work_left.is_multiple_of(COMMANDS_MAX);
-        if let Some(transport) = shared.next_doomed() {
+        if let Some(transport) = self.reactor.0.next_doomed() {
             self.finish(driver, &transport);
-        } else if let Some(call) = others_first.then(|| shared.outside.next_call()).flatten() {
-            call(&self.reactor);
-        } else if let Some(command) = shared.next_command() {
-            self.command(driver, command);
-        } else if let Some(call) = shared.outside.next_call() {
-            call(&self.reactor);
-        } else if let Some(number) = shared.outside.next_woken() {
-            self.poll(number);
-        } else {
-            self.settle(driver);
-            return false;
+            return true;
         }
-        true
+        let first = if self.work_left < SHARED_WORK { self.work_left } else { 0 };
+        let done = (first..first + 3).any(|queue| self.work_of(driver, queue % 3));
+        if !done {
+            self.settle(driver);
+        }
+        done
+    }
+
+    /// Does one piece of work of a queue; false when it is empty.
+    fn work_of(&mut self, driver: &mut dyn Driver, queue: usize) -> bool {
+        let shared = &self.reactor.0;
+        match queue {
+            0 => shared.next_command().map(|command| self.command(driver, command)),
+            1 => shared.outside.next_call().map(|call| call(&self.reactor)),
+            _ => shared.outside.next_woken().map(|number| self.poll(number)),
+        }
+        .is_some()
     }
 
     fn poll(&mut self, number: u64) {
@@ -416,6 +422,7 @@ impl Turn {
             Ok(token) if self.reactor.0.stop.get() == Stop::Begun => {
                 state.stopped.set(true);
                 driver.close(token, Close::Abort);
+                end_factory(factory);
             }
             Ok(token) => {
                 state.token.set(Some(token));
@@ -513,7 +520,7 @@ impl Turn {
                 Slot::Connecting(generation, _) => {
                     let token = Token { index: index as u32, generation: *generation };
                     if let Some(connector) = self.forget(driver, token) {
-                        connector.done(Err(Reason::Stopped.into()));
+                        contained("a drop", || connector.done(Err(Reason::Stopped.into())));
                     }
                 }
                 Slot::Connection(entry) => tell_stopping(entry),
@@ -526,13 +533,10 @@ impl Turn {
         if !state.stopped.replace(true)
             && let Some(token) = state.token.take()
         {
-            self.ports.retain(|port| *port != token);
+            self.ports.retain(|port| *port != token || broken("leave-port", 2));
             driver.close(token, Close::Abort);
-            if let Slot::Listener(mut listener) = self.place(token, Slot::Free) {
-                contained("factory", || {
-                    listener.factory.stopped();
-                    drop(listener);
-                });
+            if let Slot::Listener(listener) = self.place(token, Slot::Free) {
+                end_factory(listener.factory);
             }
             for slot in &mut self.slots {
                 if let Slot::Connection(entry) = slot
@@ -563,6 +567,13 @@ impl Turn {
         self.flush(driver, &transport);
         true
     }
+}
+
+fn end_factory(mut factory: Box<dyn Factory>) {
+    contained("factory", || {
+        factory.stopped();
+        drop(factory);
+    });
 }
 
 fn tell_stopping(entry: &mut Entry) {
