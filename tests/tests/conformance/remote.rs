@@ -116,7 +116,7 @@ async fn a_call_finds_a_connection_by_its_id(ground: Ground) -> Result {
     });
     ground.log().received("cli", 14).await;
     assert!(caller.join().unwrap());
-    ground.log().lost("cli").await;
+    ground.until(|| ground.reactor().connections().is_empty()).await;
     let remote = ground.reactor().remote();
     let gone = Arc::new(AtomicUsize::new(0));
     let seen = gone.clone();
