@@ -291,7 +291,7 @@ async fn garbage_behind_good_bytes_comes_behind_them(ground: Ground) -> Result {
 }
 
 fn handshake(ground: &Ground) -> Limits {
-    Limits { handshake: ground.moment(), ..Limits::default() }
+    Limits { handshake: 25 * ground.moment(), ..Limits::default() }
 }
 
 async fn a_handshake_that_takes_too_long_is_given_up(ground: Ground) -> Result {
@@ -315,7 +315,7 @@ async fn a_connect_whose_handshake_takes_too_long_is_an_error(ground: Ground) ->
 async fn the_time_of_the_handshake_is_none_of_the_protocols(ground: Ground) -> Result {
     ground.reactor().set_limits(handshake(&ground));
     let (srv, cli) = plain(&ground).await?;
-    ground.reactor().sleep(3 * ground.moment()).await;
+    ground.reactor().sleep(26 * ground.moment()).await;
     assert!(srv.is_open() && cli.is_open());
     cli.close();
     Ok(())

@@ -182,7 +182,7 @@ async fn the_peer_is_described_before_the_first_byte(ground: Ground) -> Result {
 }
 
 fn quick(ground: &Ground) -> Limits {
-    Limits { handshake: ground.moment(), ..Limits::default() }
+    Limits { handshake: 25 * ground.moment(), ..Limits::default() }
 }
 
 async fn a_handshake_that_takes_too_long_ends_the_connection(ground: Ground) -> Result {
@@ -198,7 +198,7 @@ async fn after_the_handshake_its_time_is_over(ground: Ground) -> Result {
     let (srv, cli) = ground.pair(server(&ground), client(&ground)).await?;
     ground.log().heard("srv", "secret").await;
     ground.log().heard("cli", "welcome").await;
-    ground.reactor().sleep(3 * ground.moment()).await;
+    ground.reactor().sleep(26 * ground.moment()).await;
     assert!(srv.is_open() && cli.is_open());
     cli.close();
     Ok(())

@@ -75,7 +75,7 @@ async fn an_idle_connection_times_out(ground: Ground) -> Result {
 }
 
 async fn bytes_received_move_the_idle_timeout(ground: Ground) -> Result {
-    let idle = 4 * ground.moment();
+    let idle = 25 * ground.moment();
     let (srv, last) = watched(&ground, idle);
     let log = ground.log().clone();
     let srv = srv.data(move |transport, input| {
@@ -95,7 +95,7 @@ async fn bytes_received_move_the_idle_timeout(ground: Ground) -> Result {
 }
 
 async fn bytes_sent_move_the_idle_timeout(ground: Ground) -> Result {
-    let idle = 4 * ground.moment();
+    let idle = 25 * ground.moment();
     let (srv, last) = watched(&ground, idle);
     let (srv, cli) = ground.pair(srv, Actor::new(&ground, "cli")).await?;
     for n in 1..=6 {
