@@ -43,6 +43,25 @@ fn a_port_outlives_accepts_that_fail() {
 }
 
 #[test]
+fn a_port_rests_although_connections_end_meanwhile() {
+    let net = Net::gentle(1);
+    let srv = net.host("srv");
+    srv.listen("tcp:7", |_| Greeter);
+    let early: Vec<_> = (0..3).map(|_| net.host("cli").probe("tcp:srv:7")).collect();
+    net.run();
+    srv.fail_accepts(1);
+    let late = net.host("cli").probe("tcp:srv:7");
+    net.advance(Duration::from_millis(10));
+    for client in early {
+        client.close();
+        net.advance(Duration::from_millis(10));
+        assert_eq!(late.received(), b"", "it would try again with every end");
+    }
+    net.advance(Duration::from_secs(1));
+    assert_eq!(late.received(), b"hello\r\n");
+}
+
+#[test]
 fn a_port_that_is_stopped_while_it_rests_leaves_nothing() {
     for_seeds(0..20, |seed| {
         let net = Net::new(seed);
