@@ -5,17 +5,21 @@ use crate::{
     command::Command,
     driver::Token,
     endpoint::{ConnectPlace, MakeLayers},
+    timer::Due,
 };
 use std::{
     cell::Cell,
     io,
     net::{IpAddr, SocketAddr},
+    panic::Location,
     rc::Rc,
 };
 
 /// One `connect` on its way: who waits for it, and what cancels it. The [`Connector`] owns it, so that it ends with
 /// whatever holds that: then who waits is told, and no time is limited any more.
 pub(crate) struct Attempt {
+    /// The code that connects.
+    pub(crate) made: &'static Location<'static>,
     reactor: Reactor,
     resolver: Cell<Option<Resolver<Transport>>>,
     timer: Cell<Option<Timer>>,
@@ -59,7 +63,9 @@ impl Attempt {
             attempt.cancel();
             attempt.tell(Err(io::Error::new(io::ErrorKind::TimedOut, what).into()));
         };
-        let timer = self.reactor.call_later(place.timeout, expired);
+        let shared = &self.reactor.0;
+        let due = Due::Call(Box::new(expired));
+        let timer = Timer::new_from(self.made, shared.clone(), shared.after(place.timeout), due);
         self.timer.set(Some(timer));
     }
 }
@@ -125,6 +131,7 @@ impl<P: Protocol, F: FnOnce(&Transport) -> P + 'static> Connect<F> {
 }
 
 /// Starts to connect.
+#[track_caller]
 pub(crate) fn connect<P: Protocol>(
     reactor: &Reactor,
     place: ConnectPlace,
@@ -133,6 +140,7 @@ pub(crate) fn connect<P: Protocol>(
 ) -> Deferred<Transport> {
     let (deferred, resolver) = reactor.deferred();
     let attempt = Rc::new(Attempt {
+        made: Location::caller(),
         reactor: reactor.clone(),
         resolver: Cell::new(None),
         timer: Cell::new(None),

@@ -9,6 +9,7 @@ use crate::{
 };
 use std::{
     cell::{Cell, RefCell},
+    panic::Location,
     rc::{Rc, Weak},
     time::{Duration, Instant},
 };
@@ -46,8 +47,19 @@ pub(crate) enum Origin {
     Port(Rc<crate::port::PortState>),
     /// By `connect`.
     Connect(Box<dyn crate::connect::Connector>),
-    /// By `connect`, and who asked was told.
-    Told,
+    /// By `connect` in that place, and who asked was told.
+    Told(&'static Location<'static>),
+}
+
+impl Origin {
+    /// The code that listened or connected.
+    pub(crate) fn made(&self) -> &'static Location<'static> {
+        match self {
+            Self::Port(port) => port.made,
+            Self::Connect(connector) => connector.attempt().made,
+            Self::Told(made) => made,
+        }
+    }
 }
 
 /// The times after which something happens to a connection.

@@ -116,7 +116,7 @@ impl Entry {
             Origin::Connect(connector) => {
                 contained("a drop", || connector.done(Err(Error::from(reason))));
             }
-            Origin::Told => {}
+            Origin::Told(_) => {}
         }
         contained("a drop", || drop(self.stack));
     }

@@ -8,6 +8,7 @@ use crate::{
     endpoint::ListenPlace,
     port::PortState,
     protocol::Build,
+    remote::Awaited,
     shared::{Shared, Stop, current},
     stream::StreamEnd,
     task::Task,
@@ -17,7 +18,7 @@ use std::{
     cell::{Cell, RefCell},
     fmt,
     future::Future,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, Location, catch_unwind},
     rc::Rc,
     time::{Duration, Instant, SystemTime},
 };
@@ -46,6 +47,7 @@ impl Reactor {
     ///
     /// # Errors
     /// The endpoint does not follow the grammar; the address is taken, not ours or not permitted.
+    #[track_caller]
     pub fn listen<P: Protocol>(
         &self,
         on: impl IntoEndpoint,
@@ -58,6 +60,7 @@ impl Reactor {
     ///
     /// # Errors
     /// Those of [`Reactor::listen`].
+    #[track_caller]
     pub fn listen_with(&self, on: impl IntoEndpoint, factory: impl Factory) -> Result<Port> {
         let endpoint = on.into_endpoint()?;
         let bound = match endpoint.listen_place()? {
@@ -67,6 +70,7 @@ impl Reactor {
             ListenPlace::Socket(socket) => self.0.host.adopt(socket)?,
         };
         let state = Rc::new(PortState {
+            made: Location::caller(),
             addr: bound.addr.clone(),
             token: Cell::new(None),
             layers: endpoint.layers(),
@@ -84,14 +88,16 @@ impl Reactor {
     ///
     /// # Errors
     /// Those of [`Reactor::listen`].
+    #[track_caller]
     pub fn serve<F: Future<Output = Result> + 'static>(
         &self,
         on: impl IntoEndpoint,
         mut coroutine: impl FnMut(Stream) -> F + 'static,
     ) -> Result<Port> {
+        let made = Location::caller();
         self.listen(on, move |transport| {
             let (stream, end) = StreamEnd::pair(transport);
-            transport.spawn(coroutine(stream));
+            transport.spawn_from(made, coroutine(stream));
             end
         })
     }
@@ -128,6 +134,7 @@ impl Reactor {
     /// assert_eq!(peers.accept().ok_or("nobody came")?.received(), b"what?");
     /// # Ok::<(), trenza_core::Error>(())
     /// ```
+    #[track_caller]
     pub fn connect<P: Protocol>(
         &self,
         to: impl IntoEndpoint,
@@ -145,6 +152,7 @@ impl Reactor {
     }
 
     /// Connects, for a coroutine.
+    #[track_caller]
     pub fn open(&self, to: impl IntoEndpoint) -> Deferred<Stream> {
         let (deferred, resolver) = self.deferred();
         let made = Rc::new(Cell::new(None));
@@ -167,11 +175,13 @@ impl Reactor {
     }
 
     /// Calls `f` later, unless the timer is dropped.
+    #[track_caller]
     pub fn call_later(&self, delay: Duration, f: impl FnOnce() + 'static) -> Timer {
         Timer::new(self.0.clone(), self.0.after(delay), Due::Call(Box::new(f)))
     }
 
     /// Runs a coroutine. Dropping the result drops the coroutine; a panic in it is an error of the result.
+    #[track_caller]
     pub fn spawn<T: 'static>(&self, task: impl Future<Output = Result<T>> + 'static) -> Deferred<T> {
         let (deferred, resolver) = self.deferred();
         let task = Task::new(&self.0, None, async move { resolver.fire(task.await) });
@@ -182,11 +192,12 @@ impl Reactor {
 
     /// Runs blocking code on the thread pool. Its panic, and a pool whose queue is full, are errors. Dropping the
     /// result drops the answer, not the work.
+    #[track_caller]
     pub fn in_thread<T: Send + 'static>(
         &self,
         f: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Deferred<T> {
-        let (deferred, resolver) = RemoteResolver::pair(self);
+        let (deferred, resolver) = RemoteResolver::pair(self, true);
         let job = move || {
             let result = catch_unwind(AssertUnwindSafe(f));
             resolver.fire(result.unwrap_or_else(|_| Err("a blocking call panicked".into())));
@@ -208,13 +219,15 @@ impl Reactor {
     }
 
     /// Like [`Reactor::deferred`], for a result from another thread.
+    #[track_caller]
     pub fn remote_resolver<T: Send + 'static>(&self) -> (Deferred<T>, RemoteResolver<T>) {
-        RemoteResolver::pair(self)
+        RemoteResolver::pair(self, false)
     }
 
     /// A pause for a coroutine.
+    #[track_caller]
     pub fn sleep(&self, delay: Duration) -> Sleep {
-        Sleep::new(self.0.clone(), delay)
+        Sleep::new_from(Location::caller(), self.0.clone(), delay)
     }
 
     /// The loop's monotonic time: read once a turn; virtual in the simulator. A host that uses the reactor between
@@ -282,8 +295,7 @@ impl Reactor {
     /// Answers a remote resolver; None: it was dropped.
     pub(crate) fn resolve<T: 'static>(&self, number: u64, result: Option<Result<T>>) {
         let waiting = self.0.waiting.borrow_mut().remove(&number);
-        if let (Some(Ok(resolver)), Some(result)) = (waiting.map(|any| any.downcast::<Resolver<T>>()), result)
-        {
+        if let (Some(resolver), Some(result)) = (waiting.and_then(Awaited::resolver::<T>), result) {
             resolver.fire(result);
         }
     }

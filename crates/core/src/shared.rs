@@ -19,12 +19,11 @@ use crate::{
     command::Command,
     connection::Connection,
     driver::{Host, Token},
-    remote::Outside,
+    remote::{Awaited, Outside},
     timer::Timers,
     transport::Transport,
 };
 use std::{
-    any::Any,
     cell::{Cell, RefCell},
     collections::VecDeque,
     rc::Rc,
@@ -58,7 +57,7 @@ pub(crate) struct Shared {
     pub(crate) outside: Arc<Outside>,
     pub(crate) timers: RefCell<Timers>,
     /// Remote resolvers by number, until their answer comes.
-    pub(crate) waiting: RefCell<Map<u64, Box<dyn Any>>>,
+    pub(crate) waiting: RefCell<Map<u64, Awaited>>,
     pub(crate) stop: Cell<Stop>,
     /// The loop is gone: what handles that outlive it queue is dropped at once, else it would hold them for ever.
     pub(crate) ended: Cell<bool>,

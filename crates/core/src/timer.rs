@@ -7,6 +7,7 @@ use crate::{Transport, shared::Shared};
 use std::{
     cmp::Ordering,
     fmt,
+    panic::Location,
     rc::Rc,
     task::Waker,
     time::{Duration, Instant},
@@ -37,6 +38,8 @@ struct Entry {
     generation: u32,
     place: u32,
     due: Option<Due>,
+    /// The code that made it.
+    made: &'static Location<'static>,
 }
 
 /// A place in the heap. `serial` keeps entries of the same time in the order they were made.
@@ -58,15 +61,22 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
+    #[track_caller]
     pub(crate) fn insert(&mut self, at: Instant, due: Due) -> Key {
+        let made = Location::caller();
+        self.insert_from(made, at, due)
+    }
+
+    /// Like `insert`, for an entry that was asked for elsewhere.
+    pub(crate) fn insert_from(&mut self, made: &'static Location<'static>, at: Instant, due: Due) -> Key {
         let index = self.free.pop().unwrap_or_else(|| {
-            self.entries.push(Entry { generation: 0, place: 0, due: None });
+            self.entries.push(Entry { generation: 0, place: 0, due: None, made });
             self.entries.len() as u32 - 1
         });
         let (place, serial) = (self.heap.len(), self.next_serial());
         self.heap.push(Place { at, serial, index });
         let entry = &mut self.entries[index as usize];
-        entry.due = Some(due);
+        (entry.due, entry.made) = (Some(due), made);
         entry.place = place as u32;
         let key = Key { index, generation: entry.generation };
         self.rise(place);
@@ -103,6 +113,14 @@ impl Timers {
 
     pub(crate) fn len(&self) -> usize {
         self.heap.len()
+    }
+
+    /// Every entry with the code that made it, first due first.
+    pub(crate) fn entries(&self) -> Vec<(&Due, &'static Location<'static>)> {
+        let mut places = self.heap.clone();
+        places.sort_unstable();
+        let entries = places.iter().map(|place| &self.entries[place.index as usize]);
+        entries.filter_map(|entry| Some((entry.due.as_ref()?, entry.made))).collect()
     }
 
     /// When the first entry is due.
@@ -200,11 +218,22 @@ pub struct Timer {
 }
 
 impl Timer {
+    #[track_caller]
     pub(crate) fn new(shared: Rc<Shared>, at: Instant, due: Due) -> Self {
+        Self::new_from(Location::caller(), shared, at, due)
+    }
+
+    /// Like `new`, for a timer that was asked for elsewhere.
+    pub(crate) fn new_from(
+        made: &'static Location<'static>,
+        shared: Rc<Shared>,
+        at: Instant,
+        due: Due,
+    ) -> Self {
         if shared.ended.get() {
             return Self { shared, key: Key::NONE };
         }
-        let key = shared.timers.borrow_mut().insert(at, due);
+        let key = shared.timers.borrow_mut().insert_from(made, at, due);
         Self { shared, key }
     }
 

@@ -17,6 +17,7 @@ use std::{
     hash::{Hash, Hasher},
     io::Write,
     ops::Range,
+    panic::Location,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -306,10 +307,20 @@ impl Transport {
     }
 
     /// Starts a task that ends with the connection. Its error or panic ends the connection.
+    #[track_caller]
     pub fn spawn(&self, task: impl Future<Output = Result> + 'static) {
+        self.spawn_from(Location::caller(), task);
+    }
+
+    /// Like `spawn`, for a task that was asked for elsewhere.
+    pub(crate) fn spawn_from(
+        &self,
+        made: &'static Location<'static>,
+        task: impl Future<Output = Result> + 'static,
+    ) {
         let transport = self.clone();
         let shared = &self.0.reactor.0;
-        let task = Task::new(shared, Some(self.clone()), async move {
+        let task = Task::new_from(made, shared, Some(self.clone()), async move {
             if let Err(error) = task.await {
                 transport.condemn(Reason::Failed(error));
             }

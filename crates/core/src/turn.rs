@@ -7,7 +7,6 @@ use crate::{
     connection::Origin,
     driver::{Bound, Close, Driver, Event, Open, Token},
     endpoint::MakeLayers,
-    engine::Left,
     entry::Entry,
     flags::Flags,
     lost::contained,
@@ -50,7 +49,7 @@ pub(crate) struct Turn {
     pub(crate) slots: Vec<Slot>,
     pub(crate) tasks: Tasks,
     /// Ports, whose accepting follows the number of connections.
-    ports: Vec<Token>,
+    pub(crate) ports: Vec<Token>,
     /// Something about ports changed since they were last looked at.
     ports_changed: bool,
     /// New connections that nobody wants.
@@ -107,16 +106,6 @@ impl Turn {
             self.slots.resize_with(index + 1, || Slot::Free);
         }
         self.slots.get_mut(index).map_or(Slot::Free, |place| std::mem::replace(place, slot))
-    }
-
-    pub(crate) fn left(&self) -> Left {
-        let connections = |slot: &&Slot| matches!(slot, Slot::Connecting(..) | Slot::Connection(_));
-        Left {
-            connections: self.slots.iter().filter(connections).count(),
-            ports: self.ports.len(),
-            timers: self.reactor.0.timers.borrow().len(),
-            tasks: self.tasks.len(),
-        }
     }
 
     /// A panic came out of user code: it costs the connection that it was running for.
@@ -305,7 +294,8 @@ impl Turn {
             return;
         }
         let transport = entry.transport.clone();
-        if let Origin::Connect(connector) = std::mem::replace(&mut entry.origin, Origin::Told) {
+        let told = Origin::Told(entry.origin.made());
+        if let Origin::Connect(connector) = std::mem::replace(&mut entry.origin, told) {
             connector.done(Ok(transport));
         }
     }

@@ -13,7 +13,7 @@ use std::{
     sync::atomic::Ordering,
     time::Duration,
 };
-use trenza_core::{Engine, Left, Port, Protocol, Reactor, Transport};
+use trenza_core::{Engine, Left, Leftover, Port, Protocol, Reactor, Transport};
 
 /// A host of a [`crate::Net`]: probes need nothing more, a program gets an engine.
 #[derive(Clone)]
@@ -87,12 +87,20 @@ impl HostHandle {
         drop(former);
     }
 
-    /// What its engine holds; nothing, when it has none.
+    /// How much its engine holds; nothing, when it has none.
     ///
     /// # Panics
     /// This is called from a callback of it.
     pub fn left(&self) -> Left {
         self.0.engine.borrow().as_ref().map(Engine::left).unwrap_or_default()
+    }
+
+    /// Each thing that its engine holds, and the code that made it.
+    ///
+    /// # Panics
+    /// This is called from a callback of it.
+    pub fn leftovers(&self) -> Vec<Leftover> {
+        self.0.engine.borrow().as_ref().map(Engine::leftovers).unwrap_or_default()
     }
 
     /// Has it an engine that was not stopped?
