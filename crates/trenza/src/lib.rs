@@ -21,17 +21,24 @@
 //! }
 //! ```
 //!
-//! Suites are features: `web` (HTTP). Their crates are re-exported as modules.
+//! Suites are features: `web` (HTTP). Their crates are re-exported as modules. `sim` is the simulated network, and
+//! `test` has `#[trenza::test]`; both are for dev-dependencies.
 
 mod run;
+#[cfg(feature = "test")]
+pub mod testing;
 
 pub use run::{Interrupted, block_on, run};
 pub use trenza_core::{
     Abandoned, Addr, ConnectionId, Counts, Deferred, Endpoint, EndpointError, Engine, Error, Factory, Flow,
-    Handle, IntoEndpoint, Layer, Limit, Limits, Lost, Peer, Port, Protocol, Reactor, Reason, Remote,
-    RemoteResolver, Resolver, Result, Sleep, Stream, TimedOut, Timeout, Timer, Transport, Wait, driver,
-    timeout,
+    Handle, IntoEndpoint, Layer, Left, LeftKind, Leftover, Limit, Limits, Lost, Peer, Port, Protocol,
+    Reactor, Reason, Remote, RemoteResolver, Resolver, Result, Sleep, Stream, TimedOut, Timeout, Timer,
+    Transport, Wait, driver, timeout,
 };
+#[cfg(feature = "test")]
+pub use trenza_macros::test;
+#[cfg(feature = "sim")]
+pub use trenza_sim as sim;
 pub use trenza_sys::{PollDriver, raise_descriptor_limit};
 #[cfg(feature = "web")]
 pub use trenza_web as web;
