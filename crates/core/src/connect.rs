@@ -130,6 +130,14 @@ impl<P: Protocol, F: FnOnce(&Transport) -> P + 'static> Connect<F> {
     }
 }
 
+impl<F> Drop for Connect<F> {
+    /// Whoever waits is told in any case. The attempt and its deferred hold each other, so that they would otherwise
+    /// stay when the loop ends.
+    fn drop(&mut self) {
+        self.attempt.tell(Err("the connect was given up".into()));
+    }
+}
+
 /// Starts to connect.
 #[track_caller]
 pub(crate) fn connect<P: Protocol>(

@@ -2,6 +2,7 @@
 
 use crate::{
     Limits, Peer, Reactor, Reason, Resolver, Transport,
+    canary::broken,
     deferred::Cancel,
     driver::Token,
     flags::Flags,
@@ -164,7 +165,9 @@ impl Connection {
 
     /// Bytes wait for the next owner, or nobody may be told yet.
     pub(crate) fn holds(&self) -> bool {
-        self.changing.get() > 0 || !self.flags.any(Flags::TOLD) || self.flags.any(Flags::PAUSED)
+        self.changing.get() > 0
+            || !self.flags.any(Flags::TOLD)
+            || self.flags.any(Flags::PAUSED) && !broken("offer-while-paused", 1)
     }
 
     /// Closed, condemned or gone: nothing is offered any more.

@@ -1,6 +1,7 @@
 //! [`Left`] and [`Leftover`]: what a loop holds, how much of it and where it was made.
 
 use crate::{
+    flags::Flags,
     timer::Due,
     turn::{Slot, Turn},
 };
@@ -119,7 +120,10 @@ impl Turn {
             match due {
                 Due::Call(_) => all.push(nameless(LeftKind::Timer, made)),
                 Due::Wake(_) => all.push(nameless(LeftKind::Sleep, made)),
-                // It belongs to a connection, which is in the list.
+                // It belongs to a connection that is in the list, or should have ended with it.
+                Due::Connection(transport) if transport.0.flags.any(Flags::LOST) => {
+                    all.push(nameless(LeftKind::Timer, made));
+                }
                 Due::Connection(_) => {}
             }
         }

@@ -4,6 +4,10 @@
 //! [`driver`] does, of the operating system or of the simulator.
 
 mod addr;
+#[cfg(feature = "canaries")]
+pub mod canary;
+#[cfg(not(feature = "canaries"))]
+mod canary;
 mod command;
 mod connect;
 mod connection;

@@ -2,6 +2,7 @@
 
 use crate::{
     Error, Reason, Transport,
+    canary::broken,
     connection::{Connection, Origin},
     driver::{Close, Driver, Token},
     entry::Entry,
@@ -37,10 +38,14 @@ impl Turn {
         connection.flags.set(Flags::LOST);
         connection.frozen.set(true);
         let how = if connection.flags.any(Flags::GRACEFUL) { Close::Graceful } else { Close::Abort };
-        driver.close(connection.token, how);
+        if !broken("leave-socket", 8) {
+            driver.close(connection.token, how);
+        }
         let slot = self.place(connection.token, Slot::Free);
         connection.reactor.0.strike(connection);
-        drop(connection.reactor.0.timers.borrow_mut().remove(connection.timer.get()));
+        if !broken("leave-timer", 8) {
+            drop(connection.reactor.0.timers.borrow_mut().remove(connection.timer.get()));
+        }
         self.one_less();
         let reason = connection.with_extra(|extra| extra.reason.take()).unwrap_or(Reason::Aborted);
         tracing::debug!(connection = %connection.id, %reason, "lost");
@@ -51,7 +56,7 @@ impl Turn {
         if let Slot::Connection(mut entry) = slot {
             let belongings = entry.belongings.take().unwrap_or_default();
             entry.lose(reason);
-            for task in belongings.tasks {
+            for task in belongings.tasks.into_iter().filter(|_| !broken("leave-task", 4)) {
                 let task = self.tasks.take(task);
                 contained("a drop", || drop(task));
             }
@@ -108,7 +113,12 @@ impl Entry {
         if transport.0.flags.any(Flags::TOLD)
             && let Some(protocol) = self.protocol.as_deref_mut()
         {
-            contained("connection_lost", || protocol.connection_lost(&transport, &reason));
+            for _ in 0..times_lost() {
+                contained("connection_lost", || protocol.connection_lost(&transport, &reason));
+            }
+            if broken("call-after-lost", 8) {
+                contained("writable", || drop(protocol.writable(&transport)));
+            }
         }
         contained("a drop", || drop(self.protocol));
         match self.origin {
@@ -143,6 +153,15 @@ impl Entry {
         }
         self.transport.mark_dirty();
         self.make();
+    }
+}
+
+/// Once, as the contract says.
+fn times_lost() -> usize {
+    match () {
+        () if broken("lose-connection-lost", 8) => 0,
+        () if broken("call-connection-lost-twice", 8) => 2,
+        () => 1,
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     ConnectionId, Counts, Deferred, Handle, Layer, Limit, Limits, Peer, Protocol, Reactor, Reason, Result,
     Stream,
+    canary::broken,
     command::Command,
     connection::{Connection, push_pruning},
     flags::Flags,
@@ -373,6 +374,9 @@ impl Transport {
 
     /// Counts one full connection more or less that holds this one back.
     pub(crate) fn hold_back(&self, on: bool) {
+        if broken("ignore-throttle", 1) {
+            return;
+        }
         let count = self.0.throttled.get();
         self.0.throttled.set(if on { count.saturating_add(1) } else { count.saturating_sub(1) });
         self.mark_dirty();
@@ -393,6 +397,9 @@ impl Transport {
         let limit = self.0.limits.borrow().unsent;
         let held = || self.0.out.borrow().in_memory() + self.0.below.get();
         if self.0.unsent().saturating_add(in_memory) > limit && held().saturating_add(in_memory) > limit {
+            if broken("exceed-unsent", 1) {
+                return true;
+            }
             self.condemn(Reason::Overflow(Limit::Unsent));
             return false;
         }

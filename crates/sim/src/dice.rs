@@ -5,46 +5,47 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 
-/// Seeded randomness. Two dice of one seed and stream fall alike, on every machine.
+/// Seeded randomness, for tests that need some of their own. Two dice of one seed and stream fall alike, on every
+/// machine. The network draws from the streams 0 and up, so a test takes one from the far end.
 #[derive(Debug)]
-pub(crate) struct Dice(ChaCha8Rng);
+pub struct Dice(ChaCha8Rng);
 
 impl Dice {
     /// Streams of one seed are independent, so that draws for one purpose do not move those for another.
-    pub(crate) fn new(seed: u64, stream: u64) -> Self {
+    pub fn new(seed: u64, stream: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(stream);
         Self(rng)
     }
 
     /// True with the given probability. 0 draws nothing.
-    pub(crate) fn chance(&mut self, probability: f64) -> bool {
+    pub fn chance(&mut self, probability: f64) -> bool {
         probability > 0.0 && (self.0.next_u32() as f64) < probability * (u32::MAX as f64 + 1.0)
     }
 
     /// A number from 0 to `below - 1`; 0 when `below` is 0.
-    pub(crate) fn below(&mut self, below: usize) -> usize {
+    pub fn below(&mut self, below: usize) -> usize {
         if below <= 1 { 0 } else { (self.0.next_u64() % below as u64) as usize }
     }
 
     /// A number from 1 to `most`, often a small one: small pieces break more than large ones.
-    pub(crate) fn piece(&mut self, most: usize) -> usize {
+    pub fn piece(&mut self, most: usize) -> usize {
         let cap = if self.chance(0.5) { most.min(8) } else { most };
         1 + self.below(cap)
     }
 
     /// Any number.
-    pub(crate) fn any(&mut self) -> u64 {
+    pub fn any(&mut self) -> u64 {
         self.0.next_u64()
     }
 
     /// Fills `into`.
-    pub(crate) fn fill(&mut self, into: &mut [u8]) {
+    pub fn fill(&mut self, into: &mut [u8]) {
         self.0.fill_bytes(into);
     }
 
     /// Puts `items` into any order.
-    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));
         }

@@ -1,6 +1,7 @@
 //! [`SimDriver`]: the driver of one host in a simulated network.
 
 use crate::{
+    canary::broken,
     host::SimHost,
     link::{Owner, far},
     port::Acceptor,
@@ -45,6 +46,8 @@ struct Slot {
 pub struct SimDriver {
     world: Shared,
     host: usize,
+    /// At which start of the machine it was made: after a crash it does nothing any more.
+    boot: u32,
     completion: bool,
     slots: Vec<Slot>,
     free: Vec<u32>,
@@ -58,13 +61,15 @@ pub struct SimDriver {
 
 impl SimDriver {
     pub(crate) fn new(world: Shared, host: usize) -> Self {
-        let completion = {
+        let (completion, boot) = {
             let world = &mut *world.borrow_mut();
-            world.dice.chance(world.hostility.completion)
+            let boot = world.hosts.get(host).map_or(0, |machine| machine.boot);
+            (world.dice.chance(world.hostility.completion), boot)
         };
         Self {
             world,
             host,
+            boot,
             completion,
             slots: Vec::new(),
             free: Vec::new(),
@@ -175,12 +180,15 @@ impl SimDriver {
 
 impl Driver for SimDriver {
     fn host(&self) -> Rc<dyn Host> {
-        Rc::new(SimHost::new(self.world.clone(), self.host))
+        Rc::new(SimHost::new(self.world.clone(), self.host, self.boot))
     }
 
     fn open(&mut self, what: Open) -> io::Result<Token> {
         let shared = self.world.clone();
         let world = &mut *shared.borrow_mut();
+        if !world.lives(self.host, self.boot) {
+            return Err(io::ErrorKind::NetworkDown.into());
+        }
         match what {
             Open::Listen(Bound { socket: Socket::Simulated(listener), .. }) => {
                 let bound = world.listeners.get_mut(&listener).filter(|bound| bound.host == self.host);
@@ -206,8 +214,12 @@ impl Driver for SimDriver {
     fn read(&mut self, token: Token, on: bool) {
         let shared = self.world.clone();
         let world = &mut *shared.borrow_mut();
+        if !world.lives(self.host, self.boot) {
+            return;
+        }
         match self.slot(token).map(|slot| &mut slot.what) {
             Some(What::Stream(stream)) => stream.read(on, world),
+            Some(What::Port { .. }) if !on && broken("exceed-connections", 1) => {}
             Some(What::Port { accepting, late, .. }) => {
                 *late = *accepting && !on && world.dice.chance(world.hostility.late);
                 *accepting = on;
@@ -223,6 +235,9 @@ impl Driver for SimDriver {
         let shared = self.world.clone();
         let world = &mut *shared.borrow_mut();
         let completion = self.completion;
+        if !world.lives(self.host, self.boot) {
+            return;
+        }
         if let Some(What::Stream(stream)) = self.slot(token).map(|slot| &mut slot.what) {
             stream.send(world, out, completion, &mut spent);
             world.touch(self.host, token.index);
@@ -233,6 +248,9 @@ impl Driver for SimDriver {
         let gone; // dropped last, as in `send`
         let shared = self.world.clone();
         let world = &mut *shared.borrow_mut();
+        if !world.lives(self.host, self.boot) {
+            return;
+        }
         if let Some(What::Stream(stream)) = self.slot(token).map(|slot| &slot.what) {
             let early = how != Close::Abort && stream.has_lent();
             assert!(!early, "contract 1: close({how:?}) of {token:?} while bytes are lent");
@@ -323,6 +341,9 @@ impl Drop for SimDriver {
         // Within a panic of the world itself it is borrowed, and nobody looks at it any more.
         let slots = mem::take(&mut self.slots); // dropped last, as in `send`
         let Ok(mut world) = self.world.try_borrow_mut() else { return };
+        if !world.lives(self.host, self.boot) {
+            return;
+        }
         for slot in &slots {
             match &slot.what {
                 What::Port { listener, .. } => world.unbind(*listener),

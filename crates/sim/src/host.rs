@@ -1,6 +1,6 @@
 //! [`SimHost`]: what handles may ask of a simulated machine.
 
-use crate::world::{JOBS_MAX, Shared};
+use crate::{jobs::Fate, world::Shared};
 use std::{
     io,
     os::fd::OwnedFd,
@@ -14,11 +14,19 @@ use trenza_core::driver::{Bind, Bound, Host, Job, Resolve, Socket};
 pub struct SimHost {
     world: Shared,
     host: usize,
+    /// At which start of the machine it was made.
+    boot: u32,
 }
 
 impl SimHost {
-    pub(crate) fn new(world: Shared, host: usize) -> Self {
-        Self { world, host }
+    pub(crate) fn new(world: Shared, host: usize, boot: u32) -> Self {
+        Self { world, host, boot }
+    }
+
+    /// After a crash the machine that it stood for is not there any more.
+    fn check(&self) -> io::Result<()> {
+        let lives = self.world.borrow().lives(self.host, self.boot);
+        if lives { Ok(()) } else { Err(io::ErrorKind::NetworkDown.into()) }
     }
 }
 
@@ -39,6 +47,7 @@ impl Host for SimHost {
 
     /// The listener stays bound until it is opened and closed again, also when the [`Bound`] is dropped.
     fn bind(&self, how: &Bind) -> io::Result<Bound> {
+        self.check()?;
         let (id, addr) = self.world.borrow_mut().bind(self.host, how)?;
         Ok(Bound { addr: addr.into(), socket: Socket::Simulated(id) })
     }
@@ -50,11 +59,15 @@ impl Host for SimHost {
 
     /// The job runs on the loop's thread, at a later step that the seed chooses.
     fn run(&self, job: Job) -> io::Result<()> {
-        if self.world.borrow().jobs.len() >= JOBS_MAX {
-            return Err(io::ErrorKind::QuotaExceeded.into());
-        }
-        self.world.borrow_mut().jobs.push_back((self.host, job));
-        Ok(())
+        self.check()?;
+        let (rules, name) = {
+            let world = self.world.borrow();
+            (world.job_rules.clone(), world.name(self.host))
+        };
+        let fate = rules.judge(Fate::Run, |rule| rule(&name));
+        let added = self.world.borrow_mut().add_job(self.host, fate, job);
+        // What was not taken may be the user's, and is dropped when nothing is borrowed.
+        added.map_err(|(error, _job)| error)
     }
 
     fn resolver(&self) -> Resolve {

@@ -41,6 +41,42 @@
 //! });
 //! ```
 //!
+//! Faults are of two kinds. [`Net::rule`] decides about single segments; [`Net::partition`], [`Net::bandwidth`],
+//! [`Net::job_rule`] and [`HostHandle::crash`] are what machines and networks go through:
+//!
+//! ```
+//! # use std::time::Duration;
+//! # use trenza_core::{Input, Protocol, Result, Transport};
+//! # use trenza_sim::Net;
+//! # struct Echo;
+//! # impl Protocol for Echo {
+//! #     fn data_received(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
+//! #         transport.write(input.rest());
+//! #         Ok(())
+//! #     }
+//! # }
+//! let net = Net::new(1);
+//! let (srv, cli) = (net.host("srv"), net.host("cli"));
+//! srv.listen("tcp:7", |_| Echo);
+//! let probe = cli.probe("tcp:srv:7");
+//! let partition = net.partition(&[&srv], &[&cli]);
+//! probe.send("hello");
+//! net.advance(Duration::from_secs(9));
+//! assert!(!probe.connected());
+//! drop(partition);
+//! net.advance(Duration::from_secs(1));
+//! assert_eq!(probe.received(), b"hello"); // it was sent again
+//!
+//! srv.crash();
+//! srv.restart(|reactor| reactor.listen("tcp:7", |_| Echo).map(drop))?;
+//! probe.send("are you there?");
+//! net.run();
+//! assert!(probe.was_reset()); // the new engine knows nothing of it
+//! # Ok::<(), trenza_core::Error>(())
+//! ```
+//!
+//! The program `soak` runs random programs in such networks: `cargo run --release -p trenza-sim --bin soak -- --help`.
+//!
 //! ```text
 //!   Net ── steps ──▶ engine of a host ── Driver ──▶ SimDriver ──┐
 //!    │                                  └─ Host ──▶ SimHost ────┤
@@ -49,14 +85,18 @@
 //!                                    Probe ─────────────────────▲
 //! ```
 
+mod canary;
 mod dice;
 mod driver;
 mod host;
 mod hostility;
+mod jobs;
+mod line;
 mod link;
 mod machine;
 mod names;
 mod net;
+mod outage;
 mod panics;
 mod port;
 mod probe;
@@ -66,9 +106,11 @@ mod stream;
 mod trace;
 mod world;
 
+pub use dice::Dice;
 pub use driver::{SLOTS_MAX, SimDriver};
 pub use host::SimHost;
 pub use hostility::Hostility;
+pub use jobs::Fate;
 pub use link::ENDS_MAX;
 pub use machine::HostHandle;
 pub use net::{Net, SETTLING, STEPS_MAX};

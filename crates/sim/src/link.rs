@@ -10,6 +10,7 @@
 //! their way or unread at the far side as the far side's window allows: `room` says how many are left.
 
 use crate::{
+    canary::broken,
     rule::{Kind, Packet, Verdict},
     world::{Due, World},
 };
@@ -17,6 +18,7 @@ use std::{
     collections::VecDeque,
     io,
     net::{IpAddr, SocketAddr},
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -96,6 +98,10 @@ pub(crate) struct Side {
     last_due: Duration,
     /// A rule dropped a segment: nothing arrives any more.
     black_hole: bool,
+    /// How many segments were due and wait for the end of an outage.
+    pub(crate) held_back: usize,
+    /// Its host has crashed, and nobody at the far end has heard of it.
+    pub(crate) forgotten: bool,
 }
 
 impl Side {
@@ -116,6 +122,8 @@ impl Side {
             wire: VecDeque::new(),
             last_due: Duration::ZERO,
             black_hole: false,
+            held_back: 0,
+            forgotten: false,
         }
     }
 
@@ -133,6 +141,10 @@ impl Side {
         self.segments.front().map_or(0, VecDeque::len)
     }
 
+    pub(crate) fn drop_unread(&mut self) {
+        self.segments.clear();
+    }
+
     /// From how many read bytes on the far side is told that there is room again: without a least number, a few
     /// small reads would make all segments small for ever (RFC 9293, section 3.8.6.2.2).
     fn worth_telling(&self) -> usize {
@@ -143,6 +155,12 @@ impl Side {
     pub(crate) fn can_send(&self) -> bool {
         self.open && self.broken.is_none() && !self.sent_fin
     }
+}
+
+/// What no seed has decided, if that is broken on purpose: microseconds.
+fn unsteady() -> u64 {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    if broken("forget-seed", 64) { CALLS.fetch_add(1, Ordering::Relaxed) % 7 } else { 0 }
 }
 
 impl World {
@@ -198,15 +216,22 @@ impl World {
         let (Some(near), Some(distant)) = (self.sides.get(&from), self.sides.get(&far(from))) else { return };
         let (one, other) = (self.name(near.host), self.name(distant.host));
         let (source, destination, kind) = (near.addr, distant.addr, body.kind());
-        let travel = self.latency_between(near.host, distant.host);
+        let (near_host, far_host) = (near.host, distant.host);
+        let travel = self.latency_between(near_host, far_host);
         let packet = Packet { from: &one, to: &other, source, destination, kind };
-        let verdict = if near.black_hole { Verdict::Drop } else { self.rules.judge(&packet) };
+        let verdict = if near.black_hole {
+            Verdict::Drop
+        } else {
+            self.rules.judge(Verdict::Pass, |judge| judge(&packet))
+        };
         match verdict {
             Verdict::Pass => self.note(format_args!("{one} {source} > {other} {destination} {kind:?}")),
             _ => self.note(format_args!("{one} {source} > {other} {destination} {kind:?} {verdict:?}")),
         }
         let jitter = self.dice.below(self.hostility.jitter.as_micros() as usize + 1);
-        let travel = travel + Duration::from_micros(jitter as u64);
+        let travel = travel + Duration::from_micros(jitter as u64 + unsteady());
+        let size = if let Kind::Data(size) = kind { size } else { 0 };
+        let travel = travel + self.queueing(near_host, far_host, size);
         match verdict {
             Verdict::Pass => self.enqueue(from, body, travel),
             Verdict::Delay(more) => self.enqueue(from, body, travel + more),
@@ -227,6 +252,17 @@ impl World {
         self.schedule(due, Due::Segment(from));
     }
 
+    /// What was held back from `from` is on its way again.
+    pub(crate) fn resend(&mut self, from: End, travel: Duration) {
+        let at = self.elapsed() + travel;
+        let Some(side) = self.sides.get_mut(&from) else { return };
+        side.last_due = side.last_due.max(at);
+        let due = side.last_due;
+        for _ in 0..std::mem::take(&mut side.held_back) {
+            self.schedule(due, Due::Segment(from));
+        }
+    }
+
     fn black_hole(&mut self, from: End) {
         if let Some(side) = self.sides.get_mut(&from) {
             side.black_hole = true;
@@ -235,11 +271,16 @@ impl World {
 
     /// The oldest segment that `from` has sent reaches the far end.
     pub(crate) fn arrive(&mut self, from: End) {
+        if self.hold_back(from) {
+            return;
+        }
         let Some(body) = self.sides.get_mut(&from).and_then(|side| side.wire.pop_front()) else { return };
         let to = far(from);
         if matches!(body, Body::Syn) {
             self.knock(to);
-        } else if let Some(side) = self.sides.get_mut(&to).filter(|side| side.broken.is_none()) {
+        } else if !self.disown(to, &body)
+            && let Some(side) = self.sides.get_mut(&to).filter(|side| side.broken.is_none())
+        {
             match body {
                 Body::Data(_) if side.owner == Owner::Nobody => {
                     side.broken = Some(io::ErrorKind::ConnectionReset);
@@ -339,6 +380,9 @@ impl World {
     pub(crate) fn finish(&mut self, end: End) {
         let Some(side) = self.sides.get_mut(&end).filter(|side| side.can_send()) else { return };
         side.sent_fin = true;
+        if broken("cut-tail", 8) && matches!(side.wire.back(), Some(Body::Data(_))) {
+            side.wire.pop_back();
+        }
         self.transmit(end, Body::Fin);
     }
 
@@ -370,7 +414,7 @@ impl World {
     }
 
     /// Forgets a link that nobody holds and that carries nothing any more.
-    fn reap(&mut self, end: End) {
+    pub(crate) fn reap(&mut self, end: End) {
         let done =
             |end| self.sides.get(&end).is_none_or(|side| side.owner == Owner::Nobody && side.wire.is_empty());
         if done(end) && done(far(end)) {

@@ -51,7 +51,7 @@ impl HostHandle {
     /// The reactor of its engine, which is made when it is first asked for.
     ///
     /// # Panics
-    /// This is called from a callback of the engine, which has `Reactor::current` instead.
+    /// This is called from a callback of the engine, which has `Reactor::current` instead; or the host has crashed.
     pub fn reactor(&self) -> Reactor {
         self.with_engine(|engine| engine.reactor())
     }
@@ -74,6 +74,7 @@ impl HostHandle {
     }
 
     fn with_engine<T>(&self, f: impl FnOnce(&mut Engine) -> T) -> T {
+        assert!(!self.is_down(), "{} has crashed: restart it first", self.name());
         let mut engine = self.0.engine.try_borrow_mut().expect("not from a callback of the same host");
         f(engine.get_or_insert_with(|| Engine::new(Box::new(self.driver()))))
     }
@@ -85,6 +86,38 @@ impl HostHandle {
     pub fn kill(&self) {
         let former = self.0.engine.take();
         drop(former);
+    }
+
+    /// Crashes, as when the power fails: its sockets vanish without a word to their peers, its jobs never end, and
+    /// nothing reaches it until [`HostHandle::restart`]. Peers that send then are answered with a reset; peers that wait
+    /// go on waiting, as they do for a real machine.
+    ///
+    /// The engine is dropped, and with it timers and tasks. Its protocols hear `connection_lost` as at any end of an
+    /// engine, but nothing that they do reaches the network any more.
+    ///
+    /// # Panics
+    /// This is called from a callback of it.
+    pub fn crash(&self) {
+        let gone = self.0.world.borrow_mut().crash(self.0.index);
+        self.kill();
+        drop(gone);
+    }
+
+    /// Starts it again after a crash, and runs a program's code on a new engine. If it has not crashed, it does so now.
+    ///
+    /// # Panics
+    /// This is called from a callback of it.
+    pub fn restart<T>(&self, program: impl FnOnce(&Reactor) -> T) -> T {
+        if !self.is_down() {
+            self.crash();
+        }
+        self.0.world.borrow_mut().boot(self.0.index);
+        self.run(program)
+    }
+
+    /// Has it crashed, and was not restarted?
+    pub fn is_down(&self) -> bool {
+        self.0.world.borrow().hosts.get(self.0.index).is_some_and(|machine| machine.down)
     }
 
     /// How much its engine holds; nothing, when it has none.

@@ -3,6 +3,7 @@
 use crate::{
     dice::Dice,
     hostility::Hostility,
+    jobs::Fate,
     machine::HostHandle,
     panics,
     rule::{Packet, RuleGuard, Verdict},
@@ -107,7 +108,50 @@ impl Net {
     /// Installs a rule, which is asked about every segment that leaves a host, resets and window updates as
     /// well. Of several rules the first that does not say `Pass` decides. The closure must not use the network.
     pub fn rule(&self, judge: impl FnMut(&Packet<'_>) -> Verdict + 'static) -> RuleGuard {
-        self.world.borrow().rules.add(judge)
+        self.world.borrow().rules.add(Box::new(judge))
+    }
+
+    /// Installs a rule for jobs, which is asked about every job that a host of the given name has for its thread
+    /// pool ([`trenza_core::Reactor::in_thread`], name lookups). Of several rules the first that does not say
+    /// [`Fate::Run`] decides. The closure must not use the network.
+    pub fn job_rule(&self, judge: impl FnMut(&str) -> Fate + 'static) -> RuleGuard {
+        self.world.borrow().job_rules.add(Box::new(judge))
+    }
+
+    /// Splits the network between these hosts and those. Nothing is lost: what could not arrive does so after the
+    /// guard was dropped, as TCP sends again; whoever has a time limit may have given up by then.
+    pub fn partition(&self, these: &[&HostHandle], those: &[&HostHandle]) -> RuleGuard {
+        let indices = |hosts: &[&HostHandle]| hosts.iter().map(|host| host.index()).collect();
+        let id = self.world.borrow_mut().partition([indices(these), indices(those)]);
+        let world = Rc::downgrade(&self.world);
+        RuleGuard::new(move || {
+            // Within a panic of the world itself it is borrowed, and nobody looks at it any more.
+            if let Some(world) = world.upgrade()
+                && let Ok(mut world) = world.try_borrow_mut()
+            {
+                world.heal(id);
+            }
+        })
+    }
+
+    /// Sets how many bytes a second fit between any two hosts, each way; all their connections share it. Headers are
+    /// not counted. Until it is set, any number fits.
+    ///
+    /// # Panics
+    /// The bandwidth is 0: that would be a partition.
+    pub fn bandwidth(&self, bytes_per_second: u64) {
+        assert!(bytes_per_second > 0, "a line without bandwidth: use Net::partition");
+        self.world.borrow_mut().line.rate = Some(bytes_per_second);
+    }
+
+    /// Sets how many bytes a second fit between these two hosts, each way.
+    ///
+    /// # Panics
+    /// Those of [`Net::bandwidth`].
+    pub fn bandwidth_between(&self, one: &HostHandle, other: &HostHandle, bytes_per_second: u64) {
+        assert!(bytes_per_second > 0, "a line without bandwidth: use Net::partition");
+        let pair = (one.index().min(other.index()), one.index().max(other.index()));
+        self.world.borrow_mut().line.rates.insert(pair, bytes_per_second);
     }
 
     /// Lets panics of callbacks be contained, as on a real system. Otherwise they fail the test, since they may
@@ -140,6 +184,28 @@ impl Net {
     /// program give the same lines.
     pub fn trace(&self) -> Vec<String> {
         self.world.borrow().trace.lines()
+    }
+
+    /// Adds a line of your own to the trace.
+    pub fn note(&self, what: fmt::Arguments<'_>) {
+        self.world.borrow_mut().note(what);
+    }
+
+    /// How many lines the trace has had so far, those that are not kept any more included.
+    pub fn events(&self) -> u64 {
+        self.world.borrow().trace.count
+    }
+
+    /// A hash of the whole trace, also of the lines that are not kept any more: two runs of one seed and one program
+    /// have the same.
+    pub fn fingerprint(&self) -> u64 {
+        self.world.borrow().trace.hash
+    }
+
+    /// How many ends of connections the network still knows. An end is forgotten when both sides have closed and
+    /// nothing is on its way between them any more.
+    pub fn ends(&self) -> usize {
+        self.world.borrow().sides.len()
     }
 
     /// Runs until nothing is on its way and nobody has anything to do: only timers are left. Time passes for
@@ -252,7 +318,7 @@ impl Net {
             let world = &mut *self.world.borrow_mut();
             choices
                 .extend(world.next_due().is_some_and(|due| due <= world.elapsed()).then_some(Step::Arrival));
-            choices.extend((!world.jobs.is_empty()).then_some(Step::Job));
+            choices.extend(world.has_job().then_some(Step::Job));
             if !choices.is_empty() && world.dice.chance(world.hostility.spurious) {
                 choices = hosts.iter().map(Step::Turn).collect();
             }
@@ -272,14 +338,8 @@ impl Net {
     }
 
     fn run_job(&self) {
-        let drawn = {
-            let world = &mut *self.world.borrow_mut();
-            let place = world.dice.below(world.jobs.len());
-            world.jobs.remove(place)
-        };
-        if let Some((host, job)) = drawn {
-            let name = self.world.borrow().name(host);
-            self.world.borrow_mut().note(format_args!("{name} runs a job"));
+        let drawn = self.world.borrow_mut().draw_job();
+        if let Some(job) = drawn {
             job();
         }
     }

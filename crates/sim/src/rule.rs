@@ -1,12 +1,6 @@
 //! Rules: what becomes of a segment on its way, as closures that a test installs.
 
-use std::{
-    cell::RefCell,
-    fmt,
-    net::SocketAddr,
-    rc::{Rc, Weak},
-    time::Duration,
-};
+use std::{cell::RefCell, fmt, net::SocketAddr, rc::Rc, time::Duration};
 
 /// What a segment carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,54 +77,71 @@ pub enum Verdict {
     Reset,
 }
 
-type Judge = Box<dyn FnMut(&Packet<'_>) -> Verdict>;
+/// A rule for segments.
+pub(crate) type Judge = Box<dyn FnMut(&Packet<'_>) -> Verdict>;
 
-/// The rules that are installed, in the order in which they came.
-#[derive(Clone, Default)]
-pub(crate) struct Rules(Rc<RefCell<Vec<(u64, Judge)>>>);
+/// The rules of one kind that are installed, in the order in which they came.
+pub(crate) struct Rules<R>(Rc<RefCell<Vec<(u64, R)>>>);
 
-impl Rules {
-    pub(crate) fn add(&self, judge: impl FnMut(&Packet<'_>) -> Verdict + 'static) -> RuleGuard {
+impl<R> Default for Rules<R> {
+    fn default() -> Self {
+        Self(Rc::default())
+    }
+}
+
+impl<R> Clone for Rules<R> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<R: 'static> Rules<R> {
+    pub(crate) fn add(&self, rule: R) -> RuleGuard {
         let mut rules = self.0.borrow_mut();
         let id = rules.last().map_or(0, |(id, _)| id + 1);
-        rules.push((id, Box::new(judge)));
-        RuleGuard { id, rules: Rc::downgrade(&self.0) }
+        rules.push((id, rule));
+        let rules = Rc::downgrade(&self.0);
+        RuleGuard::new(move || {
+            let Some(rules) = rules.upgrade() else { return };
+            let place = rules.borrow().iter().position(|(other, _)| *other == id);
+            // Moved out first: the closure's own captures may be dropped only when nothing is borrowed.
+            let removed = place.map(|place| rules.borrow_mut().remove(place));
+            drop(removed);
+        })
     }
 
-    /// The first verdict that is not `Pass`.
-    pub(crate) fn judge(&self, packet: &Packet<'_>) -> Verdict {
+    /// The first verdict that is not `pass`.
+    pub(crate) fn judge<V: PartialEq>(&self, pass: V, mut ask: impl FnMut(&mut R) -> V) -> V {
         let mut rules = self.0.borrow_mut();
-        let verdicts = rules.iter_mut().map(|(_, judge)| judge(packet));
-        verdicts.into_iter().find(|verdict| *verdict != Verdict::Pass).unwrap_or(Verdict::Pass)
+        rules.iter_mut().map(|(_, rule)| ask(rule)).find(|verdict| *verdict != pass).unwrap_or(pass)
     }
 }
 
-/// Keeps a rule installed; dropping it removes the rule.
-#[must_use = "dropping a RuleGuard removes its rule: keep it, or call detach()"]
-pub struct RuleGuard {
-    id: u64,
-    rules: Weak<RefCell<Vec<(u64, Judge)>>>,
-}
+/// Keeps a rule or a partition; dropping it ends that.
+#[must_use = "dropping a RuleGuard ends its rule: keep it, or call detach()"]
+pub struct RuleGuard(Option<Box<dyn FnOnce()>>);
 
 impl RuleGuard {
-    /// Leaves the rule installed until the network ends.
+    pub(crate) fn new(undo: impl FnOnce() + 'static) -> Self {
+        Self(Some(Box::new(undo)))
+    }
+
+    /// Leaves it in force until the network ends.
     pub fn detach(mut self) {
-        self.rules = Weak::new();
+        self.0 = None;
     }
 }
 
 impl Drop for RuleGuard {
     fn drop(&mut self) {
-        let Some(rules) = self.rules.upgrade() else { return };
-        let place = rules.borrow().iter().position(|(id, _)| *id == self.id);
-        // Moved out first: the closure's own captures may be dropped only when nothing is borrowed.
-        let removed = place.map(|place| rules.borrow_mut().remove(place));
-        drop(removed);
+        if let Some(undo) = self.0.take() {
+            undo();
+        }
     }
 }
 
 impl fmt::Debug for RuleGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RuleGuard").field(&self.id).finish()
+        f.write_str("RuleGuard")
     }
 }

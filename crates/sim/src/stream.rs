@@ -1,6 +1,7 @@
 //! [`Stream`]: a connection as a driver's slot sees it, between a link's end and the loop.
 
 use crate::{
+    canary::broken,
     link::{End, Side},
     world::World,
 };
@@ -212,7 +213,8 @@ impl Stream {
         let bytes = self.has_bytes(side) && self.starved == 0;
         if self.has_sent(side) && !(bytes && world.hostility.shuffle > 0.0 && world.dice.chance(0.5)) {
             (self.extra_sent, self.owes_sent) = (false, self.flight.queued() > 0);
-            return Some(Told::Sent(std::mem::take(&mut self.landed)));
+            let landed = std::mem::take(&mut self.landed);
+            return (!broken("lose-sent", 32)).then_some(Told::Sent(landed));
         }
         if bytes {
             self.receive(world, buffer);
@@ -223,7 +225,7 @@ impl Stream {
             Some(kind) if self.has_failed(side) => Some(self.fail(kind.into())),
             _ if self.has_eof(side) => {
                 (self.eof_told, self.reading, self.late_eof) = (true, false, false);
-                Some(Told::Eof)
+                (!broken("lose-eof", 8)).then_some(Told::Eof)
             }
             _ => None,
         }
@@ -244,6 +246,19 @@ impl Stream {
         buffer.clear();
         world.take(self.end, most, merge, buffer);
         self.late = self.late.saturating_sub(buffer.len());
+        spoil(buffer);
+    }
+}
+
+/// Does to received bytes what must never happen to them, if that is broken on purpose.
+fn spoil(buffer: &mut Vec<u8>) {
+    let middle = buffer.len() / 2;
+    if buffer.len() > 1 && broken("drop-byte", 64) {
+        buffer.remove(middle);
+    } else if buffer.len() > 1 && broken("swap-bytes", 64) {
+        buffer.swap(middle - 1, middle);
+    } else if broken("deliver-twice", 64) {
+        buffer.extend_from_within(..);
     }
 }
 

@@ -3,11 +3,14 @@
 use crate::{
     dice::Dice,
     hostility::Hostility,
+    jobs::{Job, JobRule},
+    line::Line,
     link::{End, Side},
     names::Names,
+    outage::Partition,
     port::Listener,
     probe::Script,
-    rule::Rules,
+    rule::{Judge, Rules},
     trace::Trace,
 };
 use std::{
@@ -23,7 +26,6 @@ use std::{
     task::Wake,
     time::{Duration, Instant, SystemTime},
 };
-use trenza_core::driver::Job;
 
 /// The most hosts of a network.
 pub const HOSTS_MAX: usize = 4096;
@@ -74,6 +76,10 @@ pub(crate) struct Machine {
     /// How many accepts still fail.
     pub(crate) failing_accepts: usize,
     pub(crate) random: Dice,
+    /// It has crashed and is not up again.
+    pub(crate) down: bool,
+    /// How often it has crashed: drivers of former times do nothing any more.
+    pub(crate) boot: u32,
     next_port: u16,
 }
 
@@ -81,15 +87,18 @@ pub(crate) struct Machine {
 pub(crate) struct World {
     pub(crate) dice: Dice,
     pub(crate) hostility: Hostility,
-    pub(crate) rules: Rules,
+    pub(crate) rules: Rules<Judge>,
+    pub(crate) job_rules: Rules<JobRule>,
+    pub(crate) partitions: Vec<Partition>,
     pub(crate) names: Names,
     pub(crate) hosts: Vec<Machine>,
     pub(crate) sides: BTreeMap<End, Side>,
     pub(crate) listeners: BTreeMap<u64, Listener>,
     pub(crate) scripts: BTreeMap<End, Script>,
-    pub(crate) jobs: VecDeque<(usize, Job)>,
+    pub(crate) jobs: VecDeque<Job>,
     pub(crate) latency: Duration,
     pub(crate) latencies: BTreeMap<(usize, usize), Duration>,
+    pub(crate) line: Line,
     pub(crate) window: usize,
     /// Counts links and listeners up; numbers are never used twice.
     pub(crate) last_id: u64,
@@ -111,6 +120,8 @@ impl World {
             dice,
             hostility,
             rules: Rules::default(),
+            job_rules: Rules::default(),
+            partitions: Vec::new(),
             names: Names::default(),
             hosts: Vec::new(),
             sides: BTreeMap::new(),
@@ -119,6 +130,7 @@ impl World {
             jobs: VecDeque::new(),
             latency: LATENCY,
             latencies: BTreeMap::new(),
+            line: Line::default(),
             window: WINDOW,
             last_id: 0,
             trace: Trace::default(),
@@ -208,6 +220,8 @@ impl World {
             window: self.window,
             failing_accepts: 0,
             random: Dice::new(self.seed, u64::from(number)),
+            down: false,
+            boot: 0,
             next_port: EPHEMERAL,
         });
         index
@@ -251,6 +265,11 @@ impl World {
         if let Some(machine) = self.hosts.get_mut(host) {
             machine.hot.remove(&slot);
         }
+    }
+
+    /// Is this still the machine that was started the `boot`th time?
+    pub(crate) fn lives(&self, host: usize, boot: u32) -> bool {
+        self.hosts.get(host).is_some_and(|machine| machine.boot == boot && !machine.down)
     }
 
     pub(crate) fn latency_between(&self, one: usize, other: usize) -> Duration {

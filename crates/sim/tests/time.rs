@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 use trenza_core::{Protocol, Reason, Result, Transport};
-use trenza_sim::{Net, for_seeds};
+use trenza_sim::{Net, Verdict, for_seeds};
 use trenza_wire::Input;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -185,6 +185,28 @@ fn a_network_that_ends_drops_what_its_hosts_run() {
     assert_eq!(told.borrow().last(), Some(&"dropped"));
     drop((srv, cli));
     assert_eq!(Rc::strong_count(&told), 1);
+}
+
+#[test]
+fn an_engine_that_ends_drops_those_who_wait_for_a_connect() {
+    for_seeds(0..50, |seed| {
+        let net = Net::new(seed);
+        let (host, waiting) = (net.host("a"), Rc::new(()));
+        let _rule = net.rule(|_| Verdict::Drop);
+        for to in ["tcp:b:1", "tcp:10.0.0.2:1", "tcp:nobody:1"] {
+            let waits = waiting.clone();
+            let made = move |_: &Transport| Patient(SECOND);
+            host.run(|reactor| reactor.connect(to, made).then(move |_| drop(waits)));
+        }
+        net.host("b");
+        if seed % 2 == 0 {
+            // The connects have begun, else their lookups have not ended.
+            net.run();
+        }
+        host.kill();
+        drop(net);
+        assert_eq!(Rc::strong_count(&waiting), 1);
+    });
 }
 
 #[test]
