@@ -54,3 +54,42 @@ fn expand(terms: &Terms, function: &ItemFn) -> syn::Result<Tokens> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syn::parse_str;
+
+    fn expanded(arguments: &str, function: &str) -> syn::Result<String> {
+        let tokens = expand(&parse_str(arguments)?, &parse_str(function)?)?;
+        Ok(tokens.to_string().replace(' ', ""))
+    }
+
+    #[test]
+    fn a_coroutine_and_callbacks_run_where_they_are_told_to() {
+        let coroutine = "async fn f(reactor: Reactor) -> Result { Ok(()) }";
+        let callbacks = "fn f(reactor: &Reactor) -> Result { Ok(()) }";
+        for (arguments, function, call) in [
+            ("", coroutine, "from_millis(10000u64)).check(f)"),
+            ("time = \"2s\"", coroutine, "from_millis(2000u64)).check(f)"),
+            ("sim", coroutine, ".check_seeds(::trenza::testing::SEEDS,f)"),
+            ("sim, seeds = 3..9", coroutine, ".check_seeds(3..9,f)"),
+            ("", callbacks, ".until_idle().check(async|reactor|f(&reactor))"),
+        ] {
+            let test = expanded(arguments, function).unwrap();
+            assert!(test.starts_with("#[::core::prelude::v1::test]fnf(){") && test.contains(call), "{test}");
+        }
+    }
+
+    #[test]
+    fn attributes_and_visibility_belong_to_the_test() {
+        let test = expanded("", "#[should_panic] pub async fn f(r: Reactor) -> Result { g() }").unwrap();
+        assert!(test.contains("#[should_panic]pubfnf(){asyncfnf(r:Reactor)"), "{test}");
+    }
+
+    #[test]
+    fn a_function_without_a_reactor_is_told_what_a_test_looks_like() {
+        let error = expanded("", "async fn f() {}").unwrap_err().to_string();
+        assert!(error.contains("`async fn(Reactor) -> Result`"), "{error}");
+    }
+}

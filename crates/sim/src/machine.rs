@@ -68,8 +68,11 @@ impl HostHandle {
     ///
     /// # Panics
     /// The endpoint cannot be read, or its port is taken; and those of [`HostHandle::reactor`].
+    #[track_caller]
     pub fn listen<P: Protocol>(&self, on: &str, build: impl FnMut(&Transport) -> P + 'static) -> Port {
-        self.run(|reactor| reactor.listen(on, build))
+        let reactor = self.reactor();
+        reactor
+            .listen(on, build)
             .unwrap_or_else(|error| panic!("{} cannot listen on {on}: {error}", self.name()))
     }
 

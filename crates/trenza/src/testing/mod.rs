@@ -67,7 +67,7 @@ use std::{
     cell::RefCell,
     ops::{AsyncFnOnce, Range},
     rc::Rc,
-    sync::mpsc,
+    sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::Duration,
 };
@@ -135,8 +135,13 @@ impl Trial {
         let run = move || drop(tell.send(trial.judge(|| System::new(trial.time), test)));
         thread.spawn(run).map_err(|error| Failure(format!("there is no thread for the test: {error}")))?;
         let late = self.time.saturating_add(SETTLING).saturating_add(STUCK);
-        result.recv_timeout(late).unwrap_or_else(|_| {
-            Err(Failure(format!("the loop did not come back for {STUCK:?}: something blocks it")))
+        result.recv_timeout(late).unwrap_or_else(|error| {
+            Err(Failure(match error {
+                RecvTimeoutError::Timeout => {
+                    format!("the loop did not come back for {STUCK:?}: something blocks it")
+                }
+                RecvTimeoutError::Disconnected => "the test's thread has panicked outside of the loop".into(),
+            }))
         })
     }
 
