@@ -5,6 +5,7 @@ mod terms;
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
 use quote::{ToTokens, quote};
+use std::mem;
 use syn::{ItemFn, Visibility, parse_macro_input};
 use terms::Terms;
 
@@ -23,16 +24,16 @@ use terms::Terms;
 pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let terms = parse_macro_input!(arguments as Terms);
     let function = parse_macro_input!(item as ItemFn);
-    expand(&terms, &function).unwrap_or_else(|error| error.to_compile_error()).into()
+    expand(&terms, function).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
-fn expand(terms: &Terms, function: &ItemFn) -> syn::Result<Tokens> {
-    let ItemFn { attrs, vis, sig, .. } = function;
+fn expand(terms: &Terms, mut function: ItemFn) -> syn::Result<Tokens> {
+    let sig = &function.sig;
     if sig.inputs.len() != 1 {
         let what = "a test gets its reactor: `async fn(Reactor) -> Result` or `fn(&Reactor) -> Result`";
         return Err(syn::Error::new_spanned(sig, what));
     }
-    let name = &sig.ident;
+    let name = sig.ident.clone();
     let millis = terms.millis;
     let trial = quote!(::trenza::testing::Trial::new(::core::time::Duration::from_millis(#millis)));
     let (trial, test) = match sig.asyncness {
@@ -44,12 +45,14 @@ fn expand(terms: &Terms, function: &ItemFn) -> syn::Result<Tokens> {
         (None, true) => quote!(#trial.check_seeds(::trenza::testing::SEEDS, #test)),
         (Some(seeds), true) => quote!(#trial.check_seeds(#seeds, #test)),
     };
-    let inner = ItemFn { attrs: Vec::new(), vis: Visibility::Inherited, ..function.clone() };
+    // They are the test's.
+    let attrs = mem::take(&mut function.attrs);
+    let vis = mem::replace(&mut function.vis, Visibility::Inherited);
     Ok(quote! {
         #[::core::prelude::v1::test]
         #(#attrs)*
         #vis fn #name() {
-            #inner
+            #function
             #run
         }
     })
@@ -57,11 +60,12 @@ fn expand(terms: &Terms, function: &ItemFn) -> syn::Result<Tokens> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    // Not all of it: `test` would be the attribute of this crate.
+    use super::expand;
     use syn::parse_str;
 
     fn expanded(arguments: &str, function: &str) -> syn::Result<String> {
-        let tokens = expand(&parse_str(arguments)?, &parse_str(function)?)?;
+        let tokens = expand(&parse_str(arguments)?, parse_str(function)?)?;
         Ok(tokens.to_string().replace(' ', ""))
     }
 
