@@ -48,6 +48,7 @@ impl Turn {
         }
         self.one_less();
         let reason = connection.with_extra(|extra| extra.reason.take()).unwrap_or(Reason::Aborted);
+        let reason = if broken("wrong-reason", 8) { Reason::Aborted } else { reason };
         tracing::debug!(connection = %connection.id, %reason, "lost");
         if connection.flags.any(Flags::FULL) {
             connection.flags.clear(Flags::FULL);
