@@ -10,7 +10,8 @@ use std::{
     io::{self, IsTerminal, Write, stderr},
     mem::take,
     rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
     time::Duration,
 };
 use trenza::Reactor;
@@ -21,6 +22,8 @@ const HELD_MAX: usize = 1 << 20;
 const ENOUGH: usize = 32 << 10;
 /// How long a line may wait for more.
 const DELAY: Duration = Duration::from_millis(100);
+/// How long the end of the program waits for a reader that does not keep up.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A cheap clone.
 #[derive(Debug, Clone)]
@@ -90,10 +93,18 @@ impl Lines {
         });
     }
 
-    /// Writes what is left, for when the loop has ended.
+    /// Writes what is left, for when the loop has ended. A reader that takes nothing does not keep the program from
+    /// its end: a full pipe, a stopped terminal.
     pub(crate) fn finish(&self) {
-        // With standard error gone there is nobody to tell.
-        let _ = write(&self.held, &mut stderr().lock());
+        let (held, (done, end)) = (self.held.clone(), mpsc::channel::<()>());
+        let last = thread::Builder::new().spawn(move || {
+            // With standard error gone there is nobody to tell.
+            let _ = write(&held, &mut stderr().lock());
+            drop(done);
+        });
+        if last.is_ok() {
+            let _ = end.recv_timeout(FAREWELL);
+        }
     }
 }
 

@@ -36,11 +36,12 @@ fn main() -> ExitCode {
         .with_env_filter(EnvFilter::try_from_env("TRENZA_LOG").unwrap_or_else(|_| EnvFilter::new("warn")))
         .init();
     // A connection needs a descriptor. With few of them a server still serves few.
-    if let Err(error) = trenza::raise_descriptor_limit() {
+    let descriptors = trenza::raise_descriptor_limit().unwrap_or_else(|error| {
         tracing::warn!("the limit of open files stays as it is: {error}");
-    }
+        u64::MAX
+    });
     let ended = match &program.command {
-        Command::Web(args) => web::run(args),
+        Command::Web(args) => web::run(args, descriptors),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

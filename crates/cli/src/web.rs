@@ -7,7 +7,7 @@ use crate::{
 };
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 use trenza::{
     Addr, Factory, Protocol, Reactor, Result, Transport,
     web::{FileOptions, Files, Server, ServerLimits, log::Format},
@@ -60,13 +60,13 @@ pub(crate) struct Args {
     #[arg(short, long, conflicts_with = "log_format", help_heading = "Log")]
     quiet: bool,
 
-    /// Connections at once; more of them wait [default: 10000]
+    /// Connections at once; more of them wait [default: 10000, or what the limit of open files allows]
     #[arg(long, value_name = "N", help_heading = "Limits")]
-    max_connections: Option<usize>,
+    max_connections: Option<NonZeroUsize>,
 
-    /// Connections at once from one address to one port; more of them are refused [default: 10000]
-    #[arg(long, value_name = "N", help_heading = "Limits")]
-    max_connections_per_address: Option<usize>,
+    /// Connections at once from one address to one port; more of them are refused
+    #[arg(long, value_name = "N", default_value = "10000", help_heading = "Limits")]
+    max_connections_per_address: NonZeroUsize,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -79,25 +79,32 @@ enum LogFormat {
     Json,
 }
 
-/// Serves until it is told to stop.
-pub(crate) fn run(args: &Args) -> Result {
+/// Connections at once, where nobody asks for another number.
+const CONNECTIONS: usize = 10_000;
+/// Descriptors that the program itself needs.
+const DESCRIPTORS: u64 = 32;
+/// Descriptors that are left for files. More of them may be open, but those give way when there are no others.
+const DESCRIPTORS_OF_FILES: u64 = 200;
+
+/// Serves until it is told to stop, with as many descriptors as the system gives.
+pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
     let files =
         Files::new(&args.folder, args.files()).map_err(|error| Complaint::folder(&args.folder, &error))?;
     let lines = Lines::new();
-    let ended = trenza::run(|reactor| args.serve(reactor, &files, &lines));
+    let ended = trenza::run(|reactor| args.serve(reactor, &files, &lines, descriptors));
     lines.finish();
     ended
 }
 
 impl Args {
-    fn serve(&self, reactor: &Reactor, files: &Files, lines: &Lines) -> Result {
-        if let Some(max) = self.max_connections {
-            reactor.set_connections_max(max);
-        }
+    fn serve(&self, reactor: &Reactor, files: &Files, lines: &Lines, descriptors: u64) -> Result {
+        reactor.set_connections_max(self.connections_max(descriptors));
         let mut addresses = Vec::new();
         let server = self.server(reactor, files.clone(), lines.clone());
         for endpoint in &self.listen {
-            let told = Told { server: server.clone(), first: addresses.is_empty() };
+            let first = addresses.is_empty();
+            let told =
+                Told { server: server.clone(), lines: first.then(|| (reactor.clone(), lines.clone())) };
             let port = reactor.listen_with(endpoint, told);
             addresses.push(port.map_err(|error| Complaint::listen(endpoint, &*error))?.addr());
         }
@@ -124,12 +131,20 @@ impl Args {
         server.on_response(move |record| lines.push(&reactor, &format.line(record)))
     }
 
-    fn limits(&self) -> ServerLimits {
-        let default = ServerLimits::default();
-        ServerLimits {
-            per_address: self.max_connections_per_address.unwrap_or(default.per_address),
-            ..default
+    /// How many connections there may be. All descriptors must not go to them, or no file could be opened, and
+    /// whoever comes in would get nothing.
+    fn connections_max(&self, descriptors: u64) -> usize {
+        let reserved = DESCRIPTORS.saturating_add(DESCRIPTORS_OF_FILES.min(descriptors / 4));
+        let room = usize::try_from(descriptors.saturating_sub(reserved).max(1)).unwrap_or(usize::MAX);
+        let asked = self.max_connections.map_or(CONNECTIONS, NonZeroUsize::get);
+        if self.max_connections.is_some() && room < asked {
+            tracing::warn!("{room} connections at once instead of {asked}: {descriptors} files may be open");
         }
+        asked.min(room)
+    }
+
+    fn limits(&self) -> ServerLimits {
+        ServerLimits { per_address: self.max_connections_per_address.get(), ..ServerLimits::default() }
     }
 
     fn files(&self) -> FileOptions {
@@ -145,7 +160,8 @@ impl Args {
 /// A server that says when it is stopping, so that nobody wonders why it is still there.
 struct Told {
     server: Server,
-    first: bool,
+    /// Where the first of several ports says it. The loop must not wait there, or nothing could stop it.
+    lines: Option<(Reactor, Lines)>,
 }
 
 impl Factory for Told {
@@ -154,8 +170,11 @@ impl Factory for Told {
     }
 
     fn stopped(&mut self) {
-        if self.first {
-            say("Stopping: responses that have begun are finished first. Ctrl-C again stops at once.");
+        if let Some((reactor, lines)) = &self.lines {
+            lines.push(
+                reactor,
+                "Stopping: responses that have begun are finished first. Ctrl-C again stops at once.",
+            );
         }
         self.server.stopped();
     }

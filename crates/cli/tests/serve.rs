@@ -120,6 +120,54 @@ fn a_file_truncated_while_it_is_sent_ends_early_and_never_in_zeros() {
 }
 
 #[test]
+fn connections_leave_descriptors_for_files() {
+    let site = site();
+    let command = format!(
+        "ulimit -n 100; exec {} web {} --listen=tcp:0:interface=127.0.0.1 --max-connections 200",
+        env!("CARGO_BIN_EXE_trenza"),
+        site.path().display()
+    );
+    let mut program = Program::start(Path::new("/bin/sh"), ["-c", &command]);
+    program.hear("43 connections at once instead of 200: 100 files may be open");
+    let url = program.hear("http://").trim().to_owned();
+    let mut clients: Vec<Client> = (0..150).map(|_| Client::connect(&url)).collect();
+    for client in &mut clients {
+        client.ask("/hello.txt");
+    }
+    // The others wait until there is room for them.
+    while !clients.is_empty() {
+        assert_eq!(clients.remove(0).answer().unwrap().status(), 200, "{} are left", clients.len());
+    }
+    assert!(!stop(program).contains("cannot accept"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_client_that_never_reads_costs_no_memory() {
+    let site = site();
+    File::create(site.path().join("sparse.bin")).unwrap().set_len(10 << 30).unwrap();
+    let (program, url) = web(site.path(), &[]);
+    let resident = || -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    Client::connect(&url).get("/hello.txt");
+    let before = resident();
+    let clients: Vec<Client> = (0..50)
+        .map(|_| {
+            let mut client = Client::connect(&url);
+            client.ask("/sparse.bin");
+            assert!(client.head().unwrap().contains(&format!("content-length: {}", 10_u64 << 30)));
+            client
+        })
+        .collect();
+    // A server with buffers of 64 KiB for each would need more than 3 MiB.
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 2 << 10, "{grown} KiB for {} clients", clients.len());
+}
+
+#[test]
 fn nobody_has_to_listen_to_it() {
     let site = site();
     let (mut reader, writer) = std::io::pipe().unwrap();

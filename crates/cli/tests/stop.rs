@@ -1,9 +1,15 @@
 //! How `trenza web` ends.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "this is the outside world")]
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
 use tempfile::{TempDir, tempdir};
-use trenza_tests::{Client, Program};
+use trenza_tests::{Client, PATIENCE, Program};
 
 /// More than the sockets on the way hold.
 const LONG: usize = 64 << 20;
@@ -77,6 +83,42 @@ fn a_second_signal_ends_it_at_once() {
         let (status, said) = program.end();
         assert_eq!(status.code(), Some(code), "{said}");
     }
+}
+
+#[test]
+fn a_reader_of_the_log_that_takes_nothing_does_not_keep_it_from_stopping() {
+    let site = site();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trenza"));
+    let listen = "--listen=tcp:0:interface=127.0.0.1";
+    let mut child = command.arg("web").arg(site.path()).arg(listen).stderr(writer).spawn().unwrap();
+    drop(command);
+    let mut reader = BufReader::new(reader);
+    let mut line = String::new();
+    while !line.contains("http://") {
+        line.clear();
+        reader.read_line(&mut line).unwrap();
+    }
+    let mut client = Client::connect(line.trim());
+    // Far more than a pipe holds.
+    let long = format!("/hello.txt?{}", "x".repeat(5000));
+    for _ in 0..200 {
+        assert_eq!(client.get(&long).status(), 200);
+    }
+    drop(client);
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+    let late = Instant::now() + PATIENCE;
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status.code(),
+            None if Instant::now() > late => break None,
+            None => std::thread::sleep(Duration::from_millis(10)),
+        }
+    };
+    let _ = child.kill();
+    assert_eq!(status, Some(0));
+    drop(reader);
 }
 
 #[test]

@@ -40,6 +40,8 @@ fn wrong_usage_is_2() {
         &["web", "--log-format", "xml"],
         &["web", "a", "b"],
         &["web", "--quiet", "--log-format", "json"],
+        &["web", "--max-connections", "0"],
+        &["web", "--max-connections-per-address", "0"],
         &["wed"],
         &[],
     ] {

@@ -13,7 +13,8 @@ use std::{
     rc::Rc,
 };
 
-/// One `connect` on its way: who waits for it, and what cancels it.
+/// One `connect` on its way: who waits for it, and what cancels it. The [`Connector`] owns it, so that it ends with
+/// whatever holds that: then who waits is told, and no time is limited any more.
 pub(crate) struct Attempt {
     reactor: Reactor,
     resolver: Cell<Option<Resolver<Transport>>>,
@@ -41,16 +42,20 @@ impl Attempt {
 
     fn tell(&self, result: Result<Transport>) {
         drop(self.timer.take());
-        if let Some(resolver) = self.resolver.take() {
-            resolver.fire(result);
+        let Some(resolver) = self.resolver.take() else { return };
+        if let Ok(transport) = &result {
+            let transport = transport.clone();
+            resolver.on_cancel(move || transport.abort());
         }
+        resolver.fire(result);
     }
 
     /// Gives up when the time is over.
     fn limit(self: &Rc<Self>, place: &ConnectPlace) {
         let what = format!("{}:{} did not answer within {:?}", place.host, place.port, place.timeout);
-        let attempt = self.clone();
+        let attempt = Rc::downgrade(self);
         let expired = move || {
+            let Some(attempt) = attempt.upgrade() else { return };
             attempt.cancel();
             attempt.tell(Err(io::Error::new(io::ErrorKind::TimedOut, what).into()));
         };
@@ -112,6 +117,8 @@ impl<P: Protocol, F: FnOnce(&Transport) -> P + 'static> Connect<F> {
         let Some(to) = self.untried.pop() else {
             return self.done(Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address").into()));
         };
+        // The connection to the former address has ended: it is not what a cancel has to end now.
+        drop(self.attempt.transport.take());
         let (reactor, from) = (self.attempt.reactor.clone(), self.from);
         reactor.0.command(Command::Connect { to, from, connector: self });
     }
@@ -142,8 +149,8 @@ pub(crate) fn connect<P: Protocol>(
         transport: Cell::new(None),
         cancelled: Cell::new(false),
     });
-    let cancel = attempt.clone();
-    resolver.on_cancel(move || cancel.cancel());
+    let cancel = Rc::downgrade(&attempt);
+    resolver.on_cancel(move || cancel.upgrade().into_iter().for_each(|attempt| attempt.cancel()));
     attempt.resolver.set(Some(resolver));
     attempt.limit(&place);
     let mut connect =

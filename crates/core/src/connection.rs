@@ -76,6 +76,15 @@ pub(crate) struct Extra {
     pub(crate) cancels: Vec<Weak<dyn Cancel>>,
 }
 
+/// Puts `new` into a list that few look after: before it grows, what is of no use any more leaves it. Its memory is
+/// bounded by what is alive, at no cost that counts.
+pub(crate) fn push_pruning<T>(list: &mut Vec<T>, new: T, is_alive: impl FnMut(&T) -> bool) {
+    if list.len() == list.capacity() {
+        list.retain(is_alive);
+    }
+    list.push(new);
+}
+
 /// The state of a connection that its handles share with the loop: buffers and flags, never the protocol.
 pub(crate) struct Connection {
     pub(crate) reactor: Reactor,
@@ -156,7 +165,7 @@ impl Connection {
     /// Whether the driver should read.
     pub(crate) fn wants_read(&self) -> bool {
         let f = &self.flags;
-        if f.any(Flags::EOF_SEEN | Flags::CONDEMNED | Flags::LOST | Flags::CONNECTING | Flags::LINGER_FULL) {
+        if f.any(Flags::EOF_SEEN | Flags::CONDEMNED | Flags::LOST | Flags::LINGER_FULL) {
             return false;
         }
         if f.any(Flags::CLOSING) {
@@ -183,7 +192,9 @@ impl Connection {
         let times = self.times.get();
         if self.flags.any(Flags::CLOSING) {
             let drain = self.limits.borrow().drain;
-            return times.phase.or_else(|| times.active.checked_add(drain));
+            let end = times.phase.or_else(|| times.active.checked_add(drain));
+            let deadline = times.deadline.filter(|_| !self.flags.any(Flags::LINGERING));
+            return [end, deadline].into_iter().flatten().min();
         }
         let idle = times.idle.and_then(|idle| times.active.checked_add(idle));
         [idle, times.deadline, times.phase].into_iter().flatten().min()
@@ -213,6 +224,16 @@ impl Transport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_grow_with_what_is_alive_only() {
+        let mut list = Vec::new();
+        (0..10_000).for_each(|n| push_pruning(&mut list, n, |old| n - old < 5));
+        assert!(list.capacity() <= 16 && list.ends_with(&[9998, 9999]));
+        let mut list = Vec::new();
+        (0..100).for_each(|n| push_pruning(&mut list, n, |_| true));
+        assert_eq!(list.len(), 100);
+    }
 
     #[test]
     fn a_connection_is_small() {

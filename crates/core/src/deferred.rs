@@ -1,6 +1,6 @@
 //! [`Deferred`]: the result of something that has already started.
 
-use crate::{Error, Handle, Protocol, Result, command::Command, shared::Shared};
+use crate::{Error, Handle, Protocol, Result, command::Command, connection::push_pruning, shared::Shared};
 use std::{
     cell::Cell,
     fmt,
@@ -118,6 +118,30 @@ impl<T: 'static> Deferred<T> {
 
     /// Calls `f` in a protocol with the result. When the protocol's connection ends first, the operation is
     /// cancelled.
+    ///
+    /// ```
+    /// use trenza_core::{Input, Protocol, Result, Transport};
+    ///
+    /// struct Slow;
+    ///
+    /// impl Protocol for Slow {
+    ///     fn data_received(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
+    ///         let question = input.rest().len();
+    ///         let answer = transport.reactor().in_thread(move || Ok(question * 2)); // may block
+    ///         answer.then_in(transport.handle::<Self>(), |_this, transport, answer| {
+    ///             write!(transport, "{} ", answer?)
+    ///         });
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let net = trenza_sim::Net::gentle(1);
+    /// net.host("srv").listen("tcp:7007", |_| Slow);
+    /// let cli = net.host("cli").probe("tcp:srv:7007");
+    /// cli.send("abc");
+    /// net.run();
+    /// assert_eq!(cli.received(), b"6 ");
+    /// ```
     pub fn then_in<P: Protocol>(
         self,
         handle: Handle<P>,
@@ -130,8 +154,7 @@ impl<T: 'static> Deferred<T> {
         if let Some(state) = &self.0 {
             let cancel: Weak<State<T>> = Rc::downgrade(state);
             transport.0.with_extra(|extra| {
-                extra.cancels.retain(|cancel| cancel.strong_count() > 0);
-                extra.cancels.push(cancel);
+                push_pruning(&mut extra.cancels, cancel, |cancel| cancel.strong_count() > 0);
             });
         }
         self.then(move |result| handle.call(move |protocol, transport| f(protocol, transport, result)));

@@ -33,7 +33,7 @@ use crate::Addr;
 use std::{
     io,
     net::SocketAddr,
-    os::fd::OwnedFd,
+    os::fd::{BorrowedFd, OwnedFd},
     sync::Arc,
     task::Waker,
     time::{Instant, SystemTime},
@@ -180,6 +180,11 @@ pub trait Driver {
     fn next(&mut self) -> Option<Event<'_>>;
     /// Ends a `wait` from any thread, also one that begins later.
     fn waker(&self) -> Waker;
+    /// A descriptor that is readable while a `wait` would return at once, as far as that was so after the last `wait`
+    /// or because of the system or the waker since. None: there is none.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 }
 
 /// A blocking piece of work for the thread pool.

@@ -30,6 +30,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// | **client** | |
 /// | `tcp:example.org:80` | a name or an address |
 /// | `tcp:[::1]:80:bind=[::1]:timeout=5` | from an address, at most 5 s |
+///
+/// ```
+/// use trenza_core::IntoEndpoint;
+///
+/// assert!(r"tcp:8080:interface=\:\:1".into_endpoint().is_ok());
+/// // What does not follow the grammar says what would.
+/// let wrong = "tcp:80:interface=::1".into_endpoint().unwrap_err();
+/// assert!(wrong.to_string().contains("in brackets"));
+/// ```
 #[derive(Clone)]
 pub struct Endpoint {
     place: Rc<Place>,

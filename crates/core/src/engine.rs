@@ -17,12 +17,14 @@
 use crate::{
     Reactor,
     driver::Driver,
+    lost::contained,
     remote::Outside,
     shared::{Entered, Shared, Stop},
     turn::Turn,
 };
 use std::{
     fmt,
+    os::fd::BorrowedFd,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     sync::Arc,
@@ -31,21 +33,23 @@ use std::{
 
 /// How many events a turn takes from the driver, so that a flood does not keep others from being flushed.
 const EVENTS_MAX: usize = 256;
-/// How many due timers, and how many commands, calls and task polls a turn runs.
+/// How many commands, calls and task polls a turn runs. While more commands wait, no event is taken, so that what
+/// callbacks queue in answer to the network is bounded. (Due timers are all run: those made meanwhile wait a turn.)
 const WORK_MAX: usize = 4096;
 
 /// The loop: what `run` is made of, for hosts with a loop of their own (a GUI, an interpreter).
 ///
 /// ```
 /// # use trenza_core::Engine;
-/// # fn drive(driver: Box<dyn trenza_core::driver::Driver>) -> trenza_core::Result {
+/// # let net = trenza_sim::Net::new(1);
+/// # let driver = Box::new(net.host("here").driver());
 /// let mut engine = Engine::new(driver);
 /// engine.enter(|reactor| reactor.stop()); // listen, connect, ...
 /// while engine.dispatch() {
 ///     let until = engine.until();
 ///     engine.driver().wait(until)?; // touches no user code
 /// }
-/// # Ok(()) }
+/// # Ok::<(), trenza_core::Error>(())
 /// ```
 pub struct Engine {
     driver: Box<dyn Driver>,
@@ -76,6 +80,32 @@ impl Engine {
         reactor.0.read_clock();
         let _entered = Entered::new(&reactor);
         f(&reactor)
+    }
+
+    /// What a host with a loop of its own watches for readability; None where the driver has nothing to watch.
+    ///
+    /// Before it blocks, it has the driver look without waiting: that tells the system what the loop is interested in
+    /// by now. What the driver finds then keeps the descriptor readable, or `until` in the past.
+    ///
+    /// ```
+    /// # use trenza_core::Engine;
+    /// # use std::{os::fd::BorrowedFd, time::Instant};
+    /// # fn watch(_: BorrowedFd<'_>, _: Option<Instant>) {}
+    /// # let net = trenza_sim::Net::new(1);
+    /// # let mut engine = Engine::new(Box::new(net.host("here").driver()));
+    /// # engine.enter(|reactor| reactor.stop());
+    /// while engine.dispatch() {
+    ///     let now = engine.driver().host().now();
+    ///     engine.driver().wait(Some(now))?;
+    ///     let until = engine.until();
+    ///     if let Some(descriptor) = engine.descriptor() {
+    ///         watch(descriptor, until); // with the host's own descriptors and timers
+    ///     }
+    /// }
+    /// # Ok::<(), trenza_core::Error>(())
+    /// ```
+    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.driver.descriptor()
     }
 
     /// What the loop still holds. A test that ends should leave nothing.
@@ -114,7 +144,7 @@ impl Engine {
     }
 
     fn events(&mut self, left: &mut usize) {
-        while *left > 0 {
+        while *left > 0 && self.turn.reactor.0.commands_waiting() <= WORK_MAX {
             *left -= 1;
             self.turn.settle(&mut *self.driver);
             let Some(event) = self.driver.next() else { return };
@@ -157,7 +187,7 @@ impl Drop for Engine {
     fn drop(&mut self) {
         let reactor = self.reactor();
         let _entered = Entered::new(&reactor);
-        reactor.0.outside.close();
+        contained("a drop", || reactor.0.outside.close());
         self.turn.end(&mut *self.driver);
     }
 }

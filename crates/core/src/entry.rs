@@ -71,19 +71,21 @@ impl Entry {
         self.offer_unread();
     }
 
-    /// Bytes came from the wire.
-    pub(crate) fn received(&mut self, data: &mut [u8]) {
+    /// Bytes came from the wire. What came of them is to be concluded when the protocol, if they complete a
+    /// handshake, was built.
+    pub(crate) fn received(&mut self, data: &mut [u8]) -> Result<Decoded, Reason> {
         let connection = self.transport.0.clone();
         connection.received.set(connection.received.get() + data.len() as u64);
         if connection.flags.any(Flags::CLOSING | Flags::CONDEMNED | Flags::LOST) {
-            return self.discard(data.len());
+            self.discard(data.len());
+            return Ok(Decoded::More);
         }
         connection.touch();
         if self.stack.is_some() {
-            self.decode(|stack, up| stack.decode(data, up));
-        } else {
-            self.deliver(data);
+            return self.decode(|stack, up| stack.decode(data, up));
         }
+        self.deliver(data);
+        Ok(Decoded::More)
     }
 
     fn discard(&self, len: usize) {
@@ -100,23 +102,41 @@ impl Entry {
     }
 
     /// Has the layers decode, then delivers what came out.
-    fn decode(&mut self, f: impl FnOnce(&mut Stack, &mut Vec<u8>) -> Result<Decoded, Reason>) {
+    fn decode(
+        &mut self,
+        f: impl FnOnce(&mut Stack, &mut Vec<u8>) -> Result<Decoded, Reason>,
+    ) -> Result<Decoded, Reason> {
         let mut up = Vec::new();
-        let Some(result) = self.with_stack(|stack| f(stack, &mut up)) else { return };
-        self.transport.mark_dirty();
+        let outcome = self.with_stack(|stack| f(stack, &mut up)).unwrap_or(Ok(Decoded::More));
+        // What layers answered counts like what the protocol writes: a peer that does not read it is not read.
+        self.transport.look_whether_full();
+        if self.holds_too_much() {
+            self.transport.condemn(Reason::Overflow(Limit::Unsent));
+        }
         self.learn();
         if !up.is_empty() {
             self.deliver(&up);
         }
-        let held = self.stack.as_ref().map_or(0, |stack| stack.left());
-        match result {
-            Ok(Decoded::More) if held > self.transport.0.limits.borrow().unread => {
+        outcome
+    }
+
+    /// Does what came of bytes or of the end of the wire.
+    pub(crate) fn conclude(&mut self, outcome: Result<Decoded, Reason>) {
+        match (outcome, self.stack.as_ref()) {
+            (Ok(Decoded::More), Some(stack)) if stack.left() > self.transport.0.limits.borrow().unread => {
                 self.transport.condemn(Reason::Overflow(Limit::Unread));
             }
-            Ok(Decoded::More) => {}
-            Ok(Decoded::End) => self.stream_ended(),
-            Err(reason) => self.fail_after_flush(reason),
+            (Ok(Decoded::More), _) => {}
+            (Ok(Decoded::End), _) => self.stream_ended(),
+            (Err(reason), _) => self.fail_after_flush(reason),
         }
+    }
+
+    fn holds_too_much(&self) -> bool {
+        let connection = &self.transport.0;
+        let limit = connection.limits.borrow().unsent;
+        let below = || self.stack.as_ref().map_or(0, |stack| stack.in_memory());
+        connection.unsent() > limit && connection.out.borrow().in_memory().saturating_add(below()) > limit
     }
 
     /// Has the layers do something; None without layers.
@@ -272,23 +292,15 @@ impl Entry {
         self.tell_eof();
     }
 
-    /// The wire has ended.
-    pub(crate) fn wire_ended(&mut self) {
+    /// The wire has ended; see [`Entry::received`].
+    pub(crate) fn wire_ended(&mut self) -> Result<Decoded, Reason> {
         self.transport.0.flags.set(Flags::EOF_SEEN);
         self.transport.0.flags.clear(Flags::READING);
         self.transport.mark_dirty();
-        if self.transport.0.is_over() {
-            return;
-        }
-        let mut up = Vec::new();
-        let Some(result) = self.with_stack(|stack| stack.eof(&mut up)) else { return self.stream_ended() };
-        self.learn();
-        if !up.is_empty() {
-            self.deliver(&up);
-        }
-        match result {
-            Ok(()) => self.stream_ended(),
-            Err(reason) => self.fail_after_flush(reason),
+        match self.stack {
+            _ if self.transport.0.is_over() => Ok(Decoded::More),
+            None => Ok(Decoded::End),
+            Some(_) => self.decode(Stack::end),
         }
     }
 
@@ -356,7 +368,10 @@ impl Entry {
         connection.change_times(|times| times.phase = Some(until));
         self.transport.arm();
         self.look_whether_ready();
-        self.decode(Stack::decode_left);
+        let ended = connection.flags.any(Flags::EOF);
+        connection.flags.clear(Flags::EOF | Flags::EOF_TOLD);
+        let outcome = self.decode(if ended { Stack::end_uppermost } else { Stack::decode_left });
+        self.conclude(outcome);
     }
 
     /// True while nobody may be told of the connection or of what comes, since a layer is not ready.

@@ -15,46 +15,44 @@ macro_rules! flags {
 flags! {
     /// Waits in the queue of connections to flush.
     DIRTY = 0;
-    /// The connect has not ended yet.
-    CONNECTING = 1;
     /// `connection_made` was called, so `connection_lost` must be.
-    TOLD = 2;
+    TOLD = 1;
     /// `close` was called: nothing more is written or offered.
-    CLOSING = 3;
+    CLOSING = 2;
     /// `close_write` was called: nothing more is written.
-    HALF = 4;
+    HALF = 3;
     /// It will end with a stored reason; nothing more is done for it.
-    CONDEMNED = 5;
+    CONDEMNED = 4;
     /// It has ended; the token is not ours any more.
-    LOST = 6;
+    LOST = 5;
     /// Its layers were told of the end of our side.
-    ENDED = 7;
+    ENDED = 6;
     /// The driver has sent FIN.
-    FIN_SENT = 8;
+    FIN_SENT = 7;
     /// Everything was sent; the peer's bytes are discarded until its FIN.
-    LINGERING = 9;
+    LINGERING = 8;
     /// The peer's FIN came.
-    EOF_SEEN = 10;
+    EOF_SEEN = 9;
     /// The protocol's stream has ended: the peer's FIN, or a layer said so.
-    EOF = 11;
+    EOF = 10;
     /// The protocol was told.
-    EOF_TOLD = 12;
+    EOF_TOLD = 11;
     /// Over the high mark and not down to the low one yet.
-    FULL = 13;
+    FULL = 12;
     /// The protocol has paused.
-    PAUSED = 14;
+    PAUSED = 13;
     /// More than the unread limit waits.
-    UNREAD_FULL = 15;
+    UNREAD_FULL = 14;
     /// The driver reads.
-    READING = 16;
+    READING = 15;
     /// A coroutine takes the bytes when it likes.
-    STREAM = 17;
+    STREAM = 16;
     /// `stopping` was called.
-    STOPPING = 18;
+    STOPPING = 17;
     /// It ends with a graceful close of the driver.
-    GRACEFUL = 19;
+    GRACEFUL = 18;
     /// As many bytes as allowed were discarded.
-    LINGER_FULL = 20;
+    LINGER_FULL = 19;
 }
 
 impl Flags {

@@ -1,4 +1,26 @@
 //! The flush: what a connection has to send goes to the driver, and its end is brought about.
+//!
+//! ```text
+//!         close_write()            all has left            the peer's end was told
+//!  open ───────────────▶ half ─────────────────▶ FIN sent ─────────────────────────▶ gone: Closed
+//!    │                     │ close()                │ close()       │ by a layer only
+//!    │ close()             ▼       all has left     ▼               │
+//!    └────────────────▶ draining ─────────────▶ lingering ◀─────────┘
+//!                          │ all has left and the   │ the peer's FIN or reset,
+//!                          │ peer's FIN was seen,   │ or the time is over
+//!                          ▼ or linger is zero      ▼
+//!                         gone ◀────────────────────┘    with the stored reason
+//!
+//!  from anywhere: abort, error, panic, limit, reset, a time that is over ──▶ condemned ──▶ gone
+//! ```
+//!
+//! | state | flags | ends at the latest by |
+//! |---|---|---|
+//! | layers not ready | not `TOLD` | the handshake time |
+//! | open, half, FIN sent | `HALF`, `ENDED`, `FIN_SENT` | the protocol's idle time and deadline, if it has set them |
+//! | draining | `CLOSING` | the drain time without progress; the deadline |
+//! | lingering | `LINGERING`, with `LINGER_FULL` not read | the linger time |
+//! | condemned | `CONDEMNED` | the next piece of work ([`Turn::finish`](crate::lost)) |
 
 use crate::{
     Reason, Timeout, Transport,
@@ -49,15 +71,14 @@ impl Turn {
         if connection.flags.any(Flags::LINGERING) {
             return transport.end_gracefully();
         }
-        if connection.flags.any(Flags::CLOSING) {
-            return transport.condemn(Reason::TimedOut(Timeout::Drain));
-        }
         if times.phase.is_some_and(|phase| phase <= now) {
             return transport.condemn(Reason::TimedOut(Timeout::Handshake));
         }
         let which = if times.deadline.is_some_and(|deadline| deadline <= now) {
             connection.change_times(|times| times.deadline = None);
             Timeout::Deadline
+        } else if connection.flags.any(Flags::CLOSING) {
+            return transport.condemn(Reason::TimedOut(Timeout::Drain));
         } else {
             connection.touch();
             Timeout::Idle
@@ -71,13 +92,20 @@ impl Turn {
 
 impl Entry {
     /// Hands bytes to the driver. What is dropped on the way may be the user's, so no cell is borrowed meanwhile.
+    /// A panic of its drop has torn the stream, so it costs the connection.
     fn send(&mut self, driver: &mut dyn Driver) {
         let connection = self.transport.0.clone();
         let before = connection.unsent();
+        connection.reactor.0.running.set(Some(connection.token));
         if let Some(stack) = self.stack.as_deref_mut() {
             if stack.wire.queued() > 0 {
                 let held = stack.unsent();
-                driver.send(connection.token, &mut stack.wire);
+                if connection.flags.any(Flags::FIN_SENT) {
+                    // A layer had something to say behind the end.
+                    drop(stack.wire.take_queued());
+                } else {
+                    driver.send(connection.token, &mut stack.wire);
+                }
                 let below = connection.below.get() + stack.unsent();
                 connection.below.set(below.saturating_sub(held));
             }
@@ -87,6 +115,7 @@ impl Entry {
             let mut meanwhile = connection.out.replace(out);
             connection.out.borrow_mut().append(&mut meanwhile);
         }
+        connection.reactor.0.running.set(None);
         if connection.unsent() < before {
             connection.touch();
         }
@@ -138,9 +167,14 @@ impl Entry {
         }
         if flags.any(Flags::CLOSING) {
             self.linger();
-        } else if eof && flags.any(Flags::EOF_TOLD) && !self.will_read_more() {
-            drop(connection.with_extra(|extra| extra.reason.replace(Reason::Closed)));
-            self.transport.end_gracefully();
+        } else if flags.any(Flags::EOF_TOLD) && !self.will_read_more() {
+            self.transport.blame(Reason::Closed);
+            if eof {
+                self.transport.end_gracefully();
+            } else {
+                // A layer has told of the end: the wire's own is waited for no longer than after any close.
+                self.transport.close();
+            }
         }
     }
 

@@ -7,6 +7,47 @@ use std::{fmt, marker::PhantomData, time::Duration};
 ///
 /// A call is queued and made by the loop. It looks for a protocol of type `P` in the connection's protocol and in
 /// what that wraps ([`Protocol::inner`]); a call whose protocol is gone is dropped and logged at debug level.
+///
+/// ```
+/// use std::time::Duration;
+/// use trenza_core::{Input, Protocol, Result, Timer, Transport};
+///
+/// /// Says how long it has heard nothing.
+/// #[derive(Default)]
+/// struct Patient {
+///     seconds: u32,
+///     timer: Option<Timer>,
+/// }
+///
+/// impl Patient {
+///     fn tick(&mut self, transport: &Transport) -> Result {
+///         write!(transport, "{} ", self.seconds)?;
+///         self.seconds += 1;
+///         let handle = transport.handle::<Self>();
+///         self.timer = Some(handle.call_later(Duration::from_secs(1), Self::tick));
+///         Ok(())
+///     }
+/// }
+///
+/// impl Protocol for Patient {
+///     fn connection_made(&mut self, transport: &Transport) -> Result {
+///         self.tick(transport)
+///     }
+///     fn data_received(&mut self, _: &Transport, input: &mut Input<'_>) -> Result {
+///         input.rest();
+///         self.seconds = 0;
+///         Ok(())
+///     }
+/// }
+///
+/// let net = trenza_sim::Net::gentle(1);
+/// net.host("srv").listen("tcp:7007", |_| Patient::default());
+/// let cli = net.host("cli").probe("tcp:srv:7007");
+/// net.advance(Duration::from_millis(2500));
+/// cli.send("here");
+/// net.advance(Duration::from_secs(1));
+/// assert_eq!(cli.received(), b"0 1 2 0 ");
+/// ```
 pub struct Handle<P> {
     transport: Transport,
     protocol: PhantomData<fn(P)>,

@@ -12,6 +12,55 @@ use trenza_wire::{Buf, OutBuf, Wire};
 ///
 /// [`Transport::push_layer`](crate::Transport::push_layer) pushes nearest to the protocol. An error sends what
 /// is in `down` (an alert), then ends the connection with [`Reason::Failed`](crate::Reason::Failed).
+///
+/// What a layer holds is bounded: what it leaves in `wire` by [`Limits::unread`](crate::Limits::unread); what it puts
+/// into `down` counts as unsent, so a peer that does not read it is not read either.
+///
+/// ```
+/// use trenza_core::{Buf, Flow, Input, IntoEndpoint, Layer, OutBuf, Protocol, Result, Transport, Wire};
+///
+/// /// Turns every bit around, both ways.
+/// struct Not;
+///
+/// impl Layer for Not {
+///     fn decode(&mut self, wire: &mut Wire<'_>, up: &mut Buf, _: &mut OutBuf) -> Result<Flow> {
+///         wire.bytes().iter_mut().for_each(|byte| *byte = !*byte);
+///         up.push(wire.bytes());
+///         wire.consume(usize::MAX);
+///         Ok(Flow::More)
+///     }
+///     fn encode(&mut self, plain: &mut OutBuf, down: &mut OutBuf) -> Result {
+///         while let Some(chunk) = plain.pop_chunk() {
+///             // Files come here in pieces that were read already.
+///             down.push_vec(chunk.bytes().unwrap_or_default().iter().map(|byte| !byte).collect());
+///         }
+///         Ok(())
+///     }
+///     fn eof(&mut self, _: &mut Buf, _: &mut OutBuf) -> Result {
+///         Ok(()) // it may end anywhere
+///     }
+/// }
+///
+/// struct Echo;
+///
+/// impl Protocol for Echo {
+///     fn data_received(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
+///         transport.write(input.rest());
+///         transport.write(b"!");
+///         transport.close();
+///         Ok(())
+///     }
+/// }
+///
+/// let net = trenza_sim::Net::gentle(1);
+/// let on = "tcp:7007".into_endpoint()?.layered(|| vec![Box::new(Not)]);
+/// net.host("srv").run(|reactor| reactor.listen(on, |_| Echo).map(drop))?;
+/// let cli = net.host("cli").probe("tcp:srv:7007");
+/// cli.send([!b'h', !b'i']);
+/// net.run();
+/// assert_eq!(cli.received(), [!b'h', !b'i', !b'!']);
+/// # Ok::<(), trenza_core::Error>(())
+/// ```
 pub trait Layer: 'static {
     /// Takes from `wire` what it can. What is left there is offered again as this layer changed it, with new
     /// bytes behind it.

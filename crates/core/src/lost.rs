@@ -102,6 +102,7 @@ impl Turn {
             let Some(left) = self.reactor.0.drain() else { break };
             contained("a drop", || drop(left));
         }
+        self.reactor.0.ended.set(true);
     }
 }
 
@@ -134,7 +135,7 @@ impl Entry {
     pub(crate) fn switch(&mut self, next: Box<dyn Protocol>) {
         let connection = self.transport.0.clone();
         connection.changing.set(connection.changing.get().saturating_sub(1));
-        if connection.is_over() {
+        if connection.is_over() || !connection.flags.any(Flags::TOLD) {
             return;
         }
         connection.flags.clear(Flags::PAUSED | Flags::EOF_TOLD);

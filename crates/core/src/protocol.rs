@@ -15,6 +15,32 @@ use trenza_wire::Input;
 /// build ─▶ connection_made ─▶ data_received* ─▶ eof_received ─▶ connection_lost
 ///                               writable* timed_out* stopping?
 /// ```
+///
+/// A server of lines: what is not a whole line yet stays with the connection.
+///
+/// ```
+/// use trenza_core::{Input, Protocol, Result, Transport};
+///
+/// struct Shout;
+///
+/// impl Protocol for Shout {
+///     fn data_received(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
+///         while let Some(line) = input.line(512)? {
+///             write!(transport, "{}!\r\n", String::from_utf8_lossy(line).to_uppercase())?;
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let net = trenza_sim::Net::new(1);
+/// net.host("srv").listen("tcp:7007", |_| Shout);
+/// let cli = net.host("cli").probe("tcp:srv:7007");
+/// cli.send("hel");
+/// net.run();
+/// cli.send("lo\r\nyou\r\n");
+/// net.run();
+/// assert_eq!(cli.received(), b"HELLO!\r\nYOU!\r\n");
+/// ```
 pub trait Protocol: Any {
     /// The connection is there, layers are ready.
     ///
@@ -106,6 +132,43 @@ impl Protocol for Box<dyn Protocol> {
 ///
 /// A closure is enough where nothing needs to be told at the end: see
 /// [`Reactor::listen`](crate::Reactor::listen).
+///
+/// ```
+/// use trenza_core::{Factory, Input, Protocol, Result, Transport};
+///
+/// struct Greeter;
+///
+/// impl Protocol for Greeter {
+///     fn connection_made(&mut self, transport: &Transport) -> Result {
+///         transport.write(b"welcome");
+///         Ok(())
+///     }
+///     fn data_received(&mut self, _: &Transport, _: &mut Input<'_>) -> Result {
+///         Ok(())
+///     }
+/// }
+///
+/// /// Serves the first comers only.
+/// struct Few(usize);
+///
+/// impl Factory for Few {
+///     fn build(&mut self, _: &Transport) -> Option<Box<dyn Protocol>> {
+///         self.0 = self.0.checked_sub(1)?;
+///         Some(Box::new(Greeter))
+///     }
+/// }
+///
+/// let net = trenza_sim::Net::new(1);
+/// net.host("srv").run(|reactor| reactor.listen_with("tcp:7007", Few(1)).map(drop))?;
+/// let cli = net.host("cli");
+/// let first = cli.probe("tcp:srv:7007");
+/// net.run();
+/// let second = cli.probe("tcp:srv:7007");
+/// net.run();
+/// assert_eq!(first.received(), b"welcome");
+/// assert!(second.was_reset());
+/// # Ok::<(), trenza_core::Error>(())
+/// ```
 pub trait Factory: 'static {
     /// The protocol for a connection whose layers are ready. None refuses it; so does closing or aborting the
     /// transport. Nothing else is called then.

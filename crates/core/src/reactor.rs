@@ -79,7 +79,8 @@ impl Reactor {
         Ok(Port { reactor: self.clone(), state })
     }
 
-    /// Listens, and runs a coroutine for each connection. Its error aborts the connection.
+    /// Listens, and runs a coroutine for each connection. Its error aborts the connection. For an example see
+    /// [`Stream`].
     ///
     /// # Errors
     /// Those of [`Reactor::listen`].
@@ -96,7 +97,37 @@ impl Reactor {
     }
 
     /// Connects, and builds a protocol when the connection is there and its layers are ready. A failure never
-    /// builds one.
+    /// builds one. The addresses of a name are tried one after the other, within the endpoint's `timeout=`.
+    ///
+    /// How many connects are on their way is limited by the system's descriptors only: each is the program's own
+    /// doing, and [`Reactor::set_connections_max`] does not refuse any.
+    ///
+    /// ```
+    /// use trenza_core::{Input, Protocol, Result, Transport};
+    ///
+    /// struct Ask;
+    ///
+    /// impl Protocol for Ask {
+    ///     fn connection_made(&mut self, transport: &Transport) -> Result {
+    ///         transport.write(b"what?");
+    ///         Ok(())
+    ///     }
+    ///     fn data_received(&mut self, _: &Transport, input: &mut Input<'_>) -> Result {
+    ///         input.rest();
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let net = trenza_sim::Net::new(1);
+    /// let peers = net.host("srv").probe_listen("tcp:7007");
+    /// net.host("cli").run(|reactor| {
+    ///     reactor.connect("tcp:srv:7007", |_| Ask).then(|connected| assert!(connected.is_ok()));
+    ///     reactor.connect("tcp:srv:1", |_| Ask).then(|connected| assert!(connected.is_err()));
+    /// });
+    /// net.run();
+    /// assert_eq!(peers.accept().ok_or("nobody came")?.received(), b"what?");
+    /// # Ok::<(), trenza_core::Error>(())
+    /// ```
     pub fn connect<P: Protocol>(
         &self,
         to: impl IntoEndpoint,
@@ -237,7 +268,7 @@ impl Reactor {
     }
 
     /// How many connections the loop holds at most. Default 10,000. Beyond, ports stop accepting, so that new ones
-    /// wait in the system's backlog.
+    /// wait in the system's backlog. Connections that the program itself makes count, but none is refused.
     pub fn set_connections_max(&self, max: usize) {
         self.0.connections_max.set(max);
         self.0.command(Command::Accept);

@@ -12,6 +12,9 @@ use std::{
     task::Waker,
 };
 
+/// How many calls of other threads wait at most for the loop. A turn runs some thousands.
+const CALLS_MAX: usize = 1 << 20;
+
 type Call = Box<dyn FnOnce(&Reactor) + Send>;
 
 /// The queues that other threads may fill.
@@ -34,10 +37,10 @@ impl Outside {
         Self { waker, queues: Mutex::default(), filled: AtomicBool::new(false) }
     }
 
-    /// Queues a call; false when the loop is gone.
-    pub(crate) fn call(self: &Arc<Self>, call: Call) -> bool {
+    /// Queues a call unless `most` are queued; false when it did not, or when the loop is gone.
+    fn call(self: &Arc<Self>, call: Call, most: usize) -> bool {
         let mut queues = self.lock();
-        if queues.closed {
+        if queues.closed || queues.calls.len() >= most {
             drop(queues);
             drop(call);
             return false;
@@ -109,9 +112,10 @@ impl Outside {
 pub struct Remote(pub(crate) Arc<Outside>);
 
 impl Remote {
-    /// Calls `f` in a coming turn of the loop. False when the loop is gone; `f` is dropped then.
+    /// Calls `f` in a coming turn of the loop. False when the loop is gone, or so far behind that a million (2^20) calls
+    /// wait for it; `f` is dropped then.
     pub fn call(&self, f: impl FnOnce(&Reactor) + Send + 'static) -> bool {
-        self.0.call(Box::new(f))
+        self.0.call(Box::new(f), CALLS_MAX)
     }
 }
 
@@ -140,17 +144,20 @@ impl<T: Send + 'static> RemoteResolver<T> {
 
     /// Gives the result.
     pub fn fire(mut self, result: Result<T>) {
+        self.answer(Some(result));
+    }
+
+    /// There are no more answers than the loop has asked for, so they have no other limit.
+    fn answer(&mut self, result: Option<Result<T>>) {
         if let Some(number) = self.number.take() {
-            self.outside.call(Box::new(move |reactor| reactor.resolve(number, Some(result))));
+            self.outside.call(Box::new(move |reactor| reactor.resolve(number, result)), usize::MAX);
         }
     }
 }
 
 impl<T: Send + 'static> Drop for RemoteResolver<T> {
     fn drop(&mut self) {
-        if let Some(number) = self.number.take() {
-            self.outside.call(Box::new(move |reactor| reactor.resolve::<T>(number, None)));
-        }
+        self.answer(None);
     }
 }
 

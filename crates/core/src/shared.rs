@@ -1,4 +1,18 @@
 //! [`Shared`]: what handles and the loop have in common.
+//!
+//! What bounds each of the queues and lists of the engine:
+//!
+//! | what waits | bounded by |
+//! |---|---|
+//! | bytes: unread, unsent, in layers | [`Limits`], for each connection |
+//! | connections | [`Reactor::set_connections_max`]; those that the program makes by the system's descriptors |
+//! | the dirty, those to end | each connection is in there once |
+//! | woken tasks | each task is in there once |
+//! | commands | while more wait than a turn runs, the loop takes no event; the rest is the program's own doing |
+//! | calls of other threads | a million; answers to remote resolvers by how many the loop has asked for |
+//! | timers | one for each connection, one for each sleep; the rest is the program's own doing |
+//! | tasks, guards, `flushed`, `then_in`, throttles | one for each call of the program; what is over leaves the list |
+//! | blocking jobs | the pool's queue |
 
 use crate::{
     ConnectionId, Limits, Map, Reactor,
@@ -46,6 +60,8 @@ pub(crate) struct Shared {
     /// Remote resolvers by number, until their answer comes.
     pub(crate) waiting: RefCell<Map<u64, Box<dyn Any>>>,
     pub(crate) stop: Cell<Stop>,
+    /// The loop is gone: what handles that outlive it queue is dropped at once, else it would hold them for ever.
+    pub(crate) ended: Cell<bool>,
     pub(crate) grace: Cell<Duration>,
     pub(crate) connections_max: Cell<usize>,
     pub(crate) limits: RefCell<Rc<Limits>>,
@@ -72,6 +88,7 @@ impl Shared {
             timers: RefCell::default(),
             waiting: RefCell::default(),
             stop: Cell::new(Stop::Running),
+            ended: Cell::new(false),
             grace: Cell::new(GRACE),
             connections_max: Cell::new(CONNECTIONS_MAX),
             limits: RefCell::default(),
@@ -112,7 +129,14 @@ impl Shared {
     }
 
     pub(crate) fn command(&self, command: Command) {
+        if self.ended.get() {
+            return drop(command);
+        }
         self.commands.borrow_mut().push_back(command);
+    }
+
+    pub(crate) fn commands_waiting(&self) -> usize {
+        self.commands.borrow().len()
     }
 
     pub(crate) fn next_command(&self) -> Option<Command> {
@@ -207,9 +231,9 @@ thread_local! {
     static CURRENT: RefCell<Vec<Reactor>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The reactor whose callback runs on this thread.
+/// The reactor whose callback runs on this thread; none while the thread's locals are being dropped.
 pub(crate) fn current() -> Option<Reactor> {
-    CURRENT.with_borrow(|stack| stack.last().cloned())
+    CURRENT.try_with(|stack| stack.borrow().last().cloned()).ok().flatten()
 }
 
 /// True when code of this loop runs on this thread.
@@ -226,14 +250,15 @@ pub(crate) struct Entered;
 
 impl Entered {
     pub(crate) fn new(reactor: &Reactor) -> Self {
-        CURRENT.with_borrow_mut(|stack| stack.push(reactor.clone()));
+        // An engine that is a local of its thread may be dropped after this one.
+        let _ = CURRENT.try_with(|stack| stack.borrow_mut().push(reactor.clone()));
         Self
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let former = CURRENT.with_borrow_mut(Vec::pop);
+        let former = CURRENT.try_with(|stack| stack.borrow_mut().pop());
         drop(former);
     }
 }

@@ -60,6 +60,12 @@ impl Stack {
         plain + self.wire.len() + self.reading
     }
 
+    /// Those of them that take memory.
+    pub(crate) fn in_memory(&self) -> usize {
+        let plain = self.stages.iter().map(|stage| stage.plain.in_memory()).sum::<usize>();
+        plain + self.wire.in_memory() + self.reading
+    }
+
     /// Received bytes that layers did not take yet.
     pub(crate) fn left(&self) -> usize {
         self.stages.iter().map(|stage| stage.left.len()).sum()
@@ -189,12 +195,18 @@ impl Stack {
         reason
     }
 
-    /// The stream below has ended. An error: more should have come.
-    pub(crate) fn eof(&mut self, up: &mut Vec<u8>) -> Result<(), Reason> {
-        if mem::replace(&mut self.ended, true) {
-            return Ok(());
+    /// The wire has ended. An error: more should have come.
+    pub(crate) fn end(&mut self, up: &mut Vec<u8>) -> Result<Decoded, Reason> {
+        if !self.ended {
+            self.end_above(0, Vec::new(), up)?;
         }
-        self.end_above(0, Vec::new(), up)
+        Ok(Decoded::End)
+    }
+
+    /// What is below the uppermost layer ended before that was pushed.
+    pub(crate) fn end_uppermost(&mut self, up: &mut Vec<u8>) -> Result<Decoded, Reason> {
+        self.end_above(self.stages.len().saturating_sub(1), Vec::new(), up)?;
+        Ok(Decoded::End)
     }
 
     /// Hands `carry` to the layer at `at` and tells it and all above that the stream below them has ended.

@@ -101,6 +101,30 @@ impl Protocol for StreamEnd {
 /// [`Stream::switch_to`] was called.
 ///
 /// All reading methods are cancel-safe: what they did not return stays with the connection.
+///
+/// ```
+/// use trenza_core::{Result, Stream};
+///
+/// async fn greet(mut stream: Stream) -> Result {
+///     stream.write_all(b"name?\r\n").await?;
+///     while let Some(name) = stream.line(80).await? {
+///         stream.write_all(&[b"hello, ", &name[..], b"\r\n"].concat()).await?;
+///     }
+///     stream.close().await
+/// }
+///
+/// let net = trenza_sim::Net::new(1);
+/// net.host("srv").run(|reactor| reactor.serve("tcp:7007", greet).map(drop))?;
+/// let cli = net.host("cli").probe("tcp:srv:7007");
+/// cli.send("Ann\r\nBo");
+/// net.run();
+/// cli.send("b\r\n");
+/// cli.close_write();
+/// net.run();
+/// assert_eq!(cli.received(), b"name?\r\nhello, Ann\r\nhello, Bob\r\n");
+/// assert!(cli.eof());
+/// # Ok::<(), trenza_core::Error>(())
+/// ```
 pub struct Stream {
     transport: Transport,
     state: Rc<State>,

@@ -79,7 +79,8 @@ impl Task {
 
     /// Polls it; true when it has ended.
     pub(crate) fn poll(&mut self) -> bool {
-        self.waker.queued.store(false, Ordering::Release);
+        // Exchanged, not stored: whoever finds it set has made sure that this poll sees what it was woken for.
+        self.waker.queued.swap(false, Ordering::AcqRel);
         let waker = Waker::from(self.waker.clone());
         self.future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
     }

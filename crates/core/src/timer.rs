@@ -177,6 +177,22 @@ impl Timers {
 }
 
 /// A call that will be made later. Dropping it cancels the call.
+///
+/// ```
+/// use std::{cell::Cell, rc::Rc, time::Duration};
+///
+/// let net = trenza_sim::Net::new(1);
+/// let rings = Rc::new(Cell::new(0));
+/// let (first, second) = (rings.clone(), rings.clone());
+/// let (kept, dropped) = net.host("here").run(|reactor| {
+///     let minute = Duration::from_secs(60);
+///     let kept = reactor.call_later(minute, move || first.set(first.get() + 1));
+///     (kept, reactor.call_later(minute, move || second.set(second.get() + 10)))
+/// });
+/// drop(dropped);
+/// net.advance(Duration::from_secs(61));
+/// assert_eq!((rings.get(), kept.is_pending()), (1, false));
+/// ```
 #[must_use = "dropping a Timer cancels it: keep it, or call detach()"]
 pub struct Timer {
     shared: Rc<Shared>,
@@ -185,6 +201,9 @@ pub struct Timer {
 
 impl Timer {
     pub(crate) fn new(shared: Rc<Shared>, at: Instant, due: Due) -> Self {
+        if shared.ended.get() {
+            return Self { shared, key: Key::NONE };
+        }
         let key = shared.timers.borrow_mut().insert(at, due);
         Self { shared, key }
     }

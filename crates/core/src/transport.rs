@@ -2,7 +2,12 @@
 
 use crate::{
     ConnectionId, Counts, Deferred, Handle, Layer, Limit, Limits, Peer, Protocol, Reactor, Reason, Result,
-    Stream, command::Command, connection::Connection, flags::Flags, stream::StreamEnd, task::Task,
+    Stream,
+    command::Command,
+    connection::{Connection, push_pruning},
+    flags::Flags,
+    stream::StreamEnd,
+    task::Task,
 };
 use bytes::Bytes;
 use std::{
@@ -20,6 +25,41 @@ use std::{
 /// A connection seen from outside: one `Rc`, `Eq + Hash`, cheap to clone.
 ///
 /// Every method only queues or reads; none calls a protocol. All are harmless on a connection that has ended.
+///
+/// A chat room keeps the transports of its members, and writes to all of them from any one's callback:
+///
+/// ```
+/// use std::{cell::RefCell, rc::Rc};
+/// use trenza_core::{Input, Protocol, Reason, Result, Transport};
+///
+/// #[derive(Clone, Default)]
+/// struct Room(Rc<RefCell<Vec<Transport>>>);
+///
+/// impl Protocol for Room {
+///     fn connection_made(&mut self, transport: &Transport) -> Result {
+///         self.0.borrow_mut().push(transport.clone());
+///         Ok(())
+///     }
+///     fn data_received(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
+///         let said = input.rest();
+///         let room = self.0.borrow();
+///         room.iter().filter(|member| *member != transport).for_each(|member| member.write(said));
+///         Ok(())
+///     }
+///     fn connection_lost(&mut self, transport: &Transport, _: &Reason) {
+///         self.0.borrow_mut().retain(|member| member != transport);
+///     }
+/// }
+///
+/// let net = trenza_sim::Net::new(1);
+/// let room = Room::default();
+/// net.host("srv").listen("tcp:7007", move |_| room.clone());
+/// let [ann, bob] = ["ann", "bob"].map(|name| net.host(name).probe("tcp:srv:7007"));
+/// net.run();
+/// ann.send("hello");
+/// net.run();
+/// assert_eq!((ann.received(), bob.received()), (vec![], b"hello".to_vec()));
+/// ```
 #[derive(Clone)]
 pub struct Transport(pub(crate) Rc<Connection>);
 
@@ -151,7 +191,11 @@ impl Transport {
         } else if self.0.unsent() == 0 {
             resolver.fire(Ok(()));
         } else {
-            self.0.with_extra(|extra| extra.flushed.push((self.0.written.get(), resolver)));
+            let waiter = (self.0.written.get(), resolver);
+            // One that was cancelled holds nothing of anybody's, so it may be dropped here.
+            self.0.with_extra(|extra| {
+                push_pruning(&mut extra.flushed, waiter, |(_, resolver)| !resolver.is_cancelled());
+            });
         }
         deferred
     }
@@ -170,7 +214,10 @@ impl Transport {
 
     /// While this connection is full, `source` does not read. Ends with either connection.
     pub fn throttle(&self, source: &Self) {
-        self.0.with_extra(|extra| extra.sources.push(source.id()));
+        let reactor = &self.0.reactor;
+        self.0.with_extra(|extra| {
+            push_pruning(&mut extra.sources, source.id(), |id| reactor.connection(*id).is_some());
+        });
         if self.is_full() {
             source.hold_back(true);
         }
@@ -209,7 +256,8 @@ impl Transport {
         self.arm();
     }
 
-    /// Calls [`Protocol::timed_out`] after so long, whatever moves.
+    /// Calls [`Protocol::timed_out`] after so long, whatever moves. It holds also while what was written before
+    /// `close()` leaves, since [`Limits::drain`] is content with any progress.
     pub fn set_deadline(&self, after: Option<Duration>) {
         let deadline = after.and_then(|after| self.0.reactor.0.now().checked_add(after));
         self.0.change_times(|times| times.deadline = deadline);
@@ -230,7 +278,7 @@ impl Transport {
     }
 
     /// Gives the connection to another protocol: the old one is lost with [`Reason::Switched`]; the new one is
-    /// made, then gets the unread bytes.
+    /// made, then gets the unread bytes. Before its layers are ready a connection has no protocol: `next` is dropped.
     pub fn switch_to(&self, next: impl Protocol) {
         if self.0.is_over() {
             return;
@@ -291,8 +339,9 @@ impl Transport {
         }
         self.0.flags.set(Flags::CONDEMNED);
         self.0.frozen.set(true);
-        self.blame(reason);
         self.0.reactor.0.doom(self.clone());
+        // Last: the drop of a reason that does not count may panic.
+        self.blame(reason);
     }
 
     /// Notes why the connection will end. The first reason counts, except that a clean one gives way.
@@ -347,6 +396,11 @@ impl Transport {
 
     fn wrote(&self, len: usize) {
         self.0.written.set(self.0.written.get().saturating_add(len as u64));
+        self.look_whether_full();
+    }
+
+    /// Something was put into the buffers: looks at the high mark, and has it sent.
+    pub(crate) fn look_whether_full(&self) {
         if !self.is_full() && self.0.unsent() > self.0.limits.borrow().high {
             self.0.flags.set(Flags::FULL);
             self.hold_back_sources(true);

@@ -1,7 +1,7 @@
 //! [`Turn`]: what the loop does with events, timers and commands.
 
 use crate::{
-    Addr, Connection, Factory, Peer, Protocol, Reactor, Reason, Transport,
+    Addr, Connection, Factory, Peer, Protocol, Reactor, Reason, Result, Transport,
     command::Command,
     connect::Connector,
     connection::Origin,
@@ -13,6 +13,7 @@ use crate::{
     lost::contained,
     port::PortState,
     shared::Stop,
+    stack::Decoded,
     task::{Task, Tasks},
     timer::Due,
 };
@@ -20,6 +21,10 @@ use std::{collections::VecDeque, io, net::SocketAddr, rc::Rc, time::Duration};
 
 /// How long a port rests after it could not accept (out of descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// So many pieces at the end of a turn's work are taken from all queues in turn: one that never gets empty must not
+/// keep the others waiting for ever, above all not the call that stops the loop.
+const SHARED_WORK: usize = 1024;
 
 /// A listener in the loop's table.
 pub(crate) struct Listener {
@@ -143,20 +148,29 @@ impl Turn {
         match event {
             Event::Received { token, data } => {
                 if let Some(entry) = self.entry(token) {
-                    entry.received(data);
+                    let outcome = entry.received(data);
+                    self.conclude(token, outcome);
                 }
-                self.build_if_ready(token);
             }
             Event::Sent { token, bytes } => self.sent(token, bytes),
             Event::Accepted { on, new, remote, local } => self.accepted(on, new, remote, local),
             Event::Eof { token } => {
                 if let Some(entry) = self.entry(token) {
-                    entry.wire_ended();
+                    let outcome = entry.wire_ended();
+                    self.conclude(token, outcome);
                 }
-                self.build_if_ready(token);
             }
             Event::Failed { token, error } => self.failed(token, error),
             Event::Connected { token, result } => self.connected(token, result),
+        }
+    }
+
+    /// Bytes may have completed a handshake: then the protocol gets what came with it, and hears of the end or of a
+    /// failure behind it, as if all had come in pieces of their own.
+    fn conclude(&mut self, token: Token, outcome: Result<Decoded, Reason>) {
+        self.build_if_ready(token);
+        if let Some(entry) = self.entry(token) {
+            entry.conclude(outcome);
         }
     }
 
@@ -320,20 +334,27 @@ impl Turn {
             return false;
         }
         self.work_left -= 1;
-        let shared = self.reactor.0.clone();
-        if let Some(transport) = shared.next_doomed() {
+        if let Some(transport) = self.reactor.0.next_doomed() {
             self.finish(driver, &transport);
-        } else if let Some(command) = shared.next_command() {
-            self.command(driver, command);
-        } else if let Some(call) = shared.outside.next_call() {
-            call(&self.reactor);
-        } else if let Some(number) = shared.outside.next_woken() {
-            self.poll(number);
-        } else {
-            self.settle(driver);
-            return false;
+            return true;
         }
-        true
+        let first = if self.work_left < SHARED_WORK { self.work_left } else { 0 };
+        let done = (first..first + 3).any(|queue| self.work_of(driver, queue % 3));
+        if !done {
+            self.settle(driver);
+        }
+        done
+    }
+
+    /// Does one piece of work of a queue; false when it is empty.
+    fn work_of(&mut self, driver: &mut dyn Driver, queue: usize) -> bool {
+        let shared = &self.reactor.0;
+        match queue {
+            0 => shared.next_command().map(|command| self.command(driver, command)),
+            1 => shared.outside.next_call().map(|call| call(&self.reactor)),
+            _ => shared.outside.next_woken().map(|number| self.poll(number)),
+        }
+        .is_some()
     }
 
     fn poll(&mut self, number: u64) {
@@ -370,7 +391,7 @@ impl Turn {
             Command::Rested(state) => self.rested(&state),
             Command::StopPort(state) => self.stop_port(driver, &state),
             Command::Connect { to, from, connector } => self.connect(driver, to, from, connector),
-            Command::Forget(token) => self.forget(driver, token),
+            Command::Forget(token) => drop(self.forget(driver, token)),
         }
     }
 
@@ -396,10 +417,12 @@ impl Turn {
         state: Rc<PortState>,
         factory: Box<dyn Factory>,
     ) {
-        if state.stopped.get() {
-            return;
-        }
         match driver.open(Open::Listen(bound)) {
+            Ok(token) if self.reactor.0.stop.get() == Stop::Begun => {
+                state.stopped.set(true);
+                driver.close(token, Close::Abort);
+                end_factory(factory);
+            }
             Ok(token) => {
                 state.token.set(Some(token));
                 let listener = Listener { state, factory, accepting: false, resting: false };
@@ -463,12 +486,15 @@ impl Turn {
     }
 
     /// Gives up a connection that is being made.
-    fn forget(&mut self, driver: &mut dyn Driver, token: Token) {
-        let Some(slot @ Slot::Connecting(..)) = self.slots.get_mut(token.index as usize) else { return };
-        if matches!(slot, Slot::Connecting(generation, _) if *generation == token.generation) {
-            let slot = std::mem::replace(slot, Slot::Free);
-            driver.close(token, Close::Abort);
-            drop(slot);
+    fn forget(&mut self, driver: &mut dyn Driver, token: Token) -> Option<Box<dyn Connector>> {
+        let slot = self.slots.get_mut(token.index as usize)?;
+        if !matches!(slot, Slot::Connecting(generation, _) if *generation == token.generation) {
+            return None;
+        }
+        driver.close(token, Close::Abort);
+        match std::mem::replace(slot, Slot::Free) {
+            Slot::Connecting(_, connector) => Some(connector),
+            _ => None,
         }
     }
 
@@ -477,6 +503,11 @@ impl Turn {
     /// Ports stop accepting, protocols are told, and what is not done in time is aborted.
     pub(crate) fn begin_stop(&mut self, driver: &mut dyn Driver) {
         self.reactor.0.stop.set(Stop::Begun);
+        let reactor = self.reactor.clone();
+        let abort_rest = move || {
+            reactor.connections().into_iter().for_each(|transport| transport.condemn(Reason::Stopped));
+        };
+        self.reactor.call_later(self.reactor.0.grace.get(), abort_rest).detach();
         for port in self.ports.clone() {
             if let Some(state) = self.listener(port).map(|listener| listener.state.clone()) {
                 self.stop_port(driver, &state);
@@ -487,17 +518,14 @@ impl Turn {
             match slot {
                 Slot::Connecting(generation, _) => {
                     let token = Token { index: index as u32, generation: *generation };
-                    self.forget(driver, token);
+                    if let Some(connector) = self.forget(driver, token) {
+                        contained("a drop", || connector.done(Err(Reason::Stopped.into())));
+                    }
                 }
                 Slot::Connection(entry) => tell_stopping(entry),
                 _ => {}
             }
         }
-        let reactor = self.reactor.clone();
-        let abort_rest = move || {
-            reactor.connections().into_iter().for_each(|transport| transport.condemn(Reason::Stopped));
-        };
-        self.reactor.call_later(self.reactor.0.grace.get(), abort_rest).detach();
     }
 
     fn stop_port(&mut self, driver: &mut dyn Driver, state: &Rc<PortState>) {
@@ -506,11 +534,8 @@ impl Turn {
         {
             self.ports.retain(|port| *port != token || crate::broken("leave-port", 2));
             driver.close(token, Close::Abort);
-            if let Slot::Listener(mut listener) = self.place(token, Slot::Free) {
-                contained("factory", || {
-                    listener.factory.stopped();
-                    drop(listener);
-                });
+            if let Slot::Listener(listener) = self.place(token, Slot::Free) {
+                end_factory(listener.factory);
             }
             for slot in &mut self.slots {
                 if let Slot::Connection(entry) = slot
@@ -541,6 +566,13 @@ impl Turn {
         self.flush(driver, &transport);
         true
     }
+}
+
+fn end_factory(mut factory: Box<dyn Factory>) {
+    contained("factory", || {
+        factory.stopped();
+        drop(factory);
+    });
 }
 
 fn tell_stopping(entry: &mut Entry) {

@@ -13,7 +13,7 @@ use socket2::SockRef;
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
-    os::fd::AsFd,
+    os::fd::{AsFd, BorrowedFd},
     rc::Rc,
     sync::Arc,
     task::{Wake, Waker},
@@ -320,11 +320,13 @@ impl Driver for PollDriver {
     }
 
     fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
-        if !self.ready.is_empty() || !self.failures.is_empty() {
-            return Ok(());
-        }
         self.settle();
         if !self.failures.is_empty() {
+            // Nobody may wait on the descriptor until they were told.
+            self.waker.wake_by_ref();
+            return Ok(());
+        }
+        if !self.ready.is_empty() {
             return Ok(());
         }
         self.harvest(until)
@@ -342,6 +344,10 @@ impl Driver for PollDriver {
 
     fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.poller.as_fd())
     }
 }
 

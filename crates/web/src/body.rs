@@ -50,7 +50,8 @@ impl Body {
     }
 
     /// A range of a file, in bytes from its start. It is read when it is sent; if the file is shorter by then, the
-    /// connection is aborted, so that the client sees it.
+    /// connection is aborted, so that the client sees it. What the system has taken by then is out of our hands: it
+    /// sends from its cache of the file, where what was cut off may be zeros.
     pub fn file(file: Arc<File>, range: Range<u64>) -> Self {
         Self(Kind::One(Chunk::File(file, range)))
     }

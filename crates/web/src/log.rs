@@ -9,7 +9,7 @@ use std::{
 };
 use trenza_core::Addr;
 
-/// One request and its response, when the last byte of the response was queued or the connection was lost.
+/// One request and its response, when the response was sent or the connection was lost.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Record {
@@ -25,7 +25,7 @@ pub struct Record {
     pub version: Version,
     /// The response's status. None when the connection was lost before the response began.
     pub status: Option<StatusCode>,
-    /// Bytes of the response's body.
+    /// Bytes of the response's body that were sent.
     pub bytes: u64,
     /// The response is complete.
     pub complete: bool,
@@ -119,7 +119,7 @@ fn json(record: &Record, time: &str) -> String {
     let text = |value: &Option<HeaderValue>| {
         value.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
-    serde_json::json!({
+    let object = serde_json::json!({
         "time": time,
         "remote": record.remote.to_string(),
         "method": record.method.as_ref().map(Method::as_str),
@@ -131,8 +131,25 @@ fn json(record: &Record, time: &str) -> String {
         "duration_us": u64::try_from(record.duration.as_micros()).unwrap_or(u64::MAX),
         "referer": text(&record.referer),
         "user_agent": text(&record.user_agent),
-    })
-    .to_string()
+    });
+    ascii(&object.to_string())
+}
+
+/// JSON with everything but printable ASCII escaped: there are characters beyond ASCII that end a line, command a
+/// terminal or turn the direction of a text.
+fn ascii(json: &str) -> String {
+    let mut line = String::with_capacity(json.len());
+    for char in json.chars() {
+        match char {
+            ' '..='~' => line.push(char),
+            _ => {
+                for unit in char.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(line, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    line
 }
 
 /// Appends printable ASCII as it is, everything else as `\xHH`; quotes and backslashes too.
@@ -195,6 +212,16 @@ mod tests {
         let user_agent = HeaderValue::from_bytes(b"a\" 200 \\ \t\xff").ok();
         let line = Format::combined(TimeZone::UTC).line(&Record { user_agent, ..record() });
         assert!(line.ends_with("\"a\\\" 200 \\\\ \\x09\\xff\""), "{line}");
+    }
+
+    #[test]
+    fn json_is_ascii_and_means_the_same() {
+        let sent = "\u{9b}31m \u{85} \u{2028} \u{202e} \u{1f980}";
+        let user_agent = HeaderValue::from_bytes(sent.as_bytes()).ok();
+        let line = Format::json().line(&Record { user_agent, ..record() });
+        assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["user_agent"], sent);
     }
 
     #[test]

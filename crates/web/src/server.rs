@@ -65,23 +65,27 @@ impl Server {
     }
 
     /// Sets the limits.
+    ///
+    /// # Panics
+    /// There are clones already: they would go on with the former limits.
     #[must_use]
     pub fn limits(self, limits: ServerLimits) -> Self {
         self.change(|shared| shared.limits = limits)
     }
 
-    /// Has `log` called for every request: when the last byte of its response was queued, or when the connection
-    /// was lost before.
+    /// Has `log` called for every request: when all of its response was sent, but for what the connection holds
+    /// anyway (64 KiB), or when the connection was lost before.
+    ///
+    /// # Panics
+    /// There are clones already: their requests would not be logged.
     #[must_use]
     pub fn on_response(self, log: impl Fn(&Record) + 'static) -> Self {
         self.change(|shared| shared.on_response = Some(Box::new(log)))
     }
 
-    /// Nobody else holds what is shared before the first connection, and then the server cannot be taken by value.
     fn change(mut self, change: impl FnOnce(&mut Shared)) -> Self {
-        if let Some(shared) = Rc::get_mut(&mut self.0) {
-            change(shared);
-        }
+        let shared = Rc::get_mut(&mut self.0);
+        change(shared.expect("a server is set up before it is cloned"));
         self
     }
 }
@@ -147,5 +151,19 @@ impl Shared {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("limits", &self.0.limits).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Response;
+
+    #[test]
+    #[should_panic(expected = "a server is set up before it is cloned")]
+    fn limits_are_never_ignored() {
+        let server = Server::new(|_| Response::new(Body::empty()));
+        let clone = server.clone();
+        drop((server, clone.limits(ServerLimits::default())));
     }
 }

@@ -51,6 +51,8 @@ pub(crate) struct Session {
     codec: h1::Connection,
     /// The request in work. None between requests.
     exchange: Option<Box<Exchange>>,
+    /// The request before it, while its response fills the connection.
+    leaving: Option<Box<Exchange>>,
     pace: Pace,
     /// We paused the connection.
     paused: bool,
@@ -68,6 +70,7 @@ impl Session {
             shared,
             codec: h1::Connection::new(),
             exchange: None,
+            leaving: None,
             pace: Pace::default(),
             paused: false,
             eof: false,
@@ -80,6 +83,11 @@ impl Session {
     fn read(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
         let shared = self.shared.clone();
         while self.may_read(transport) {
+            if self.cut_short {
+                // Whatever it is: the response is not to suffer from it.
+                input.rest();
+                break;
+            }
             match self.codec.next(input, &shared.limits.message) {
                 Ok(None) => break,
                 Ok(Some(Event::Request { request, body })) => self.begin(transport, request, body)?,
@@ -209,6 +217,7 @@ impl Session {
     /// A request's head is complete.
     fn begin(&mut self, transport: &Transport, request: Request<()>, framing: Framing) -> Result {
         self.pace.stop(transport);
+        self.left();
         let mut exchange = Box::new(Exchange::new(transport, &self.shared, &request));
         let body = match framing {
             Framing::Empty => Body::empty(),
@@ -332,7 +341,7 @@ impl Session {
                     self.end_upload(transport);
                     self.codec.finish(trailers.as_ref(), &mut out)?;
                     transport.send(&mut out);
-                    self.finished(true);
+                    self.finished(transport);
                     return Ok(());
                 }
                 Piece::Broken(why) => return Err(why.into()),
@@ -356,10 +365,20 @@ impl Session {
         }
     }
 
-    /// Nothing more will be sent for the request in work.
-    fn finished(&mut self, complete: bool) {
-        if let Some(exchange) = self.exchange.take() {
-            exchange.log(&self.shared, complete);
+    /// The whole response was handed to the connection. A long one is not logged before the client has taken it, so
+    /// that the log tells how long that took, and whether it did.
+    fn finished(&mut self, transport: &Transport) {
+        self.left();
+        self.leaving = self.exchange.take();
+        if !transport.is_full() {
+            self.left();
+        }
+    }
+
+    /// What filled the connection has left.
+    fn left(&mut self) {
+        if let Some(exchange) = self.leaving.take() {
+            exchange.log(&self.shared, true);
         }
     }
 
@@ -408,7 +427,8 @@ impl Session {
         if let Some(exchange) = &mut self.exchange {
             exchange.status = Some(parts.status);
         }
-        self.finished(true);
+        self.finished(transport);
+        self.left();
         transport.set_deadline(None);
         transport.set_timeout(None);
         transport.attach(self.shared.clone().leaving(transport));
@@ -437,6 +457,7 @@ impl Protocol for Session {
     }
 
     fn writable(&mut self, transport: &Transport) -> Result {
+        self.left();
         self.go_on(transport)
     }
 
@@ -452,6 +473,9 @@ impl Protocol for Session {
         }
         match self.pace.judge(transport, &self.shared.limits, self.awaits_body()) {
             Verdict::Fine => {}
+            Verdict::ReadsTooSlowly => transport.abort(),
+            // The last response is on its way; what the client sends does not matter any more.
+            _ if !transport.is_open() => {}
             Verdict::HeadTooSlow if self.codec.is_in_head() => {
                 self.refuse(transport, StatusCode::REQUEST_TIMEOUT, "the head took too long")?;
             }
@@ -459,7 +483,6 @@ impl Protocol for Session {
             Verdict::SendsTooSlowly => {
                 self.refuse(transport, StatusCode::REQUEST_TIMEOUT, "the body came too slowly")?;
             }
-            Verdict::ReadsTooSlowly => transport.abort(),
         }
         Ok(())
     }
@@ -472,7 +495,15 @@ impl Protocol for Session {
     }
 
     fn connection_lost(&mut self, transport: &Transport, reason: &Reason) {
-        self.finished(false);
+        let unsent = transport.counts().unsent as u64;
+        if let Some(mut exchange) = self.leaving.take() {
+            exchange.bytes = exchange.bytes.saturating_sub(unsent);
+            exchange.log(&self.shared, unsent == 0);
+        }
+        if let Some(mut exchange) = self.exchange.take() {
+            exchange.bytes = exchange.bytes.saturating_sub(unsent);
+            exchange.log(&self.shared, false);
+        }
         if !matches!(reason, Reason::Switched) {
             drop(self.shared.clone().leaving(transport));
         }

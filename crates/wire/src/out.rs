@@ -95,7 +95,9 @@ impl OutBuf {
     /// The bytes that take memory: all but those of files.
     pub fn in_memory(&self) -> usize {
         let files = self.chunks.iter().filter(|chunk| matches!(chunk, Chunk::File(..)));
-        self.len().saturating_sub(files.map(Chunk::len).fold(0, usize::saturating_add))
+        let files = files.map(Chunk::len).fold(0, usize::saturating_add);
+        let left = if self.file().is_some() { self.head } else { 0 };
+        self.len().saturating_sub(files.saturating_sub(left))
     }
 
     /// Appends a copy of `data`.
@@ -432,7 +434,9 @@ mod tests {
         assert_eq!(out.file_after_bytes().map(|(_, r, n)| (r, n)), Some((10..20, 4)));
         out.advance(1);
         assert_eq!(out.file_after_bytes().map(|(_, r, n)| (r, n)), Some((10..20, 3)));
+        assert_eq!(out.in_memory(), 7);
         out.advance(6);
+        assert_eq!(out.in_memory(), 4);
         assert_eq!(out.file().map(|(_, r)| r), Some(13..20));
         assert_eq!(out.file_after_bytes().map(|(_, r, n)| (r, n)), Some((13..20, 0)));
         out.advance(7);

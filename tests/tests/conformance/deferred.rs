@@ -378,14 +378,22 @@ async fn blocking_calls_of_many_give_each_its_own(ground: Ground) -> Result {
 
 async fn a_remote_result_is_given_by_its_resolver(ground: Ground) -> Result {
     let (deferred, resolver) = ground.reactor().remote_resolver();
-    ground.reactor().in_thread(move || Ok(resolver.fire(Ok(7)))).await?;
+    let fire = move || {
+        resolver.fire(Ok(7));
+        Ok(())
+    };
+    ground.reactor().in_thread(fire).await?;
     assert_eq!(deferred.await?, 7);
     Ok(())
 }
 
 async fn a_remote_resolver_that_is_dropped_is_an_error(ground: Ground) -> Result {
     let (deferred, resolver) = ground.reactor().remote_resolver::<()>();
-    ground.reactor().in_thread(move || Ok(drop(resolver))).await?;
+    let give_up = move || {
+        drop(resolver);
+        Ok(())
+    };
+    ground.reactor().in_thread(give_up).await?;
     assert!(deferred.await.unwrap_err().is::<Abandoned>());
     Ok(())
 }

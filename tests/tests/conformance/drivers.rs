@@ -89,6 +89,8 @@ fn run(engine: &mut Engine, host: &dyn Host, late: Instant, mut done: impl FnMut
 
 fn on_sim(seed: u64, case: Case) {
     let net = if seed < GENTLE { Net::gentle(seed) } else { Net::new(seed) };
+    // From 1 to 64 KiB, so that much or little is on its way.
+    net.window(1 << (10 + seed * 5 % 7));
     net.allow_panics();
     let host = net.host("here");
     let ground = Ground::on_sim(host.reactor());

@@ -371,8 +371,7 @@ async fn what_is_left_when_the_loop_ends_may_call_every_handle(ground: Ground) -
         Ok(())
     };
     reactor.spawn(forever).detach();
-    let seen = count.clone();
-    ground.after_loop(move || assert_eq!(seen.load(Ordering::Relaxed), 2));
+    ground.after_loop(move || assert_eq!(count.load(Ordering::Relaxed), 2));
     reactor.stop();
     Ok(())
 }

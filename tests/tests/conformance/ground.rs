@@ -4,10 +4,13 @@ use crate::log::Log;
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
+    sync::LazyLock,
     time::Duration,
 };
 use trenza_core::{Endpoint, IntoEndpoint, Port, Protocol, Reactor, Result, Transport};
 
+/// More bytes than a real system holds for a peer that does not read.
+const PLENTY: usize = 16 << 20;
 /// The turns after which nothing is on its way any more on a real system: what is sent to oneself is there at once.
 const TURNS: usize = 30;
 
@@ -59,7 +62,7 @@ impl Ground {
 
     /// More bytes than the system holds for a peer that does not read.
     pub(crate) fn plenty(&self) -> usize {
-        if self.0.simulated { 1 << 19 } else { 24 << 20 }
+        if self.0.simulated { 1 << 19 } else { PLENTY }
     }
 
     /// The smaller number in the simulator, where everything is split and repeated, the larger one elsewhere.
@@ -202,5 +205,7 @@ pub(crate) fn to(port: &Port) -> String {
 
 /// `n` bytes, of which hardly any two are exchanged without being noticed.
 pub(crate) fn bytes(n: usize) -> Vec<u8> {
-    (0..n).map(|i| (i * 7 % 251) as u8 ^ (i >> 8) as u8).collect()
+    static BYTES: LazyLock<Vec<u8>> =
+        LazyLock::new(|| (0..PLENTY + 1).map(|i| (i * 7 % 251) as u8 ^ (i >> 8) as u8).collect());
+    BYTES[..n].to_vec()
 }

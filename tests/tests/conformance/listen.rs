@@ -182,7 +182,7 @@ async fn many_connects_at_once_each_get_their_own(ground: Ground) -> Result {
 
 /// A port whose system does not answer any more: what it holds for accepting is full. The connections that fill
 /// it end with the result.
-async fn silent(ground: &Ground) -> Result<(Port, Vec<Transport>)> {
+pub(crate) async fn silent(ground: &Ground) -> Result<(Port, Vec<Transport>)> {
     let port = ground.listen_on("tcp:0:interface=127.0.0.1:backlog=1", |_| Plain)?;
     port.pause();
     let mut held = Vec::new();

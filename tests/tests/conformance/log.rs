@@ -85,6 +85,12 @@ impl Log {
         .await;
     }
 
+    /// Forgets everything.
+    pub(crate) fn forget(&self) {
+        self.0.lines.take();
+        self.0.bytes.take();
+    }
+
     fn wake(&self) {
         self.0.waiting.take().into_iter().for_each(Waker::wake);
     }

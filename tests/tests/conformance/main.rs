@@ -7,6 +7,14 @@
 
 /// States cases, each an `async fn(Ground) -> Result`. A new driver adds a line.
 macro_rules! cases {
+    (of poll only: $($case:ident)*) => { $(
+        mod $case {
+            #[test]
+            fn poll() {
+                crate::drivers::poll(|ground| Box::pin(super::$case(ground)));
+            }
+        }
+    )* };
     ($($case:ident)*) => { $(
         mod $case {
             #[test]
@@ -29,13 +37,20 @@ mod log;
 mod build;
 mod close;
 mod deferred;
+mod descriptors;
 mod drops;
 mod error;
+mod file;
 mod handle;
+mod header;
+mod layer;
 mod listen;
 mod port;
 mod receive;
+mod remote;
 mod send;
+mod starttls;
+mod stop;
 mod stream;
 mod switch;
 mod throttle;

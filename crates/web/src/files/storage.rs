@@ -94,13 +94,21 @@ pub(super) struct Entry {
     pub(super) modified: Option<SystemTime>,
 }
 
-/// A folder of the machine.
+/// A folder of the machine. It is opened by its path for every call, so that one that was replaced, as deploying
+/// and building tools do, is served right from then on.
 #[derive(Debug)]
 pub(super) struct Folder {
+    /// Absolute.
+    path: PathBuf,
+    outside_symlinks: bool,
+}
+
+/// An open folder.
+enum Root {
     /// Opens only what is below it, whatever symbolic links say.
-    sandbox: Dir,
-    /// The folder's path where links may lead out of it: the sandbox is not used then.
-    outside: Option<PathBuf>,
+    Sandbox(Dir),
+    /// Links may lead out of it.
+    Path(PathBuf),
 }
 
 /// What a name stands for, links followed.
@@ -118,19 +126,28 @@ impl Folder {
     /// # Errors
     /// It does not exist, is not a folder, or may not be opened.
     pub(super) fn new(root: &Path, outside_symlinks: bool) -> io::Result<Self> {
-        let sandbox = Dir::open_ambient_dir(root, ambient_authority())?;
-        let outside = outside_symlinks.then(|| fs::canonicalize(root)).transpose()?;
-        Ok(Self { sandbox, outside })
+        let folder = Self { path: std::path::absolute(root)?, outside_symlinks };
+        Dir::open_ambient_dir(&folder.path, ambient_authority())?;
+        Ok(folder)
     }
 
+    fn root(&self) -> io::Result<Root> {
+        if self.outside_symlinks {
+            return Ok(Root::Path(self.path.clone()));
+        }
+        Ok(Root::Sandbox(Dir::open_ambient_dir(&self.path, ambient_authority())?))
+    }
+}
+
+impl Root {
     fn look(&self, path: &Path) -> io::Result<Look> {
-        Ok(match &self.outside {
-            None => {
-                let meta = self.sandbox.metadata(path)?;
+        Ok(match self {
+            Self::Sandbox(dir) => {
+                let meta = dir.metadata(path)?;
                 let modified = meta.modified().ok().map(cap_std::time::SystemTime::into_std);
                 Look { folder: meta.is_dir(), file: meta.is_file(), size: meta.len(), modified }
             }
-            Some(root) => {
+            Self::Path(root) => {
                 let meta = fs::metadata(root.join(path))?;
                 let modified = meta.modified().ok();
                 Look { folder: meta.is_dir(), file: meta.is_file(), size: meta.len(), modified }
@@ -141,24 +158,24 @@ impl Folder {
     /// Opens without waiting: between the look and the opening a FIFO may have come in the file's place.
     fn open_file(&self, path: &Path) -> io::Result<File> {
         let nonblock = OFlags::NONBLOCK.bits() as i32;
-        match &self.outside {
-            None => {
-                let file =
-                    self.sandbox.open_with(path, OpenOptions::new().read(true).custom_flags(nonblock))?;
+        match self {
+            Self::Sandbox(dir) => {
+                let file = dir.open_with(path, OpenOptions::new().read(true).custom_flags(nonblock))?;
                 Ok(file.into_std())
             }
-            Some(root) => fs::OpenOptions::new().read(true).custom_flags(nonblock).open(root.join(path)),
+            Self::Path(root) => {
+                fs::OpenOptions::new().read(true).custom_flags(nonblock).open(root.join(path))
+            }
         }
     }
 
     fn names(&self, path: &Path, most: usize) -> io::Result<(Vec<OsString>, bool)> {
-        let (names, more) = match &self.outside {
-            None => {
-                let mut names =
-                    self.sandbox.read_dir(path)?.map(|entry| entry.map(|entry| entry.file_name()));
+        let (names, more) = match self {
+            Self::Sandbox(dir) => {
+                let mut names = dir.read_dir(path)?.map(|entry| entry.map(|entry| entry.file_name()));
                 (names.by_ref().take(most).collect::<io::Result<_>>()?, names.next())
             }
-            Some(root) => {
+            Self::Path(root) => {
                 let mut names =
                     fs::read_dir(root.join(path))?.map(|entry| entry.map(|entry| entry.file_name()));
                 (names.by_ref().take(most).collect::<io::Result<_>>()?, names.next())
@@ -194,14 +211,15 @@ impl Folder {
 
 impl Storage for Folder {
     fn open(&self, path: &Path) -> io::Result<Node> {
-        self.open_node(path).map_err(named)
+        self.root().and_then(|root| root.open_node(path)).map_err(named)
     }
 
     fn list(&self, path: &Path, most: usize) -> io::Result<List> {
-        let (names, cut) = self.names(path, most).map_err(named)?;
+        let root = self.root().map_err(named)?;
+        let (names, cut) = root.names(path, most).map_err(named)?;
         let entries = names.into_iter().filter_map(|name| {
             // A name that vanished, or a link that may not be followed, is not shown.
-            let look = self.look(&path.join(&name)).ok()?;
+            let look = root.look(&path.join(&name)).ok()?;
             let shown = look.file || look.folder;
             shown.then_some(Entry { name, folder: look.folder, size: look.size, modified: look.modified })
         });
@@ -327,6 +345,24 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_root_that_was_replaced_is_seen() {
+        let dir = tree();
+        let (root, old) = (dir.path().join("root"), dir.path().join("old"));
+        let both = [folder(&dir, false), folder(&dir, true)];
+        fs::rename(&root, &old).unwrap();
+        for storage in &both {
+            assert_eq!(read(storage, "a.txt"), Err(NotFound));
+            assert_eq!(storage.list(Path::new("."), 9).unwrap_err().kind(), NotFound);
+        }
+        fs::create_dir(&root).unwrap();
+        fs::write(root.join("a.txt"), "new").unwrap();
+        for storage in &both {
+            assert_eq!(read(storage, "a.txt").unwrap(), "new");
+            assert_eq!(storage.list(Path::new("."), 9).unwrap().entries.len(), 1);
+        }
+    }
+
+    #[test]
     fn special_files_are_never_opened() {
         let dir = tree();
         let root = dir.path().join("root");
@@ -341,7 +377,7 @@ pub(super) mod tests {
         assert_eq!(read(&folder(&dir, false), "zero"), Err(PermissionDenied));
         assert_eq!(read(&folder(&dir, true), "zero").unwrap(), "<other>");
         // The opening itself does not wait either, should a FIFO come between the look and it.
-        assert!(folder(&dir, false).open_file(Path::new("fifo")).is_ok());
+        assert!(folder(&dir, false).root().unwrap().open_file(Path::new("fifo")).is_ok());
     }
 
     #[test]

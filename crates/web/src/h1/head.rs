@@ -24,6 +24,10 @@ pub(super) fn take(
     limits: &Limits,
 ) -> Result<Option<Request<()>>, Error> {
     let data = input.peek();
+    if scan.is_fresh() && data.first().is_some_and(|first| !first.is_ascii_graphic()) {
+        // A client that speaks TLS, say, sends no line end, and would wait for its answer until the time is up.
+        return Err(bad("a request does not begin with this byte"));
+    }
     if scan.lines() == 0 && request_line(scan, data, limits)?.is_none() {
         return Ok(None);
     }

@@ -18,75 +18,77 @@ fn status(bytes: &[u8]) -> u16 {
     refused(bytes).map_or(200, |status| status.as_u16())
 }
 
+/// Request lines, and the status that they are refused with; 200 for good ones.
+const REQUEST_LINES: &[(&str, u16)] = &[
+    ("GET / HTTP/1.1", 200),
+    ("GET / HTTP/1.0", 200),
+    ("GET / HTTP/1.9", 200),
+    ("get / HTTP/1.1", 200),
+    ("M-SEARCH / HTTP/1.1", 200),
+    ("GET /a?b=c&d HTTP/1.1", 200),
+    ("GET /%00 HTTP/1.1", 200),
+    ("GET //a HTTP/1.1", 200),
+    ("GET http://b/c HTTP/1.1", 200),
+    ("GET https://b:443 HTTP/1.1", 200),
+    ("GET http://[::1]:80/ HTTP/1.1", 200),
+    ("OPTIONS * HTTP/1.1", 200),
+    ("OPTIONS / HTTP/1.1", 200),
+    ("CONNECT a:443 HTTP/1.1", 200),
+    ("CONNECT [::1]:443 HTTP/1.1", 200),
+    ("GET / HTTP/2.0", 505),
+    ("GET / HTTP/0.9", 505),
+    ("GET / HTTP/3.0", 505),
+    ("PRI * HTTP/2.0", 505),
+    ("GET /", 400),
+    ("GET", 400),
+    ("", 400),
+    (" GET / HTTP/1.1", 400),
+    ("GET  / HTTP/1.1", 400),
+    ("GET /  HTTP/1.1", 400),
+    ("GET / HTTP/1.1 ", 400),
+    ("GET\t/\tHTTP/1.1", 400),
+    ("GET / HTTP/1.1\t", 400),
+    ("GET / HTTP/1.1\rXa: b", 400),
+    ("GET /\rXa: b HTTP/1.1", 400),
+    ("GET / HTTP/1.1\r", 400),
+    ("GET / HTTP/11", 400),
+    ("GET / HTTP/1.", 400),
+    ("GET / HTTP/1.10", 400),
+    ("GET / HTTP/-1.1", 400),
+    ("GET / http/1.1", 400),
+    ("GET / HTTPS/1.1", 400),
+    ("GET / a HTTP/1.1", 400),
+    ("GET HTTP/1.1", 400),
+    ("GET  HTTP/1.1", 400),
+    ("G@T / HTTP/1.1", 400),
+    ("G\x01T / HTTP/1.1", 400),
+    ("G\u{e9}T / HTTP/1.1", 400),
+    (" / HTTP/1.1", 400),
+    ("GET /\x00 HTTP/1.1", 400),
+    ("GET /\x7f HTTP/1.1", 400),
+    ("GET /a\tb HTTP/1.1", 400),
+    ("GET /a#b HTTP/1.1", 400),
+    ("GET a HTTP/1.1", 400),
+    ("GET a:80 HTTP/1.1", 400),
+    ("GET * HTTP/1.1", 400),
+    ("OPTIONS *a HTTP/1.1", 400),
+    ("GET ftp://b/ HTTP/1.1", 400),
+    ("GET http:// HTTP/1.1", 400),
+    ("GET http:///a HTTP/1.1", 400),
+    ("GET http://u@b/ HTTP/1.1", 400),
+    ("GET http://u:p@b/ HTTP/1.1", 400),
+    ("CONNECT / HTTP/1.1", 400),
+    ("CONNECT a HTTP/1.1", 400),
+    ("CONNECT a: HTTP/1.1", 400),
+    ("CONNECT http://a:80/ HTTP/1.1", 400),
+    ("CONNECT u@a:80 HTTP/1.1", 400),
+    ("CONNECT ::1:80 HTTP/1.1", 400),
+    ("CONNECT * HTTP/1.1", 400),
+];
+
 #[test]
 fn request_lines() {
-    let table: &[(&str, u16)] = &[
-        ("GET / HTTP/1.1", 200),
-        ("GET / HTTP/1.0", 200),
-        ("GET / HTTP/1.9", 200),
-        ("get / HTTP/1.1", 200),
-        ("M-SEARCH / HTTP/1.1", 200),
-        ("GET /a?b=c&d HTTP/1.1", 200),
-        ("GET /%00 HTTP/1.1", 200),
-        ("GET //a HTTP/1.1", 200),
-        ("GET http://b/c HTTP/1.1", 200),
-        ("GET https://b:443 HTTP/1.1", 200),
-        ("GET http://[::1]:80/ HTTP/1.1", 200),
-        ("OPTIONS * HTTP/1.1", 200),
-        ("OPTIONS / HTTP/1.1", 200),
-        ("CONNECT a:443 HTTP/1.1", 200),
-        ("CONNECT [::1]:443 HTTP/1.1", 200),
-        ("GET / HTTP/2.0", 505),
-        ("GET / HTTP/0.9", 505),
-        ("GET / HTTP/3.0", 505),
-        ("PRI * HTTP/2.0", 505),
-        ("GET /", 400),
-        ("GET", 400),
-        ("", 400),
-        (" GET / HTTP/1.1", 400),
-        ("GET  / HTTP/1.1", 400),
-        ("GET /  HTTP/1.1", 400),
-        ("GET / HTTP/1.1 ", 400),
-        ("GET\t/\tHTTP/1.1", 400),
-        ("GET / HTTP/1.1\t", 400),
-        ("GET / HTTP/1.1\rXa: b", 400),
-        ("GET /\rXa: b HTTP/1.1", 400),
-        ("GET / HTTP/1.1\r", 400),
-        ("GET / HTTP/11", 400),
-        ("GET / HTTP/1.", 400),
-        ("GET / HTTP/1.10", 400),
-        ("GET / HTTP/-1.1", 400),
-        ("GET / http/1.1", 400),
-        ("GET / HTTPS/1.1", 400),
-        ("GET / a HTTP/1.1", 400),
-        ("GET HTTP/1.1", 400),
-        ("GET  HTTP/1.1", 400),
-        ("G@T / HTTP/1.1", 400),
-        ("G\x01T / HTTP/1.1", 400),
-        ("G\u{e9}T / HTTP/1.1", 400),
-        (" / HTTP/1.1", 400),
-        ("GET /\x00 HTTP/1.1", 400),
-        ("GET /\x7f HTTP/1.1", 400),
-        ("GET /a\tb HTTP/1.1", 400),
-        ("GET /a#b HTTP/1.1", 400),
-        ("GET a HTTP/1.1", 400),
-        ("GET a:80 HTTP/1.1", 400),
-        ("GET * HTTP/1.1", 400),
-        ("OPTIONS *a HTTP/1.1", 400),
-        ("GET ftp://b/ HTTP/1.1", 400),
-        ("GET http:// HTTP/1.1", 400),
-        ("GET http:///a HTTP/1.1", 400),
-        ("GET http://u@b/ HTTP/1.1", 400),
-        ("GET http://u:p@b/ HTTP/1.1", 400),
-        ("CONNECT / HTTP/1.1", 400),
-        ("CONNECT a HTTP/1.1", 400),
-        ("CONNECT a: HTTP/1.1", 400),
-        ("CONNECT http://a:80/ HTTP/1.1", 400),
-        ("CONNECT u@a:80 HTTP/1.1", 400),
-        ("CONNECT ::1:80 HTTP/1.1", 400),
-        ("CONNECT * HTTP/1.1", 400),
-    ];
-    for (text, expected) in table {
+    for (text, expected) in REQUEST_LINES {
         assert_eq!(status(&line(text)), *expected, "{text:?}");
     }
 }
@@ -322,6 +324,14 @@ fn endless_heads_fail_at_their_limit() {
         bytes.extend(piece.as_bytes().repeat(17_000 / piece.len()));
         assert_eq!(status(&bytes), expected, "{start:?} {piece:?}");
     }
+}
+
+#[test]
+fn what_cannot_become_a_request_is_refused_at_its_first_byte() {
+    for byte in [0x16, 0x80, 0x00, b' ', 0xff] {
+        assert_eq!(status(&[byte]), 400, "{byte:#x}");
+    }
+    assert_eq!(status(b"G"), 200, "a request may follow");
 }
 
 #[test]

@@ -210,6 +210,37 @@ fn every_request_is_logged_once() {
 }
 
 #[test]
+fn a_long_response_is_logged_when_the_client_has_taken_it() {
+    const LONG: usize = 3_000_000;
+    for_seeds(0..10, |seed| {
+        for reads in [true, false] {
+            let seen: Seen<Record> = Seen::default();
+            let place = seen.clone();
+            let body = Bytes::from(vec![b'x'; LONG]);
+            let server = Server::new(move |_| Response::new(Body::from(body.clone())))
+                .on_response(move |record| place.borrow_mut().push(record.clone()));
+            let site = Site::new(Net::new(seed), server);
+            let client = site.client();
+            client.read(false);
+            client.send(request("GET /1", "") + &request("HEAD /2", ""));
+            site.advance(5.0);
+            assert!(seen.borrow().is_empty());
+            match reads {
+                true => client.read(true),
+                false => client.reset(),
+            }
+            site.net.run();
+            let seen = seen.borrow();
+            let one = &seen[0];
+            assert_eq!((one.complete, one.target.path()), (reads, "/1"), "seed {seed}");
+            assert_eq!(one.bytes == LONG as u64, reads, "{} bytes, seed {seed}", one.bytes);
+            assert!(one.duration >= Duration::from_secs(4));
+            assert_eq!(seen.len(), if reads { 2 } else { 1 });
+        }
+    });
+}
+
+#[test]
 fn an_answer_that_comes_after_the_end_is_dropped() {
     let site = Site::gentle(mixed());
     let client = site.client();

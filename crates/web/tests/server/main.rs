@@ -6,6 +6,7 @@
 mod bodies;
 mod clients;
 mod endings;
+mod files;
 mod messages;
 mod times;
 mod uploads;
@@ -42,7 +43,7 @@ impl Site {
         self.net.advance(Duration::from_secs_f64(seconds));
     }
 
-    /// Unread and unsent bytes that the server's connections hold, files left out.
+    /// Unread and unsent bytes that the server's connections hold.
     fn held(&self) -> (usize, usize) {
         let all = self.host.run(|reactor| reactor.connections());
         all.iter()

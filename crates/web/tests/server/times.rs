@@ -145,10 +145,10 @@ fn a_client_that_never_reads_is_aborted_and_costs_little() {
         let file = tempfile::tempfile().unwrap();
         file.set_len(10 << 30).unwrap();
         let file = std::sync::Arc::new(file);
-        let seen: Seen<bool> = Seen::default();
+        let seen: Seen<(bool, u64)> = Seen::default();
         let place = seen.clone();
         let server = Server::new(move |_| Response::new(Body::file(file.clone(), 0..10 << 30)))
-            .on_response(move |record| place.borrow_mut().push(record.complete));
+            .on_response(move |record| place.borrow_mut().push((record.complete, record.bytes)));
         let site = Site::gentle(server);
         let client = site.client();
         client.read(false);
@@ -157,6 +157,8 @@ fn a_client_that_never_reads_is_aborted_and_costs_little() {
         assert!(!client.lost() && site.port.connections() == 1);
         site.advance(12.0);
         assert_eq!(site.port.connections(), 0, "{fields:?}");
+        let seen = seen.borrow();
+        assert!(matches!(seen[..], [(false, sent)] if sent < 1 << 20), "{seen:?}");
     }
 }
 

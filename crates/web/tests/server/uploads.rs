@@ -246,6 +246,27 @@ fn a_client_that_sends_all_before_it_reads_gets_the_refusal_of_a_limit() {
 }
 
 #[test]
+fn what_a_refused_client_still_sends_cannot_spoil_the_refusal() {
+    // Over the limit of a body, and no chunks at all.
+    let long = format!("{:x}\r\n", 20_000_000).into_bytes();
+    for rest in [[long, vec![0; 20_000_000]].concat(), vec![b'z'; 1000]] {
+        let page = bytes::Bytes::from(vec![b'e'; 3_000_000]);
+        let server = Server::new(move |_| Response::builder().status(413).body(page.clone().into()).unwrap());
+        let site = Site::gentle(server);
+        let client = site.client();
+        client.read(false);
+        client.send(request("POST /", "transfer-encoding: chunked\r\n") + "5\r\nhello\r\n");
+        site.net.run();
+        client.send(rest);
+        site.net.run();
+        assert_eq!(client.unsent(), 0);
+        client.read(true);
+        site.net.run();
+        assert!(client.received().len() > 3_000_000 && client.eof(), "{} bytes", client.received().len());
+    }
+}
+
+#[test]
 fn a_refused_client_that_stops_sending_has_time_to_read_the_refusal() {
     let page = bytes::Bytes::from(vec![b'e'; 3_000_000]);
     let server = Server::new(move |_| Response::new(Body::from(page.clone())));
