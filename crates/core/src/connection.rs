@@ -2,7 +2,6 @@
 
 use crate::{
     Limits, Peer, Reactor, Reason, Resolver, Transport,
-    canary::broken,
     deferred::Cancel,
     driver::Token,
     flags::Flags,
@@ -155,7 +154,7 @@ impl Connection {
     pub(crate) fn holds(&self) -> bool {
         self.changing.get() > 0
             || !self.flags.any(Flags::TOLD)
-            || self.flags.any(Flags::PAUSED) && !broken("offer-while-paused", 1)
+            || self.flags.any(Flags::PAUSED) && !crate::broken("offer-while-paused", 1)
     }
 
     /// Closed, condemned or gone: nothing is offered any more.

@@ -2,7 +2,6 @@
 
 use crate::{
     Limit, Limits, Peer, Protocol, Reason, Result, Transport,
-    canary::broken,
     command::Command,
     connection::Origin,
     endpoint::MakeLayers,
@@ -260,7 +259,7 @@ impl Entry {
         }
         connection.unread_len.set(len);
         drop(connection.unread.replace(unread));
-        let over = len > connection.limits.borrow().unread && !broken("exceed-unread", 1);
+        let over = len > connection.limits.borrow().unread && !crate::broken("exceed-unread", 1);
         if over != connection.flags.any(Flags::UNREAD_FULL) {
             if over {
                 connection.flags.set(Flags::UNREAD_FULL)

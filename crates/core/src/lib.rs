@@ -58,6 +58,7 @@ pub use timer::Timer;
 pub use transport::Transport;
 pub use trenza_wire::{Buf, Input, OutBuf, Wire};
 
+pub(crate) use canary::broken;
 pub(crate) use connection::Connection;
 
 /// A hash map whose order is the same in every run.

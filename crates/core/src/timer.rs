@@ -3,7 +3,7 @@
 // Every index here was made by this store and is checked against its generation.
 #![allow(clippy::indexing_slicing)]
 
-use crate::{Transport, canary::broken, shared::Shared};
+use crate::{Transport, shared::Shared};
 use std::{
     cmp::Ordering,
     fmt,
@@ -235,7 +235,7 @@ impl Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        if broken("fire-cancelled-timer", 4) {
+        if crate::broken("fire-cancelled-timer", 4) {
             return;
         }
         // The closure may own anything: it is dropped when no cell is borrowed any more.

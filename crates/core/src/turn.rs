@@ -2,7 +2,6 @@
 
 use crate::{
     Addr, Connection, Factory, Peer, Protocol, Reactor, Reason, Result, Transport,
-    canary::broken,
     command::Command,
     connect::Connector,
     connection::Origin,
@@ -316,7 +315,7 @@ impl Turn {
     /// Runs one due timer; false when there is none.
     pub(crate) fn next_timer(&mut self) -> bool {
         let now = self.reactor.0.now();
-        let early = Duration::from_millis(u64::from(broken("fire-early", 8)) * 5);
+        let early = Duration::from_millis(u64::from(crate::broken("fire-early", 8)) * 5);
         let due = self.reactor.0.timers.borrow_mut().pop(now + early, self.timer_serial);
         match due {
             None => return false,
@@ -533,7 +532,7 @@ impl Turn {
         if !state.stopped.replace(true)
             && let Some(token) = state.token.take()
         {
-            self.ports.retain(|port| *port != token || broken("leave-port", 2));
+            self.ports.retain(|port| *port != token || crate::broken("leave-port", 2));
             driver.close(token, Close::Abort);
             if let Slot::Listener(listener) = self.place(token, Slot::Free) {
                 end_factory(listener.factory);
