@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
     time::{Instant, SystemTime},
 };
-use trenza_core::driver::{Bind, Bound, Host, Job, Resolve, Socket};
+use trenza_core::driver::{Bind, Bound, Host, Job, PoolFull, Resolve, Socket};
 
 /// A host of a simulated network: virtual time, seeded randomness, simulated sockets and names.
 #[derive(Debug)]
@@ -50,11 +50,8 @@ impl Host for SimHost {
 
     /// The job runs on the loop's thread, at a later step that the seed chooses.
     fn run(&self, job: Job) -> io::Result<()> {
-        if self.world.borrow().jobs.len() >= JOBS_MAX {
-            return Err(io::ErrorKind::QuotaExceeded.into());
-        }
-        self.world.borrow_mut().jobs.push_back((self.host, job));
-        Ok(())
+        let refused = self.world.borrow_mut().add_job(self.host, job);
+        refused.map_err(|_| PoolFull { waiting: JOBS_MAX }.into())
     }
 
     fn resolver(&self) -> Resolve {

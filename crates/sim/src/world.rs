@@ -40,13 +40,14 @@ const EPHEMERAL: u16 = 49_152;
 
 pub(crate) type Shared = Rc<RefCell<World>>;
 
-/// What happens at a time: never something of a program's, whose timers belong to its engine.
-#[derive(Debug)]
+/// What happens at a time: never a timer of a program's, which belongs to its engine.
 pub(crate) enum Due {
     /// The next segment that an end has sent arrives.
     Segment(End),
     /// A probe writes.
     Script(End, Vec<u8>),
+    /// A job of a host is done.
+    Job(usize, Job),
 }
 
 /// What a driver's waker sets.
@@ -87,7 +88,12 @@ pub(crate) struct World {
     pub(crate) sides: BTreeMap<End, Side>,
     pub(crate) listeners: BTreeMap<u64, Listener>,
     pub(crate) scripts: BTreeMap<End, Script>,
+    /// Jobs that may be run, each with its host.
     pub(crate) jobs: VecDeque<(usize, Job)>,
+    /// How many jobs are in the queue until their time has come.
+    slow_jobs: usize,
+    /// How long a job takes.
+    pub(crate) job_time: Duration,
     pub(crate) latency: Duration,
     pub(crate) latencies: BTreeMap<(usize, usize), Duration>,
     pub(crate) window: usize,
@@ -117,6 +123,8 @@ impl World {
             listeners: BTreeMap::new(),
             scripts: BTreeMap::new(),
             jobs: VecDeque::new(),
+            slow_jobs: 0,
+            job_time: Duration::ZERO,
             latency: LATENCY,
             latencies: BTreeMap::new(),
             window: WINDOW,
@@ -183,7 +191,34 @@ impl World {
         match first.remove() {
             Due::Segment(from) => self.arrive(from),
             Due::Script(end, data) => self.play(end, data),
+            Due::Job(host, job) => {
+                self.slow_jobs -= 1;
+                self.jobs.push_back((host, job));
+            }
         }
+    }
+
+    // Jobs.
+
+    /// Has a job run at a later step; gives it back when too many wait.
+    pub(crate) fn add_job(&mut self, host: usize, job: Job) -> Result<(), Job> {
+        if self.jobs.len() + self.slow_jobs >= JOBS_MAX {
+            return Err(job);
+        }
+        if self.job_time.is_zero() {
+            self.jobs.push_back((host, job));
+        } else {
+            self.slow_jobs += 1;
+            self.schedule(self.now + self.job_time, Due::Job(host, job));
+        }
+        Ok(())
+    }
+
+    /// Takes all jobs, for the caller to drop.
+    pub(crate) fn take_jobs(&mut self) -> impl Sized + use<> {
+        self.slow_jobs = 0;
+        let slow: Vec<_> = self.queue.extract_if(.., |_, due| matches!(due, Due::Job(..))).collect();
+        (std::mem::take(&mut self.jobs), slow)
     }
 
     // Hosts.
