@@ -45,7 +45,7 @@ pub(crate) enum Origin {
     /// By a port's factory.
     Port(Rc<crate::port::PortState>),
     /// By `connect`.
-    Connect(Box<dyn crate::connect::Connector>),
+    Connect(Rc<crate::race::Race>),
     /// By `connect`, and who asked was told.
     Told,
 }

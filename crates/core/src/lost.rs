@@ -1,7 +1,7 @@
 //! How a connection ends: everybody who waits is told, and what belonged to it is dropped.
 
 use crate::{
-    Error, Reason, Transport,
+    Reason, Transport,
     connection::{Connection, Origin},
     driver::{Close, Driver, Token},
     entry::Entry,
@@ -82,9 +82,9 @@ impl Turn {
                     }
                     contained("a drop", || drop(listener));
                 }
-                Slot::Connecting(generation, connector) => {
+                Slot::Connecting(generation, race) => {
                     driver.close(Token { index: index as u32, generation }, Close::Abort);
-                    contained("a drop", || drop(connector));
+                    contained("a drop", || drop(race));
                 }
                 Slot::Connection(entry) => {
                     let transport = entry.transport.clone();
@@ -123,8 +123,8 @@ impl Entry {
         contained("a drop", || drop(self.protocol));
         match self.origin {
             Origin::Port(port) => port.leave(),
-            Origin::Connect(connector) => {
-                contained("a drop", || connector.done(Err(Error::from(reason))));
+            Origin::Connect(race) => {
+                contained("a drop", || race.lost(reason));
             }
             Origin::Told => {}
         }

@@ -17,7 +17,6 @@ use std::{
     cell::{Cell, RefCell},
     fmt,
     future::Future,
-    panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     time::{Duration, Instant, SystemTime},
 };
@@ -97,7 +96,14 @@ impl Reactor {
     }
 
     /// Connects, and builds a protocol when the connection is there and its layers are ready. A failure never
-    /// builds one. The addresses of a name are tried one after the other, within the endpoint's `timeout=`.
+    /// builds one. All within the endpoint's `timeout=`, the lookup of a name included; dropping the result ends it at
+    /// any stage.
+    ///
+    /// The addresses of a name race (RFC 8305): IPv6 and IPv4 by turns, beginning with what the resolver prefers, each
+    /// 250 ms after the one before or as soon as that has failed; at most 64, and with `bind=` those of its family. The
+    /// first connection wins and the others end; should its layers then fail, the rest is tried. When all fail, the
+    /// error is an [`io::Error`](std::io::Error) with a [`ConnectError`](crate::ConnectError) in it, which names each
+    /// address and its cause; what the layers of an only address say comes as it is.
     ///
     /// How many connects are on their way is limited by the system's descriptors only: each is the program's own
     /// doing, and [`Reactor::set_connections_max`] does not refuse any.
@@ -136,11 +142,7 @@ impl Reactor {
         let endpoint = to.into_endpoint();
         match endpoint.and_then(|endpoint| Ok((endpoint.connect_place()?, endpoint.layers()))) {
             Ok((place, layers)) => connect::connect(self, place, layers, build),
-            Err(error) => {
-                let (deferred, resolver) = self.deferred();
-                resolver.fire(Err(error));
-                deferred
-            }
+            Err(error) => self.fired(Err(error)),
         }
     }
 
@@ -178,28 +180,6 @@ impl Reactor {
         deferred.on_cancel_guard(task.cancel_on_drop(&self.0));
         self.0.command(Command::Spawn(task));
         deferred
-    }
-
-    /// Runs blocking code on the thread pool. Its panic, and a pool whose queue is full, are errors. Dropping the
-    /// result drops the answer, not the work.
-    pub fn in_thread<T: Send + 'static>(
-        &self,
-        f: impl FnOnce() -> Result<T> + Send + 'static,
-    ) -> Deferred<T> {
-        let (deferred, resolver) = RemoteResolver::pair(self);
-        let job = move || {
-            let result = catch_unwind(AssertUnwindSafe(f));
-            resolver.fire(result.unwrap_or_else(|_| Err("a blocking call panicked".into())));
-        };
-        match self.0.host.run(Box::new(job)) {
-            Ok(()) => deferred,
-            Err(error) => {
-                drop(deferred);
-                let (deferred, resolver) = self.deferred();
-                resolver.fire(Err(error.into()));
-                deferred
-            }
-        }
     }
 
     /// A result that somebody will give later, and the means to give it.
@@ -277,6 +257,13 @@ impl Reactor {
     /// The limits of new connections.
     pub fn set_limits(&self, limits: Limits) {
         *self.0.limits.borrow_mut() = Rc::new(limits);
+    }
+
+    /// A result that is there already.
+    pub(crate) fn fired<T: 'static>(&self, result: Result<T>) -> Deferred<T> {
+        let (deferred, resolver) = self.deferred();
+        resolver.fire(result);
+        deferred
     }
 
     /// Answers a remote resolver; None: it was dropped.

@@ -136,8 +136,13 @@ impl<T: Send + 'static> RemoteResolver<T> {
     pub(crate) fn pair(reactor: &Reactor) -> (Deferred<T>, Self) {
         let (deferred, resolver) = reactor.deferred::<T>();
         let number = reactor.0.next_serial();
-        let former = reactor.0.waiting.borrow_mut().insert(number, Box::new(resolver));
-        drop(former);
+        if reactor.0.ended.get() {
+            // No answer will come any more, and nobody would ever drop the entry.
+            drop(resolver);
+        } else {
+            let former = reactor.0.waiting.borrow_mut().insert(number, Box::new(resolver));
+            drop(former);
+        }
         let outside = reactor.0.outside.clone();
         (deferred, Self { outside, number: Some(number), result: PhantomData })
     }
