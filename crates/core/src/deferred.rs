@@ -206,7 +206,7 @@ impl<T: 'static> fmt::Debug for Deferred<T> {
 
 /// The future of a [`Deferred`]. Dropping it cancels the operation.
 #[derive(Debug)]
-pub struct Wait<T: 'static>(Deferred<T>);
+pub struct Wait<T: 'static>(pub(crate) Deferred<T>);
 
 impl<T: 'static> Future for Wait<T> {
     type Output = Result<T>;

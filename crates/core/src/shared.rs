@@ -13,6 +13,7 @@
 //! | calls of other threads | a million; answers to remote resolvers by how many the loop has asked for |
 //! | timers | one for each connection, one for each sleep; the rest is the program's own doing |
 //! | tasks, guards, `flushed`, `then_in`, throttles | one for each call of the program; what is over leaves the list |
+//! | those who wait for a lock, a semaphore, a queue | 10,000 each, unless told otherwise |
 //! | blocking jobs, lookups | the queue of their pool |
 
 use crate::{
