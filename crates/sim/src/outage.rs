@@ -68,7 +68,7 @@ impl World {
 
     /// Ends everything on a host without a word to anybody. The caller drops what it gives.
     pub(crate) fn crash(&mut self, host: usize) -> impl Sized + use<> {
-        let Some(machine) = self.hosts.get_mut(host) else { return None };
+        let machine = self.hosts.get_mut(host)?;
         machine.down = true;
         machine.boot += 1;
         machine.hot.clear();
