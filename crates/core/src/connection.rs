@@ -2,7 +2,6 @@
 
 use crate::{
     Limits, Peer, Reactor, Reason, Resolver, Transport,
-    canary::broken,
     deferred::Cancel,
     driver::Token,
     flags::Flags,
@@ -47,7 +46,7 @@ pub(crate) enum Origin {
     /// By a port's factory.
     Port(Rc<crate::port::PortState>),
     /// By `connect`.
-    Connect(Box<dyn crate::connect::Connector>),
+    Connect(Rc<crate::race::Race>),
     /// By `connect` in that place, and who asked was told.
     Told(&'static Location<'static>),
 }
@@ -57,7 +56,7 @@ impl Origin {
     pub(crate) fn made(&self) -> &'static Location<'static> {
         match self {
             Self::Port(port) => port.made,
-            Self::Connect(connector) => connector.attempt().made,
+            Self::Connect(race) => race.asked,
             Self::Told(made) => made,
         }
     }
@@ -167,7 +166,7 @@ impl Connection {
     pub(crate) fn holds(&self) -> bool {
         self.changing.get() > 0
             || !self.flags.any(Flags::TOLD)
-            || self.flags.any(Flags::PAUSED) && !broken("offer-while-paused", 1)
+            || self.flags.any(Flags::PAUSED) && !crate::broken("offer-while-paused", 1)
     }
 
     /// Closed, condemned or gone: nothing is offered any more.

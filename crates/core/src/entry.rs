@@ -2,7 +2,6 @@
 
 use crate::{
     Limit, Limits, Peer, Protocol, Reason, Result, Transport,
-    canary::broken,
     command::Command,
     connection::Origin,
     endpoint::MakeLayers,
@@ -45,7 +44,7 @@ impl Entry {
     }
 
     /// Runs user code on behalf of this connection: a panic in it is charged to the connection.
-    fn charge<T>(&self, f: impl FnOnce() -> T) -> T {
+    pub(crate) fn charge<T>(&self, f: impl FnOnce() -> T) -> T {
         let shared = self.shared();
         shared.running.set(Some(self.transport.0.token));
         let result = f();
@@ -141,7 +140,7 @@ impl Entry {
     }
 
     /// Has the layers do something; None without layers.
-    fn with_stack<T>(&mut self, f: impl FnOnce(&mut Stack) -> T) -> Option<T> {
+    pub(crate) fn with_stack<T>(&mut self, f: impl FnOnce(&mut Stack) -> T) -> Option<T> {
         let mut stack = self.stack.take()?;
         let before = stack.unsent();
         let result = self.charge(|| f(&mut stack));
@@ -260,7 +259,7 @@ impl Entry {
         }
         connection.unread_len.set(len);
         drop(connection.unread.replace(unread));
-        let over = len > connection.limits.borrow().unread && !broken("exceed-unread", 1);
+        let over = len > connection.limits.borrow().unread && !crate::broken("exceed-unread", 1);
         if over != connection.flags.any(Flags::UNREAD_FULL) {
             if over {
                 connection.flags.set(Flags::UNREAD_FULL)

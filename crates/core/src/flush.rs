@@ -97,15 +97,15 @@ impl Entry {
         let connection = self.transport.0.clone();
         let before = connection.unsent();
         connection.reactor.0.running.set(Some(connection.token));
-        if let Some(stack) = self.stack.as_deref_mut() {
+        if connection.flags.any(Flags::FIN_SENT) {
+            // Layers may still answer what they hear, but nothing follows our end.
+            let late = self.with_stack(|stack| stack.wire.take_queued());
+            let rest = connection.out.borrow_mut().take_queued();
+            self.charge(|| drop((late, rest)));
+        } else if let Some(stack) = self.stack.as_deref_mut() {
             if stack.wire.queued() > 0 {
                 let held = stack.unsent();
-                if connection.flags.any(Flags::FIN_SENT) {
-                    // A layer had something to say behind the end.
-                    drop(stack.wire.take_queued());
-                } else {
-                    driver.send(connection.token, &mut stack.wire);
-                }
+                driver.send(connection.token, &mut stack.wire);
                 let below = connection.below.get() + stack.unsent();
                 connection.below.set(below.saturating_sub(held));
             }

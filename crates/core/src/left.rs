@@ -1,6 +1,7 @@
 //! [`Left`] and [`Leftover`]: what a loop holds, how much of it and where it was made.
 
 use crate::{
+    driver::Token,
     flags::Flags,
     timer::Due,
     turn::{Slot, Turn},
@@ -112,7 +113,8 @@ impl Turn {
 
     /// Everything that the loop holds.
     pub(crate) fn leftovers(&self) -> Vec<Leftover> {
-        let mut all: Vec<_> = self.slots.iter().filter_map(of_slot).collect();
+        let mut all: Vec<_> =
+            self.slots.iter().zip(0..).filter_map(|(slot, index)| of_slot(slot, index)).collect();
         let nameless = |kind, made| Leftover { kind, name: String::new(), made };
         all.extend(self.tasks.made().into_iter().map(|made| nameless(LeftKind::Task, made)));
         let shared = &self.reactor.0;
@@ -136,17 +138,17 @@ impl Turn {
     }
 }
 
-fn of_slot(slot: &Slot) -> Option<Leftover> {
+fn of_slot(slot: &Slot, index: u32) -> Option<Leftover> {
     Some(match slot {
         Slot::Free => return None,
         Slot::Listener(listener) => {
             let (name, made) = (listener.state.addr.to_string(), listener.state.made);
             Leftover { kind: LeftKind::Port, name, made }
         }
-        Slot::Connecting(_, connector) => {
-            let attempt = connector.attempt();
-            let name = attempt.to.get().map(|to| to.to_string()).unwrap_or_default();
-            Leftover { kind: LeftKind::Connecting, name, made: attempt.made }
+        Slot::Connecting(generation, race) => {
+            let address = race.address(Token { index, generation: *generation });
+            let name = address.map(|to| to.to_string()).unwrap_or_default();
+            Leftover { kind: LeftKind::Connecting, name, made: race.asked }
         }
         Slot::Connection(entry) => {
             let name = entry.transport.peer().remote.to_string();

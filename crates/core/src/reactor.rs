@@ -18,7 +18,7 @@ use std::{
     cell::{Cell, RefCell},
     fmt,
     future::Future,
-    panic::{AssertUnwindSafe, Location, catch_unwind},
+    panic::Location,
     rc::Rc,
     time::{Duration, Instant, SystemTime},
 };
@@ -103,7 +103,14 @@ impl Reactor {
     }
 
     /// Connects, and builds a protocol when the connection is there and its layers are ready. A failure never
-    /// builds one. The addresses of a name are tried one after the other, within the endpoint's `timeout=`.
+    /// builds one. All within the endpoint's `timeout=`, the lookup of a name included; dropping the result ends it at
+    /// any stage.
+    ///
+    /// The addresses of a name race (RFC 8305): IPv6 and IPv4 by turns, beginning with what the resolver prefers, each
+    /// 250 ms after the one before or as soon as that has failed; at most 64, and with `bind=` those of its family. The
+    /// first connection wins and the others end; should its layers then fail, the rest is tried. When all fail, the
+    /// error is an [`io::Error`](std::io::Error) with a [`ConnectError`](crate::ConnectError) in it, which names each
+    /// address and its cause; what the layers of an only address say comes as it is.
     ///
     /// How many connects are on their way is limited by the system's descriptors only: each is the program's own
     /// doing, and [`Reactor::set_connections_max`] does not refuse any.
@@ -143,11 +150,7 @@ impl Reactor {
         let endpoint = to.into_endpoint();
         match endpoint.and_then(|endpoint| Ok((endpoint.connect_place()?, endpoint.layers()))) {
             Ok((place, layers)) => connect::connect(self, place, layers, build),
-            Err(error) => {
-                let (deferred, resolver) = self.deferred();
-                resolver.fire(Err(error));
-                deferred
-            }
+            Err(error) => self.fired(Err(error)),
         }
     }
 
@@ -177,7 +180,17 @@ impl Reactor {
     /// Calls `f` later, unless the timer is dropped.
     #[track_caller]
     pub fn call_later(&self, delay: Duration, f: impl FnOnce() + 'static) -> Timer {
-        Timer::new(self.0.clone(), self.0.after(delay), Due::Call(Box::new(f)))
+        self.call_later_from(Location::caller(), delay, f)
+    }
+
+    /// Like `call_later`, for a timer that was asked for elsewhere.
+    pub(crate) fn call_later_from(
+        &self,
+        made: &'static Location<'static>,
+        delay: Duration,
+        f: impl FnOnce() + 'static,
+    ) -> Timer {
+        Timer::new_from(made, self.0.clone(), self.0.after(delay), Due::Call(Box::new(f)))
     }
 
     /// Runs a coroutine. Dropping the result drops the coroutine; a panic in it is an error of the result.
@@ -188,29 +201,6 @@ impl Reactor {
         deferred.on_cancel_guard(task.cancel_on_drop(&self.0));
         self.0.command(Command::Spawn(task));
         deferred
-    }
-
-    /// Runs blocking code on the thread pool. Its panic, and a pool whose queue is full, are errors. Dropping the
-    /// result drops the answer, not the work.
-    #[track_caller]
-    pub fn in_thread<T: Send + 'static>(
-        &self,
-        f: impl FnOnce() -> Result<T> + Send + 'static,
-    ) -> Deferred<T> {
-        let (deferred, resolver) = RemoteResolver::pair(self, true);
-        let job = move || {
-            let result = catch_unwind(AssertUnwindSafe(f));
-            resolver.fire(result.unwrap_or_else(|_| Err("a blocking call panicked".into())));
-        };
-        match self.0.host.run(Box::new(job)) {
-            Ok(()) => deferred,
-            Err(error) => {
-                drop(deferred);
-                let (deferred, resolver) = self.deferred();
-                resolver.fire(Err(error.into()));
-                deferred
-            }
-        }
     }
 
     /// A result that somebody will give later, and the means to give it.
@@ -290,6 +280,13 @@ impl Reactor {
     /// The limits of new connections.
     pub fn set_limits(&self, limits: Limits) {
         *self.0.limits.borrow_mut() = Rc::new(limits);
+    }
+
+    /// A result that is there already.
+    pub(crate) fn fired<T: 'static>(&self, result: Result<T>) -> Deferred<T> {
+        let (deferred, resolver) = self.deferred();
+        resolver.fire(result);
+        deferred
     }
 
     /// Answers a remote resolver; None: it was dropped.

@@ -156,9 +156,14 @@ impl<T: Send + 'static> RemoteResolver<T> {
     pub(crate) fn pair(reactor: &Reactor, pooled: bool) -> (Deferred<T>, Self) {
         let (deferred, resolver) = reactor.deferred::<T>();
         let number = reactor.0.next_serial();
-        let awaited = Awaited { resolver: Box::new(resolver), made: Location::caller(), pooled };
-        let former = reactor.0.waiting.borrow_mut().insert(number, awaited);
-        drop(former);
+        if reactor.0.ended.get() {
+            // No answer will come any more, and nobody would ever drop the entry.
+            drop(resolver);
+        } else {
+            let awaited = Awaited { resolver: Box::new(resolver), made: Location::caller(), pooled };
+            let former = reactor.0.waiting.borrow_mut().insert(number, awaited);
+            drop(former);
+        }
         let outside = reactor.0.outside.clone();
         (deferred, Self { outside, number: Some(number), result: PhantomData })
     }

@@ -3,7 +3,7 @@
 // Every index here was made by this store and is checked against its generation.
 #![allow(clippy::indexing_slicing)]
 
-use crate::{Transport, canary::broken, shared::Shared};
+use crate::{Transport, shared::Shared};
 use std::{
     cmp::Ordering,
     fmt,
@@ -12,6 +12,9 @@ use std::{
     task::Waker,
     time::{Duration, Instant},
 };
+
+/// Stores of up to so many entries keep their memory; larger ones give it back when they are a quarter full.
+const KEPT: usize = 1024;
 
 /// What happens when an entry is due.
 pub(crate) enum Due {
@@ -52,11 +55,17 @@ struct Place {
 
 /// Entries in a binary heap that knows where each one stands: to insert, move and remove one costs
 /// O(log n), and a removed one leaves nothing behind.
+///
+/// Memory is given back when the store shrinks a lot. Entries cannot be moved, since keys name them, so one that
+/// stays holds the memory of those before it.
 #[derive(Default)]
 pub(crate) struct Timers {
     heap: Vec<Place>,
     entries: Vec<Entry>,
+    /// Entries that can be used again. After a trim some are beyond the end; who takes one looks.
     free: Vec<u32>,
+    /// The first generation of new entries: beyond those of the trimmed, whose keys must stay stale.
+    generation: u32,
     serial: u64,
 }
 
@@ -69,10 +78,7 @@ impl Timers {
 
     /// Like `insert`, for an entry that was asked for elsewhere.
     pub(crate) fn insert_from(&mut self, made: &'static Location<'static>, at: Instant, due: Due) -> Key {
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.entries.push(Entry { generation: 0, place: 0, due: None, made });
-            self.entries.len() as u32 - 1
-        });
+        let index = self.vacant(made);
         let (place, serial) = (self.heap.len(), self.next_serial());
         self.heap.push(Place { at, serial, index });
         let entry = &mut self.entries[index as usize];
@@ -94,7 +100,9 @@ impl Timers {
         let entry = &mut self.entries[key.index as usize];
         entry.generation = entry.generation.wrapping_add(1);
         self.free.push(key.index);
-        entry.due.take()
+        let due = entry.due.take();
+        self.trim();
+        due
     }
 
     /// Moves an entry; false when it is gone.
@@ -142,9 +150,40 @@ impl Timers {
 
     /// Empties the store; the caller drops what was in it.
     pub(crate) fn drain(&mut self) -> Vec<Due> {
-        self.heap.clear();
-        self.free.clear();
+        self.heap = Vec::new();
+        self.free = Vec::new();
+        for entry in &self.entries {
+            self.generation = self.generation.max(entry.generation.wrapping_add(1));
+        }
         std::mem::take(&mut self.entries).into_iter().filter_map(|entry| entry.due).collect()
+    }
+
+    /// An entry to use.
+    fn vacant(&mut self, made: &'static Location<'static>) -> u32 {
+        while let Some(index) = self.free.pop() {
+            if (index as usize) < self.entries.len() {
+                return index;
+            }
+        }
+        self.entries.push(Entry { generation: self.generation, place: 0, due: None, made });
+        self.entries.len() as u32 - 1
+    }
+
+    /// Forgets unused entries at the end, and gives memory back. Each entry is forgotten once for each time it was
+    /// made, and vectors move after as many changes as they have elements, so this costs O(1) in the long run.
+    fn trim(&mut self) {
+        while self.entries.len() > KEPT
+            && let Some(last) = self.entries.pop_if(|last| last.due.is_none())
+        {
+            self.generation = self.generation.max(last.generation);
+        }
+        if self.free.len() > 2 * self.entries.len().max(KEPT) {
+            let end = self.entries.len() as u32;
+            self.free.retain(|index| *index < end);
+        }
+        shrink(&mut self.heap);
+        shrink(&mut self.entries);
+        shrink(&mut self.free);
     }
 
     fn next_serial(&mut self) -> u64 {
@@ -191,6 +230,13 @@ impl Timers {
         for place in [a, b] {
             self.entries[self.heap[place].index as usize].place = place as u32;
         }
+    }
+}
+
+/// Makes what is not even a quarter full half full.
+fn shrink<T>(vec: &mut Vec<T>) {
+    if vec.capacity() > KEPT && vec.len() < vec.capacity() / 4 {
+        vec.shrink_to((2 * vec.len()).max(KEPT));
     }
 }
 
@@ -264,7 +310,7 @@ impl Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        if broken("fire-cancelled-timer", 4) {
+        if crate::broken("fire-cancelled-timer", 4) {
             return;
         }
         // The closure may own anything: it is dropped when no cell is borrowed any more.
@@ -319,6 +365,34 @@ mod tests {
             }
             assert_eq!(timers.heap.len(), model.len());
         }
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods)] // any instant will do as a base
+    fn a_store_that_shrinks_gives_its_memory_back_and_old_keys_stay_stale() {
+        const MANY: u64 = 20_000;
+        let at = Instant::now();
+        let mut timers = Timers::default();
+        let mut old: Vec<Key> = Vec::new();
+        for round in 0..3 {
+            let keys: Vec<Key> =
+                (0..MANY).map(|_| timers.insert(at, Due::Wake(Waker::noop().clone()))).collect();
+            assert!(old.iter().all(|key| timers.deadline(*key).is_none()), "round {round}");
+            // From the front, from the back, and every other one first.
+            let order: Vec<usize> = match round {
+                0 => (0..keys.len()).collect(),
+                1 => (0..keys.len()).rev().collect(),
+                _ => (0..keys.len()).step_by(2).chain((1..keys.len()).step_by(2)).collect(),
+            };
+            assert!(order.iter().all(|place| timers.remove(keys[*place]).is_some()));
+            let capacities = [timers.heap.capacity(), timers.entries.capacity(), timers.free.capacity()];
+            assert!(capacities.iter().all(|capacity| *capacity <= 4 * KEPT), "{capacities:?}");
+            old.extend(keys);
+        }
+        let keys: Vec<Key> = (0..MANY).map(|_| timers.insert(at, Due::Wake(Waker::noop().clone()))).collect();
+        assert_eq!(timers.drain().len(), keys.len());
+        timers.insert(at, Due::Wake(Waker::noop().clone()));
+        assert!(keys.iter().all(|key| timers.deadline(*key).is_none()));
     }
 
     impl PartialOrd for Key {

@@ -3,7 +3,6 @@
 use crate::{
     ConnectionId, Counts, Deferred, Handle, Layer, Limit, Limits, Peer, Protocol, Reactor, Reason, Result,
     Stream,
-    canary::broken,
     command::Command,
     connection::{Connection, push_pruning},
     flags::Flags,
@@ -280,7 +279,8 @@ impl Transport {
     }
 
     /// Gives the connection to another protocol: the old one is lost with [`Reason::Switched`]; the new one is
-    /// made, then gets the unread bytes. Before its layers are ready a connection has no protocol: `next` is dropped.
+    /// made, then gets the unread bytes, and hears of the end of the stream. It begins unpaused and without timeouts.
+    /// Before its layers are ready a connection has no protocol: `next` is dropped.
     pub fn switch_to(&self, next: impl Protocol) {
         if self.0.is_over() {
             return;
@@ -374,7 +374,7 @@ impl Transport {
 
     /// Counts one full connection more or less that holds this one back.
     pub(crate) fn hold_back(&self, on: bool) {
-        if broken("ignore-throttle", 1) {
+        if crate::broken("ignore-throttle", 1) {
             return;
         }
         let count = self.0.throttled.get();
@@ -397,7 +397,7 @@ impl Transport {
         let limit = self.0.limits.borrow().unsent;
         let held = || self.0.out.borrow().in_memory() + self.0.below.get();
         if self.0.unsent().saturating_add(in_memory) > limit && held().saturating_add(in_memory) > limit {
-            if broken("exceed-unsent", 1) {
+            if crate::broken("exceed-unsent", 1) {
                 return true;
             }
             self.condemn(Reason::Overflow(Limit::Unsent));

@@ -30,10 +30,11 @@ pub mod testing;
 
 pub use run::{Interrupted, block_on, run};
 pub use trenza_core::{
-    Abandoned, Addr, ConnectionId, Counts, Deferred, Endpoint, EndpointError, Engine, Error, Factory, Flow,
-    Handle, IntoEndpoint, Layer, Left, LeftKind, Leftover, Limit, Limits, Lost, Peer, Port, Protocol,
-    Reactor, Reason, Remote, RemoteResolver, Resolver, Result, Sleep, Stream, TimedOut, Timeout, Timer,
-    Transport, Wait, driver, timeout,
+    Abandoned, Addr, AllFailed, ConnectionId, Counts, Deferred, Endpoint, EndpointError, Engine, Error,
+    Factory, Flow, Get, Group, Guard, Handle, IntoEndpoint, Layer, Left, LeftKind, Leftover, Limit, Limits,
+    Lock, LoopingCall, Lost, Peer, Permit, Port, Protocol, Queue, QueueClosed, Reactor, Reason, Remote,
+    RemoteResolver, Resolver, Result, Semaphore, Sleep, Stream, TimedOut, Timeout, Timer, TooManyWaiters,
+    Transport, Wait, cooperate, driver, join, race, timeout, yield_now,
 };
 #[cfg(feature = "test")]
 pub use trenza_macros::test;
@@ -47,7 +48,7 @@ pub use trenza_wire as wire;
 /// What most programs use.
 pub mod prelude {
     pub use crate::{
-        Deferred, Error, Factory, Handle, Protocol, Reactor, Reason, Result, Stream, Timer, Transport,
-        block_on, run, timeout, wire::Input,
+        Deferred, Error, Factory, Handle, Protocol, Queue, QueueClosed, Reactor, Reason, Result, Stream,
+        Timer, Transport, block_on, run, timeout, wire::Input,
     };
 }

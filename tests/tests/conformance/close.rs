@@ -23,6 +23,7 @@ cases! {
     linger_zero_closes_at_once
     linger_ends_after_its_time
     linger_reads_no_more_than_its_bytes
+    a_reset_while_lingering_is_a_close_like_any
     the_peers_bytes_do_not_prolong_the_drain
     a_peer_that_never_reads_costs_the_drain_time
     a_peer_that_reads_slowly_gets_everything
@@ -248,6 +249,17 @@ async fn linger_reads_no_more_than_its_bytes(ground: Ground) -> Result {
     assert!(received > 10_000 && received < ground.plenty() as u64, "{received}");
     cli.abort();
     ground.log().lost("cli").await;
+    Ok(())
+}
+
+async fn a_reset_while_lingering_is_a_close_like_any(ground: Ground) -> Result {
+    let (srv, cli) = ground.pair(Actor::new(&ground, "srv"), Actor::new(&ground, "cli").stays()).await?;
+    srv.write(b"all of it");
+    srv.close();
+    ground.log().heard("cli", "eof").await;
+    cli.abort();
+    assert_eq!(ground.log().lost("srv").await, "Closed", "everything has arrived");
+    assert_eq!(ground.log().bytes("cli"), b"all of it");
     Ok(())
 }
 

@@ -21,6 +21,7 @@ cases! {
     a_call_to_a_protocol_of_another_type_is_dropped
     a_call_to_a_protocol_that_is_gone_is_dropped
     a_call_may_call_again
+    calls_without_end_do_not_keep_other_threads_out
     the_error_of_a_call_aborts
     call_later_calls_later
     call_later_is_cancelled_with_its_timer
@@ -168,6 +169,21 @@ async fn a_call_may_call_again(ground: Ground) -> Result {
     ground.log().heard("call", "done").await;
     ground.log().received("srv", 9).await;
     cli.close();
+    Ok(())
+}
+
+async fn calls_without_end_do_not_keep_other_threads_out(ground: Ground) -> Result {
+    fn again(transport: &Transport) {
+        transport.handle::<Actor>().call(|_, transport| {
+            again(transport);
+            Ok(())
+        });
+    }
+    let (srv, _) = plain(&ground).await?;
+    again(&srv);
+    let id = srv.id();
+    ground.reactor().remote().call(move |reactor| reactor.connection(id).unwrap().abort());
+    assert_eq!(ground.log().lost("srv").await, "Aborted");
     Ok(())
 }
 

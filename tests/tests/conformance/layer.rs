@@ -21,6 +21,8 @@ cases! {
     an_end_within_the_handshake_builds_nothing
     half_closed_the_answer_comes
     both_directions_ended_is_closed
+    both_directions_of_the_layer_ended_is_closed_although_the_wire_goes_on
+    what_a_layer_says_behind_our_end_is_not_sent
     abort_resets_the_peer
     garbage_instead_of_a_handshake_is_answered_with_an_alert
     a_refused_handshake_is_an_error_on_both_sides
@@ -208,6 +210,41 @@ async fn both_directions_ended_is_closed(ground: Ground) -> Result {
     assert_eq!(ground.log().lost("srv").await, "Closed");
     assert_eq!(ground.log().lost("cli").await, "Closed");
     assert_eq!(ground.log().bytes("cli"), b"one more");
+    Ok(())
+}
+
+async fn both_directions_of_the_layer_ended_is_closed_although_the_wire_goes_on(ground: Ground) -> Result {
+    let on = server("tcp:0:interface=127.0.0.1".into_endpoint()?);
+    let mut srv = Some(Actor::new(&ground, "srv").stays());
+    let port = ground.listen_on(on, move |transport: &Transport| {
+        transport.set_limits(Limits { linger: Duration::from_millis(20), ..Limits::default() });
+        srv.take().unwrap()
+    })?;
+    let cli = Actor::new(&ground, "cli").stays();
+    let cli = ground.reactor().connect(&to(&port), |_| cli).await?;
+    cli.write(b"h\0\x01\x22e\0\0");
+    ground.log().heard("srv", "eof").await;
+    let srv = ground.reactor().connections().into_iter().find(|one| *one != cli).unwrap();
+    srv.close_write();
+    assert_eq!(ground.log().lost("srv").await, "Closed");
+    cli.abort();
+    Ok(())
+}
+
+async fn what_a_layer_says_behind_our_end_is_not_sent(ground: Ground) -> Result {
+    let (port, _) = port(&ground)?;
+    let cli = Actor::new(&ground, "cli").stays();
+    let cli = ground.reactor().connect(&to(&port), |_| cli).await?;
+    cli.write(b"h\0\x01\x22");
+    ground.log().heard("srv", "made").await;
+    let srv = ground.reactor().connections().into_iter().find(|one| *one != cli).unwrap();
+    srv.set_limits(Limits { linger: Duration::from_millis(20), ..Limits::default() });
+    srv.close_write();
+    ground.log().heard("cli", "eof").await;
+    cli.write(b"garbage");
+    assert_eq!(ground.log().lost("srv").await, "Failed(not a record)");
+    assert_eq!(ground.log().bytes("cli"), b"h\0\x01\x11e\0\0", "no alert behind the end");
+    cli.abort();
     Ok(())
 }
 

@@ -5,10 +5,7 @@ use crate::{
     ground::{Ground, bytes},
 };
 use bytes::Bytes;
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-};
+use std::{cell::Cell, rc::Rc};
 use trenza_core::{Limits, OutBuf, Result, Transport};
 
 cases! {
@@ -143,18 +140,17 @@ async fn writable_comes_once_for_each_time_it_was_full(ground: Ground) -> Result
 
 async fn a_producer_that_waits_for_writable_sends_everything(ground: Ground) -> Result {
     let text = bytes(ground.scaled(200_000, 8 << 20));
-    let left = Rc::new(RefCell::new(text.clone()));
+    let (all, sent) = (text.clone(), Cell::new(0));
     let most = Rc::new(Cell::new(0));
     let seen = most.clone();
     let pump = Rc::new(move |transport: &Transport| {
-        let mut left = left.borrow_mut();
-        while !left.is_empty() && !transport.is_full() {
-            let n = left.len().min(900);
-            transport.write(&left[..n]);
-            left.drain(..n);
+        while sent.get() < all.len() && !transport.is_full() {
+            let next = all.len().min(sent.get() + 900);
+            transport.write(&all[sent.get()..next]);
+            sent.set(next);
             seen.set(seen.get().max(transport.counts().unsent));
         }
-        if left.is_empty() {
+        if sent.get() == all.len() {
             transport.close();
         }
         Ok(())

@@ -32,6 +32,7 @@ cases! {
     closing_behind_a_push_sends_what_was_written_before
     close_write_behind_a_push_waits_for_the_handshake
     close_write_with_nothing_to_say_ends_the_layer
+    a_push_behind_close_write_sends_nothing
     a_push_onto_an_ended_connection_is_none
     a_push_behind_a_file_lets_it_leave_as_it_is
     a_push_over_a_layer_that_sends_a_file_is_an_error
@@ -421,6 +422,18 @@ async fn close_write_with_nothing_to_say_ends_the_layer(ground: Ground) -> Resul
     cli.push_layer(Xor::client(1));
     cli.close_write();
     assert_eq!(ground.log().lost("srv").await, "PeerClosed");
+    Ok(())
+}
+
+async fn a_push_behind_close_write_sends_nothing(ground: Ground) -> Result {
+    let (srv, cli) = ground.pair(Actor::new(&ground, "srv").stays(), Actor::new(&ground, "cli")).await?;
+    cli.close_write();
+    ground.log().heard("srv", "eof").await;
+    cli.push_layer(Xor::client(1));
+    ground.settle().await;
+    assert_eq!(ground.log().count("srv"), 0);
+    srv.close();
+    assert_eq!(ground.log().lost("cli").await, "Truncated", "it cannot shake hands any more");
     Ok(())
 }
 

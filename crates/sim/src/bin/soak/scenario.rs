@@ -451,8 +451,11 @@ impl Scenario {
         }
         // A connection's timer goes with it, so it is looked for as soon as the last connection has gone.
         let end = self.net.elapsed() + PATIENCE;
-        while self.net.elapsed() < end && !self.is_quiet() {
+        while self.net.elapsed() < end {
             self.net.advance(Duration::from_secs(1));
+            if self.is_quiet() {
+                break;
+            }
         }
         self.net.advance(Duration::from_secs(1));
         for host in &self.hosts {
