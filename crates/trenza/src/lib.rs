@@ -27,10 +27,10 @@ mod run;
 
 pub use run::{Interrupted, block_on, run};
 pub use trenza_core::{
-    Abandoned, Addr, ConnectionId, Counts, Deferred, Endpoint, EndpointError, Engine, Error, Factory, Flow,
-    Handle, IntoEndpoint, Layer, Limit, Limits, Lost, Peer, Port, Protocol, Reactor, Reason, Remote,
-    RemoteResolver, Resolver, Result, Sleep, Stream, TimedOut, Timeout, Timer, Transport, Wait, driver,
-    timeout,
+    Abandoned, Addr, ConnectError, ConnectionId, Counts, Deferred, Endpoint, EndpointError, Engine, Error,
+    Factory, Flow, Handle, IntoEndpoint, JobPanicked, Layer, Limit, Limits, Lost, Peer, Port, Protocol,
+    Reactor, Reason, Remote, RemoteResolver, Resolver, Result, Sleep, Stream, TimedOut, Timeout, Timer,
+    Transport, Wait, driver, timeout,
 };
 pub use trenza_sys::{PollDriver, raise_descriptor_limit};
 #[cfg(feature = "web")]
