@@ -124,8 +124,8 @@ impl Group {
         self.0.shared.command(Command::Spawn(task));
     }
 
-    /// Cancels the group so long from now, unless all has ended, with the error [`TimedOut`]. A second deadline
-    /// replaces the first.
+    /// Cancels the group so long from now with the error [`TimedOut`], unless it was waited for by then. A second
+    /// deadline replaces the first.
     pub fn set_deadline(&self, after: Duration) {
         let group = Rc::downgrade(&self.0);
         let timer = Reactor(self.0.shared.clone()).call_later(after, move || {
