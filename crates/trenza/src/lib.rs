@@ -30,8 +30,8 @@ pub use trenza_core::{
     Abandoned, Addr, AllFailed, ConnectError, ConnectionId, Counts, Deferred, Endpoint, EndpointError,
     Engine, Error, Factory, Flow, Get, Group, Guard, Handle, IntoEndpoint, JobPanicked, Layer, Limit, Limits,
     Lock, LoopingCall, Lost, Peer, Permit, Port, Protocol, Queue, QueueClosed, Reactor, Reason, Remote,
-    RemoteResolver, Resolver, Result, Semaphore, Sleep, Stream, TimedOut, Timeout, Timer, TooManyWaiters,
-    Transport, Wait, cooperate, driver, join, race, timeout, yield_now,
+    RemoteResolver, Resolver, Result, Semaphore, Sleep, Spawner, Stream, TimedOut, Timeout, Timer,
+    TooManyWaiters, Transport, Wait, cooperate, driver, join, race, timeout, yield_now,
 };
 pub use trenza_sys::{PollDriver, raise_descriptor_limit};
 #[cfg(feature = "web")]
