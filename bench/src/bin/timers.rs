@@ -19,7 +19,7 @@ struct Args {
     /// How many timers
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     timers: u64,
-    /// How often; all but the first round start with the allocator warmed up
+    /// How often
     #[arg(long, value_name = "N", default_value_t = 3)]
     rounds: u32,
     /// Fail when a round takes longer, in seconds
@@ -30,15 +30,19 @@ struct Args {
     left: u64,
 }
 
-/// Has glibc return what is free at the end of its heap beyond so many bytes. By itself it keeps up to twice the
-/// largest block that it ever returned, and then its habits would be measured, not ours.
-const TRIM: &str = "MALLOC_TRIM_THRESHOLD_";
+/// Has glibc return what is free at the end of its heap, and keep no small blocks for reuse. By itself it keeps what
+/// it likes, up to all small blocks, and then its habits would be measured, not ours.
+const TUNABLES: (&str, &str) = (
+    "GLIBC_TUNABLES",
+    "glibc.malloc.trim_threshold=131072:glibc.malloc.mxfast=0:glibc.malloc.tcache_count=0",
+);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
-    if env::var_os(TRIM).is_none() {
+    let (name, value) = TUNABLES;
+    if env::var_os(name).is_none() {
         let status =
-            Command::new(env::current_exe()?).args(env::args_os().skip(1)).env(TRIM, "131072").status()?;
+            Command::new(env::current_exe()?).args(env::args_os().skip(1)).env(name, value).status()?;
         return if status.success() { Ok(()) } else { Err("the measured process has failed".into()) };
     }
     let mut engine = Engine::new(Box::new(PollDriver::new()?));

@@ -184,7 +184,13 @@ impl Connection {
             return true;
         }
         let held = f.any(Flags::PAUSED | Flags::UNREAD_FULL) || self.throttled.get() > 0;
-        !held && (!f.any(Flags::FULL) || self.limits.borrow().read_while_full)
+        !held && (!f.any(Flags::FULL) || self.limits.borrow().read_while_full || self.is_piped())
+    }
+
+    /// It holds others back while it is full, so what it reads itself goes elsewhere: its two directions have
+    /// nothing to do with each other.
+    fn is_piped(&self) -> bool {
+        self.extra.borrow().as_ref().is_some_and(|extra| !extra.sources.is_empty())
     }
 
     pub(crate) fn touch(&self) {

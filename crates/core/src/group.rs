@@ -11,7 +11,7 @@ use std::{
     future::{Future, poll_fn},
     ops::AsyncFnOnce,
     pin::pin,
-    rc::Rc,
+    rc::{Rc, Weak},
     task::{Poll, Waker},
     time::Duration,
 };
@@ -110,23 +110,32 @@ impl Group {
     /// Runs a coroutine in the group; its error cancels the others. When the group was cancelled it is dropped.
     #[track_caller]
     pub fn spawn(&self, task: impl Future<Output = Result> + 'static) {
-        if self.0.cancelled.get() {
-            return drop(task);
-        }
-        let group = self.0.clone();
-        let number = Rc::new(Cell::new(0));
-        let task = Watched::new(unless_cancelled(self.0.clone(), task), {
-            let number = number.clone();
-            move |result| group.ended(number.get(), result)
-        });
-        let task = Task::new(&self.0.shared, None, task);
-        number.set(task.number());
-        self.0.living.borrow_mut().insert(task.number());
-        self.0.shared.command(Command::Spawn(task));
+        self.0.spawn(task);
     }
 
-    /// Cancels the group so long from now, unless all has ended, with the error [`TimedOut`]. A second deadline
-    /// replaces the first.
+    /// What tasks of the group spawn others with. It does not keep the group.
+    ///
+    /// ```
+    /// use trenza_core::{Group, Result, Spawner};
+    ///
+    /// async fn halve(spawner: Spawner, n: u32) -> Result {
+    ///     if n > 1 {
+    ///         let (half, again) = (n / 2, spawner.clone());
+    ///         spawner.spawn(async move { Box::pin(halve(again, half)).await });
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// let net = trenza_sim::Net::new(1);
+    /// net.block_on(&net.host("here"), Group::scope(async |group| halve(group.spawner(), 1000).await))?;
+    /// # Ok::<(), trenza_core::Error>(())
+    /// ```
+    pub fn spawner(&self) -> Spawner {
+        Spawner(Rc::downgrade(&self.0))
+    }
+
+    /// Cancels the group so long from now with the error [`TimedOut`], unless it was waited for by then. A second
+    /// deadline replaces the first.
     #[track_caller]
     pub fn set_deadline(&self, after: Duration) {
         let group = Rc::downgrade(&self.0);
@@ -174,6 +183,27 @@ impl Drop for Group {
     }
 }
 
+/// Spawns tasks into a [`Group`], for the tasks of it. Made by [`Group::spawner`].
+#[derive(Clone)]
+pub struct Spawner(Weak<State>);
+
+impl Spawner {
+    /// Runs a coroutine in the group, as [`Group::spawn`] does. When the group was cancelled or has ended it is
+    /// dropped.
+    #[track_caller]
+    pub fn spawn(&self, task: impl Future<Output = Result> + 'static) {
+        if let Some(group) = self.0.upgrade() {
+            group.spawn(task);
+        }
+    }
+}
+
+impl fmt::Debug for Spawner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spawner").finish_non_exhaustive()
+    }
+}
+
 /// A task that is woken after its group was cancelled, but before the loop drops it, does nothing any more.
 async fn unless_cancelled(group: Rc<State>, task: impl Future<Output = Result>) -> Result {
     let mut task = pin!(task);
@@ -181,6 +211,22 @@ async fn unless_cancelled(group: Rc<State>, task: impl Future<Output = Result>) 
 }
 
 impl State {
+    #[track_caller]
+    fn spawn(self: &Rc<Self>, task: impl Future<Output = Result> + 'static) {
+        if self.cancelled.get() {
+            return drop(task);
+        }
+        let (group, number) = (self.clone(), Rc::new(Cell::new(0)));
+        let own = number.clone();
+        let task = Watched::new(unless_cancelled(self.clone(), task), move |result| {
+            group.ended(own.get(), result);
+        });
+        let task = Task::new(&self.shared, None, task);
+        number.set(task.number());
+        self.living.borrow_mut().insert(task.number());
+        self.shared.command(Command::Spawn(task));
+    }
+
     fn listen(&self, waker: &Waker) {
         drop(self.waiting.replace(Some(waker.clone())));
     }

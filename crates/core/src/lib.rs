@@ -58,7 +58,7 @@ pub use deferred::{Abandoned, Deferred, Resolver, Wait};
 pub use endpoint::{Endpoint, EndpointError, IntoEndpoint};
 pub use engine::Engine;
 pub use error::{Error, Result};
-pub use group::Group;
+pub use group::{Group, Spawner};
 pub use handle::Handle;
 pub use job::JobPanicked;
 pub use join::{AllFailed, join, race};

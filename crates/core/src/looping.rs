@@ -161,7 +161,6 @@ impl Drop for LoopingCall {
     fn drop(&mut self) {
         let Some(task) = self.task.take() else { return };
         if !self.beat.stopped.replace(true) {
-            drop(self.beat.timer.take());
             self.beat.shared.command(Command::Drop(task));
         }
     }

@@ -214,6 +214,9 @@ impl Transport {
     }
 
     /// While this connection is full, `source` does not read. Ends with either connection.
+    ///
+    /// For pipes: `far.throttle(&near); near.throttle(&far)`. Who holds others back is itself read while it is full
+    /// (as with [`Limits::read_while_full`]), since the two directions of a pipe have nothing to do with each other.
     pub fn throttle(&self, source: &Self) {
         let reactor = &self.0.reactor;
         self.0.with_extra(|extra| {
@@ -221,6 +224,7 @@ impl Transport {
         });
         if self.is_full() {
             source.hold_back(true);
+            self.mark_dirty();
         }
     }
 
@@ -232,6 +236,7 @@ impl Transport {
         });
         if held && self.is_full() {
             source.hold_back(false);
+            self.mark_dirty();
         }
     }
 

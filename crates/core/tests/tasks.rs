@@ -312,6 +312,64 @@ fn a_cancelled_task_is_not_polled_again_and_a_cancelled_group_takes_none() {
 }
 
 #[test]
+fn of_thousands_of_tasks_none_is_polled_after_the_first_error() {
+    let (net, here) = one();
+    let failed = Rc::new(Cell::new(false));
+    let told = failed.clone();
+    let error = net.block_on(&here, async move {
+        Group::scope(async |group| {
+            for n in 0..5000 {
+                let failed = told.clone();
+                group.spawn(async move {
+                    assert!(!failed.get(), "task {n} runs after the group has failed");
+                    failed.set(n == 100);
+                    if n == 100 { Err("first".into()) } else { std::future::pending().await }
+                });
+            }
+            Ok(())
+        })
+        .await
+    });
+    assert_eq!((error.unwrap_err().to_string().as_str(), failed.get()), ("first", true));
+    nothing_left(&here);
+}
+
+#[test]
+fn tasks_spawn_others_into_their_group_while_it_lives() {
+    let (net, here) = one();
+    let alive = Rc::new(Cell::new(0));
+    let (count, outlived) = (alive.clone(), Rc::new(RefCell::new(None)));
+    let kept = outlived.clone();
+    net.block_on(&here, async move {
+        Group::scope(async |group| {
+            let (spawner, count) = (group.spawner(), count.clone());
+            *kept.borrow_mut() = Some(spawner.clone());
+            group.spawn(async move {
+                sleep(1).await;
+                let owned = Alive::new(&count);
+                spawner.spawn(async move {
+                    let _owned = owned;
+                    sleep(5).await;
+                    Ok(())
+                });
+                Ok(())
+            });
+            Ok(())
+        })
+        .await
+    })
+    .unwrap();
+    assert_eq!((net.elapsed(), alive.get()), (seconds(6), 0));
+    let owned = Alive::new(&alive);
+    outlived.take().unwrap().spawn(async move {
+        let _owned = owned;
+        Ok(())
+    });
+    assert_eq!(alive.get(), 0);
+    nothing_left(&here);
+}
+
+#[test]
 fn a_group_ends_with_the_loop() {
     let (net, here) = one();
     let alive = Rc::new(Cell::new(0));

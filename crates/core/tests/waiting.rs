@@ -341,6 +341,22 @@ fn a_value_on_its_way_goes_back_to_its_place() {
 }
 
 #[test]
+fn a_put_that_was_cancelled_while_it_waited_puts_nothing() {
+    let (net, here) = one();
+    let queue = here.run(|reactor| Queue::new(reactor, 1));
+    let puts = [queue.put(1), queue.put(2), queue.put(3)];
+    let [first, second, third] = puts;
+    drop(second);
+    assert_eq!(queue.try_get(), Some(1)); // before the loop has heard of it
+    drop(first);
+    assert_eq!(queue.try_get(), Some(3));
+    drop(third);
+    net.run();
+    assert!(queue.is_empty());
+    nothing_left(&here);
+}
+
+#[test]
 fn closing_tells_those_who_wait_at_both_ends() {
     let (net, here) = one();
     let (full, empty) = here.run(|reactor| (Queue::new(reactor, 1), Queue::<u8>::new(reactor, 1)));
