@@ -1,7 +1,7 @@
 //! What a loop holds, each thing with the line that made it.
 
 use std::time::Duration;
-use trenza_core::{Input, Left, LeftKind, Protocol, Result, Transport};
+use trenza_core::{Group, Input, Left, LeftKind, LoopingCall, Protocol, Result, Transport};
 use trenza_sim::{HostHandle, Net};
 
 struct Discard;
@@ -84,6 +84,34 @@ fn an_answer_that_came_is_not_left() {
     net.run();
     assert_eq!(leftovers(&here), expected[1..]);
     resolver.fire(Ok(7));
+    net.run();
+    assert_eq!(here.left(), Left::default());
+}
+
+#[test]
+fn what_tasks_are_put_together_with_is_named_too() {
+    let (net, minute) = (Net::gentle(1), Duration::from_secs(60));
+    let here = net.host("here");
+    let kept = here.run(|reactor| {
+        let group = Group::new(reactor);
+        group.spawn(std::future::pending()); // a member
+        group.set_deadline(minute); // a deadline
+        (group, LoopingCall::start(reactor, minute, async |_| Ok(()))) // a looping call
+    });
+    net.run();
+    let (member, call) = (line("// a member"), line("// a looping call"));
+    let mut found = leftovers(&here);
+    found.sort_by_key(|(kind, line)| (format!("{kind}"), *line));
+    assert_eq!(
+        found,
+        [
+            (LeftKind::Sleep, call),
+            (LeftKind::Task, member),
+            (LeftKind::Task, call),
+            (LeftKind::Timer, line("// a deadline")),
+        ]
+    );
+    drop(kept);
     net.run();
     assert_eq!(here.left(), Left::default());
 }
