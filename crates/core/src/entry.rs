@@ -71,6 +71,14 @@ impl Entry {
         self.offer_unread();
     }
 
+    /// There is room again. Where nothing more is written nobody is told: a producer that writes until the
+    /// connection is full would never end, since what it writes is dropped.
+    pub(crate) fn tell_writable(&mut self) {
+        if !self.transport.0.is_over() && !self.transport.0.flags.any(Flags::HALF) {
+            self.call(Protocol::writable);
+        }
+    }
+
     /// Bytes came from the wire. What came of them is to be concluded when the protocol, if they complete a
     /// handshake, was built.
     pub(crate) fn received(&mut self, data: &mut [u8]) -> Result<Decoded, Reason> {

@@ -364,7 +364,7 @@ impl Turn {
         match command {
             Command::Call(transport, call) => self.with(&transport, |entry| entry.call(call)),
             Command::Offer(transport) => self.with(&transport, Entry::offer_unread),
-            Command::Writable(transport) => self.with(&transport, |entry| entry.call(Protocol::writable)),
+            Command::Writable(transport) => self.with(&transport, Entry::tell_writable),
             Command::Switch(transport, next) => self.with(&transport, |entry| entry.switch(next)),
             Command::Push(transport, layer, before) => {
                 self.with(&transport, |entry| entry.push(layer, before))
