@@ -2,12 +2,12 @@
 
 use crate::{
     Factory, Layer, Protocol, Result, Transport,
-    connect::Connector,
     driver::{Bound, Token},
     port::PortState,
+    race::Race,
     task::Task,
 };
-use std::{any::Any, io, net::SocketAddr, rc::Rc};
+use std::{any::Any, io, rc::Rc};
 use trenza_wire::OutBuf;
 
 /// A call into a protocol.
@@ -43,8 +43,8 @@ pub(crate) enum Command {
     Rested(Rc<PortState>),
     /// Stops a port.
     StopPort(Rc<PortState>),
-    /// Starts a connection.
-    Connect { to: SocketAddr, from: Option<SocketAddr>, connector: Box<dyn Connector> },
+    /// Tries the next address of a race.
+    Connect(Rc<Race>),
     /// Ends a connection that is being made.
     Forget(Token),
 }

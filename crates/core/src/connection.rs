@@ -2,7 +2,6 @@
 
 use crate::{
     Limits, Peer, Reactor, Reason, Resolver, Transport,
-    canary::broken,
     deferred::Cancel,
     driver::Token,
     flags::Flags,
@@ -10,6 +9,7 @@ use crate::{
 };
 use std::{
     cell::{Cell, RefCell},
+    panic::Location,
     rc::{Rc, Weak},
     time::{Duration, Instant},
 };
@@ -46,9 +46,20 @@ pub(crate) enum Origin {
     /// By a port's factory.
     Port(Rc<crate::port::PortState>),
     /// By `connect`.
-    Connect(Box<dyn crate::connect::Connector>),
-    /// By `connect`, and who asked was told.
-    Told,
+    Connect(Rc<crate::race::Race>),
+    /// By `connect` in that place, and who asked was told.
+    Told(&'static Location<'static>),
+}
+
+impl Origin {
+    /// The code that listened or connected.
+    pub(crate) fn made(&self) -> &'static Location<'static> {
+        match self {
+            Self::Port(port) => port.made,
+            Self::Connect(race) => race.asked,
+            Self::Told(made) => made,
+        }
+    }
 }
 
 /// The times after which something happens to a connection.
@@ -155,7 +166,7 @@ impl Connection {
     pub(crate) fn holds(&self) -> bool {
         self.changing.get() > 0
             || !self.flags.any(Flags::TOLD)
-            || self.flags.any(Flags::PAUSED) && !broken("offer-while-paused", 1)
+            || self.flags.any(Flags::PAUSED) && !crate::broken("offer-while-paused", 1)
     }
 
     /// Closed, condemned or gone: nothing is offered any more.
@@ -173,7 +184,13 @@ impl Connection {
             return true;
         }
         let held = f.any(Flags::PAUSED | Flags::UNREAD_FULL) || self.throttled.get() > 0;
-        !held && (!f.any(Flags::FULL) || self.limits.borrow().read_while_full)
+        !held && (!f.any(Flags::FULL) || self.limits.borrow().read_while_full || self.is_piped())
+    }
+
+    /// It holds others back while it is full, so what it reads itself goes elsewhere: its two directions have
+    /// nothing to do with each other.
+    fn is_piped(&self) -> bool {
+        self.extra.borrow().as_ref().is_some_and(|extra| !extra.sources.is_empty())
     }
 
     pub(crate) fn touch(&self) {

@@ -1,9 +1,6 @@
 //! [`Deferred`]: the result of something that has already started.
 
-use crate::{
-    Error, Handle, Protocol, Result, canary::broken, command::Command, connection::push_pruning,
-    shared::Shared,
-};
+use crate::{Error, Handle, Protocol, Result, command::Command, connection::push_pruning, shared::Shared};
 use std::{
     cell::Cell,
     fmt,
@@ -209,7 +206,7 @@ impl<T: 'static> fmt::Debug for Deferred<T> {
 
 /// The future of a [`Deferred`]. Dropping it cancels the operation.
 #[derive(Debug)]
-pub struct Wait<T: 'static>(Deferred<T>);
+pub struct Wait<T: 'static>(pub(crate) Deferred<T>);
 
 impl<T: 'static> Future for Wait<T> {
     type Output = Result<T>;
@@ -230,7 +227,7 @@ pub struct Resolver<T: 'static>(Option<Rc<State<T>>>);
 impl<T: 'static> Resolver<T> {
     /// Gives the result. It is dropped when the operation was cancelled.
     pub fn fire(mut self, result: Result<T>) {
-        if broken("forget-answer", 8) {
+        if crate::broken("forget-answer", 8) {
             return std::mem::forget(self);
         }
         if let Some(state) = self.0.take() {

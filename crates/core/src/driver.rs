@@ -190,6 +190,21 @@ pub trait Driver {
 /// A blocking piece of work for the thread pool.
 pub type Job = Box<dyn FnOnce() + Send>;
 
+/// As many jobs wait for a thread of the pool as may: what [`Reactor::in_thread`](crate::Reactor::in_thread) and
+/// [`Reactor::lookup`](crate::Reactor::lookup) answer then. Nothing was begun; later there may be room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the thread pool is full: {waiting} jobs wait for a thread already")]
+pub struct PoolFull {
+    /// How many wait.
+    pub waiting: usize,
+}
+
+impl From<PoolFull> for io::Error {
+    fn from(full: PoolFull) -> Self {
+        Self::new(io::ErrorKind::QuotaExceeded, full)
+    }
+}
+
 /// Looks names up; it may block, so it is called on the pool.
 pub type Resolve = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
 
@@ -214,8 +229,17 @@ pub trait Host {
     /// Runs a job on the thread pool.
     ///
     /// # Errors
-    /// The pool's queue is full; the job is dropped.
+    /// `QuotaExceeded` with a [`PoolFull`] in it: the pool's queue is full. Or no thread can be started. The job is
+    /// dropped.
     fn run(&self, job: Job) -> io::Result<()>;
+    /// Runs a job that asks the name service. Where name servers are slow it needs threads of its own: neither waits
+    /// behind the other.
+    ///
+    /// # Errors
+    /// Those of [`Host::run`].
+    fn run_lookup(&self, job: Job) -> io::Result<()> {
+        self.run(job)
+    }
     /// The name service.
     fn resolver(&self) -> Resolve;
 }

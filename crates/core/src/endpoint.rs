@@ -131,6 +131,15 @@ pub(crate) struct ConnectPlace {
     pub(crate) timeout: Duration,
 }
 
+impl fmt::Display for ConnectPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
 impl Endpoint {
     /// Puts layers under every connection of this endpoint; `make` gives those of one connection, the one nearest
     /// to the wire first. The protocol is built when all are ready.

@@ -15,7 +15,7 @@
 //! during a flush waits a turn, so that one fast reader does not hold the loop.
 
 use crate::{
-    Reactor,
+    Left, Leftover, Reactor,
     driver::Driver,
     lost::contained,
     remote::Outside,
@@ -108,9 +108,15 @@ impl Engine {
         self.driver.descriptor()
     }
 
-    /// What the loop still holds. A test that ends should leave nothing.
+    /// How much the loop still holds. A test that ends should leave nothing.
     pub fn left(&self) -> Left {
         self.turn.left()
+    }
+
+    /// Each thing that the loop still holds, and the code that made it: to be shown when [`Engine::left`] is not
+    /// what was expected. Calls that the loop has not got to yet are not among them.
+    pub fn leftovers(&self) -> Vec<Leftover> {
+        self.turn.leftovers()
     }
 
     /// Until when to wait for events; None: without end.
@@ -167,19 +173,6 @@ impl Engine {
     fn flush(&mut self) {
         while self.turn.next_flush(&mut *self.driver) {}
     }
-}
-
-/// What a loop holds: what would keep running if nobody ended it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Left {
-    /// Connections, those that are being made included.
-    pub connections: usize,
-    /// Ports that were not stopped.
-    pub ports: usize,
-    /// Timers that are not due yet; connections have one each at most.
-    pub timers: usize,
-    /// Coroutines that have not ended.
-    pub tasks: usize,
 }
 
 impl Drop for Engine {

@@ -2,7 +2,6 @@
 
 use crate::{
     Limit, Limits, Peer, Protocol, Reason, Result, Transport,
-    canary::broken,
     command::Command,
     connection::Origin,
     endpoint::MakeLayers,
@@ -70,6 +69,14 @@ impl Entry {
         self.transport.0.flags.set(Flags::TOLD);
         self.call(|protocol, transport| protocol.connection_made(transport));
         self.offer_unread();
+    }
+
+    /// There is room again. Where nothing more is written nobody is told: a producer that writes until the
+    /// connection is full would never end, since what it writes is dropped.
+    pub(crate) fn tell_writable(&mut self) {
+        if !self.transport.0.is_over() && !self.transport.0.flags.any(Flags::HALF) {
+            self.call(Protocol::writable);
+        }
     }
 
     /// Bytes came from the wire. What came of them is to be concluded when the protocol, if they complete a
@@ -260,7 +267,7 @@ impl Entry {
         }
         connection.unread_len.set(len);
         drop(connection.unread.replace(unread));
-        let over = len > connection.limits.borrow().unread && !broken("exceed-unread", 1);
+        let over = len > connection.limits.borrow().unread && !crate::broken("exceed-unread", 1);
         if over != connection.flags.any(Flags::UNREAD_FULL) {
             if over {
                 connection.flags.set(Flags::UNREAD_FULL)

@@ -25,13 +25,16 @@
 use crate::{
     Reason, Timeout, Transport,
     command::Command,
-    driver::{Close, Driver},
+    driver::{Close, Driver, PoolFull},
     entry::Entry,
     flags::Flags,
     turn::Turn,
 };
-use std::{fs::File, io, ops::Range, os::unix::fs::FileExt, sync::Arc};
+use std::{fs::File, io, ops::Range, os::unix::fs::FileExt, sync::Arc, time::Duration};
 use trenza_wire::{Chunk, OutBuf};
+
+/// How long a piece of a file waits before it is tried again, when the thread pool was full.
+const PIECE_PAUSE: Duration = Duration::from_millis(10);
 
 impl Turn {
     pub(crate) fn flush(&mut self, driver: &mut dyn Driver, transport: &Transport) {
@@ -42,8 +45,8 @@ impl Turn {
         }
         let token = transport.0.token;
         let Some(entry) = self.entry(token) else { return };
-        if let Some(piece) = entry.encode() {
-            read_piece(transport, piece);
+        if let Some(Chunk::File(file, range)) = entry.encode() {
+            read_piece(transport, file, range);
         }
         // A layer may have become ready by what it had to say.
         self.build_if_ready(token);
@@ -217,17 +220,24 @@ impl Transport {
     }
 }
 
-/// Has a piece of a file read on the pool; it comes back as a command.
-fn read_piece(transport: &Transport, piece: Chunk) {
-    let Chunk::File(file, range) = piece else { return };
-    let back = transport.clone();
-    let read = transport.reactor().in_thread(move || Ok(read_at(&file, range)?));
-    read.then(move |data| {
-        let data = data.map_err(|error| match error.downcast::<io::Error>() {
-            Ok(error) => *error,
-            Err(error) => io::Error::other(error),
-        });
-        back.reactor().clone().0.command(Command::Piece(back, data));
+/// Has a piece of a file read on the pool; it comes back as a command. While the pool is full the piece waits: that
+/// others keep the threads busy is no fault of the connection's.
+fn read_piece(transport: &Transport, file: Arc<File>, range: Range<u64>) {
+    let (back, source, part) = (transport.clone(), file.clone(), range.clone());
+    let read = transport.reactor().in_thread(move || Ok(read_at(&source, part)?));
+    read.then(move |data| match data {
+        Err(error) if error.is::<PoolFull>() => back.clone().spawn(async move {
+            back.reactor().sleep(PIECE_PAUSE).await;
+            read_piece(&back, file, range);
+            Ok(())
+        }),
+        data => {
+            let data = data.map_err(|error| match error.downcast::<io::Error>() {
+                Ok(error) => *error,
+                Err(error) => io::Error::other(error),
+            });
+            back.reactor().clone().0.command(Command::Piece(back, data));
+        }
     });
 }
 

@@ -71,6 +71,7 @@ impl<P: Protocol> Handle<P> {
     }
 
     /// Calls the protocol later, unless the timer is dropped.
+    #[track_caller]
     pub fn call_later(
         &self,
         delay: Duration,

@@ -1,8 +1,7 @@
 //! How a connection ends: everybody who waits is told, and what belonged to it is dropped.
 
 use crate::{
-    Error, Reason, Transport,
-    canary::broken,
+    Reason, Transport,
     connection::{Connection, Origin},
     driver::{Close, Driver, Token},
     entry::Entry,
@@ -38,16 +37,17 @@ impl Turn {
         connection.flags.set(Flags::LOST);
         connection.frozen.set(true);
         let how = if connection.flags.any(Flags::GRACEFUL) { Close::Graceful } else { Close::Abort };
-        if !broken("leave-socket", 8) {
+        if !crate::broken("leave-socket", 8) {
             driver.close(connection.token, how);
         }
         let slot = self.place(connection.token, Slot::Free);
         connection.reactor.0.strike(connection);
-        if !broken("leave-timer", 8) {
+        if !crate::broken("leave-timer", 8) {
             drop(connection.reactor.0.timers.borrow_mut().remove(connection.timer.get()));
         }
         self.one_less();
         let reason = connection.with_extra(|extra| extra.reason.take()).unwrap_or(Reason::Aborted);
+        let reason = if crate::broken("wrong-reason", 8) { Reason::Aborted } else { reason };
         tracing::debug!(connection = %connection.id, %reason, "lost");
         if connection.flags.any(Flags::FULL) {
             connection.flags.clear(Flags::FULL);
@@ -56,7 +56,7 @@ impl Turn {
         if let Slot::Connection(mut entry) = slot {
             let belongings = entry.belongings.take().unwrap_or_default();
             entry.lose(reason);
-            for task in belongings.tasks.into_iter().filter(|_| !broken("leave-task", 4)) {
+            for task in belongings.tasks.into_iter().filter(|_| !crate::broken("leave-task", 4)) {
                 let task = self.tasks.take(task);
                 contained("a drop", || drop(task));
             }
@@ -82,9 +82,9 @@ impl Turn {
                     }
                     contained("a drop", || drop(listener));
                 }
-                Slot::Connecting(generation, connector) => {
+                Slot::Connecting(generation, race) => {
                     driver.close(Token { index: index as u32, generation }, Close::Abort);
-                    contained("a drop", || drop(connector));
+                    contained("a drop", || drop(race));
                 }
                 Slot::Connection(entry) => {
                     let transport = entry.transport.clone();
@@ -116,17 +116,17 @@ impl Entry {
             for _ in 0..times_lost() {
                 contained("connection_lost", || protocol.connection_lost(&transport, &reason));
             }
-            if broken("call-after-lost", 8) {
+            if crate::broken("call-after-lost", 8) {
                 contained("writable", || drop(protocol.writable(&transport)));
             }
         }
         contained("a drop", || drop(self.protocol));
         match self.origin {
             Origin::Port(port) => port.leave(),
-            Origin::Connect(connector) => {
-                contained("a drop", || connector.done(Err(Error::from(reason))));
+            Origin::Connect(race) => {
+                contained("a drop", || race.lost(reason));
             }
-            Origin::Told => {}
+            Origin::Told(_) => {}
         }
         contained("a drop", || drop(self.stack));
     }
@@ -159,8 +159,8 @@ impl Entry {
 /// Once, as the contract says.
 fn times_lost() -> usize {
     match () {
-        () if broken("lose-connection-lost", 8) => 0,
-        () if broken("call-connection-lost-twice", 8) => 2,
+        () if crate::broken("lose-connection-lost", 8) => 0,
+        () if crate::broken("call-connection-lost-twice", 8) => 2,
         () => 1,
     }
 }

@@ -4,11 +4,14 @@ use crate::{Addr, Deferred, Reactor, Resolver, command::Command, driver::Token, 
 use std::{
     cell::{Cell, RefCell},
     fmt,
+    panic::Location,
     rc::Rc,
 };
 
 /// What a port's handles share with the loop. The factory is not in here: the loop owns it.
 pub(crate) struct PortState {
+    /// The code that listened.
+    pub(crate) made: &'static Location<'static>,
     pub(crate) addr: Addr,
     pub(crate) token: Cell<Option<Token>>,
     pub(crate) layers: Option<MakeLayers>,

@@ -66,7 +66,7 @@ pub trait Protocol: Any {
         Ok(())
     }
 
-    /// The out-buffer went from full to low.
+    /// The out-buffer went from full to low. Not called once the connection takes no more (`close`, `close_write`).
     ///
     /// # Errors
     /// Aborts the connection.

@@ -8,6 +8,7 @@ use crate::{
     endpoint::ListenPlace,
     port::PortState,
     protocol::Build,
+    remote::Awaited,
     shared::{Shared, Stop, current},
     stream::StreamEnd,
     task::Task,
@@ -17,7 +18,7 @@ use std::{
     cell::{Cell, RefCell},
     fmt,
     future::Future,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::Location,
     rc::Rc,
     time::{Duration, Instant, SystemTime},
 };
@@ -46,6 +47,7 @@ impl Reactor {
     ///
     /// # Errors
     /// The endpoint does not follow the grammar; the address is taken, not ours or not permitted.
+    #[track_caller]
     pub fn listen<P: Protocol>(
         &self,
         on: impl IntoEndpoint,
@@ -58,6 +60,7 @@ impl Reactor {
     ///
     /// # Errors
     /// Those of [`Reactor::listen`].
+    #[track_caller]
     pub fn listen_with(&self, on: impl IntoEndpoint, factory: impl Factory) -> Result<Port> {
         let endpoint = on.into_endpoint()?;
         let bound = match endpoint.listen_place()? {
@@ -67,6 +70,7 @@ impl Reactor {
             ListenPlace::Socket(socket) => self.0.host.adopt(socket)?,
         };
         let state = Rc::new(PortState {
+            made: Location::caller(),
             addr: bound.addr.clone(),
             token: Cell::new(None),
             layers: endpoint.layers(),
@@ -84,20 +88,29 @@ impl Reactor {
     ///
     /// # Errors
     /// Those of [`Reactor::listen`].
+    #[track_caller]
     pub fn serve<F: Future<Output = Result> + 'static>(
         &self,
         on: impl IntoEndpoint,
         mut coroutine: impl FnMut(Stream) -> F + 'static,
     ) -> Result<Port> {
+        let made = Location::caller();
         self.listen(on, move |transport| {
             let (stream, end) = StreamEnd::pair(transport);
-            transport.spawn(coroutine(stream));
+            transport.spawn_from(made, coroutine(stream));
             end
         })
     }
 
     /// Connects, and builds a protocol when the connection is there and its layers are ready. A failure never
-    /// builds one. The addresses of a name are tried one after the other, within the endpoint's `timeout=`.
+    /// builds one. All within the endpoint's `timeout=`, the lookup of a name included; dropping the result ends it at
+    /// any stage.
+    ///
+    /// The addresses of a name race (RFC 8305): IPv6 and IPv4 by turns, beginning with what the resolver prefers, each
+    /// 250 ms after the one before or as soon as that has failed; at most 64, and with `bind=` those of its family. The
+    /// first connection wins and the others end; should its layers then fail, the rest is tried. When all fail, the
+    /// error is an [`io::Error`](std::io::Error) with a [`ConnectError`](crate::ConnectError) in it, which names each
+    /// address and its cause; what the layers of an only address say comes as it is.
     ///
     /// How many connects are on their way is limited by the system's descriptors only: each is the program's own
     /// doing, and [`Reactor::set_connections_max`] does not refuse any.
@@ -128,6 +141,7 @@ impl Reactor {
     /// assert_eq!(peers.accept().ok_or("nobody came")?.received(), b"what?");
     /// # Ok::<(), trenza_core::Error>(())
     /// ```
+    #[track_caller]
     pub fn connect<P: Protocol>(
         &self,
         to: impl IntoEndpoint,
@@ -136,15 +150,12 @@ impl Reactor {
         let endpoint = to.into_endpoint();
         match endpoint.and_then(|endpoint| Ok((endpoint.connect_place()?, endpoint.layers()))) {
             Ok((place, layers)) => connect::connect(self, place, layers, build),
-            Err(error) => {
-                let (deferred, resolver) = self.deferred();
-                resolver.fire(Err(error));
-                deferred
-            }
+            Err(error) => self.fired(Err(error)),
         }
     }
 
     /// Connects, for a coroutine.
+    #[track_caller]
     pub fn open(&self, to: impl IntoEndpoint) -> Deferred<Stream> {
         let (deferred, resolver) = self.deferred();
         let made = Rc::new(Cell::new(None));
@@ -167,11 +178,23 @@ impl Reactor {
     }
 
     /// Calls `f` later, unless the timer is dropped.
+    #[track_caller]
     pub fn call_later(&self, delay: Duration, f: impl FnOnce() + 'static) -> Timer {
-        Timer::new(self.0.clone(), self.0.after(delay), Due::Call(Box::new(f)))
+        self.call_later_from(Location::caller(), delay, f)
+    }
+
+    /// Like `call_later`, for a timer that was asked for elsewhere.
+    pub(crate) fn call_later_from(
+        &self,
+        made: &'static Location<'static>,
+        delay: Duration,
+        f: impl FnOnce() + 'static,
+    ) -> Timer {
+        Timer::new_from(made, self.0.clone(), self.0.after(delay), Due::Call(Box::new(f)))
     }
 
     /// Runs a coroutine. Dropping the result drops the coroutine; a panic in it is an error of the result.
+    #[track_caller]
     pub fn spawn<T: 'static>(&self, task: impl Future<Output = Result<T>> + 'static) -> Deferred<T> {
         let (deferred, resolver) = self.deferred();
         let task = Task::new(&self.0, None, async move { resolver.fire(task.await) });
@@ -180,41 +203,21 @@ impl Reactor {
         deferred
     }
 
-    /// Runs blocking code on the thread pool. Its panic, and a pool whose queue is full, are errors. Dropping the
-    /// result drops the answer, not the work.
-    pub fn in_thread<T: Send + 'static>(
-        &self,
-        f: impl FnOnce() -> Result<T> + Send + 'static,
-    ) -> Deferred<T> {
-        let (deferred, resolver) = RemoteResolver::pair(self);
-        let job = move || {
-            let result = catch_unwind(AssertUnwindSafe(f));
-            resolver.fire(result.unwrap_or_else(|_| Err("a blocking call panicked".into())));
-        };
-        match self.0.host.run(Box::new(job)) {
-            Ok(()) => deferred,
-            Err(error) => {
-                drop(deferred);
-                let (deferred, resolver) = self.deferred();
-                resolver.fire(Err(error.into()));
-                deferred
-            }
-        }
-    }
-
     /// A result that somebody will give later, and the means to give it.
     pub fn deferred<T: 'static>(&self) -> (Deferred<T>, Resolver<T>) {
         Deferred::new(self.0.clone())
     }
 
     /// Like [`Reactor::deferred`], for a result from another thread.
+    #[track_caller]
     pub fn remote_resolver<T: Send + 'static>(&self) -> (Deferred<T>, RemoteResolver<T>) {
-        RemoteResolver::pair(self)
+        RemoteResolver::pair(self, false)
     }
 
     /// A pause for a coroutine.
+    #[track_caller]
     pub fn sleep(&self, delay: Duration) -> Sleep {
-        Sleep::new(self.0.clone(), delay)
+        Sleep::new_from(Location::caller(), self.0.clone(), delay)
     }
 
     /// The loop's monotonic time: read once a turn; virtual in the simulator. A host that uses the reactor between
@@ -279,11 +282,17 @@ impl Reactor {
         *self.0.limits.borrow_mut() = Rc::new(limits);
     }
 
+    /// A result that is there already.
+    pub(crate) fn fired<T: 'static>(&self, result: Result<T>) -> Deferred<T> {
+        let (deferred, resolver) = self.deferred();
+        resolver.fire(result);
+        deferred
+    }
+
     /// Answers a remote resolver; None: it was dropped.
     pub(crate) fn resolve<T: 'static>(&self, number: u64, result: Option<Result<T>>) {
         let waiting = self.0.waiting.borrow_mut().remove(&number);
-        if let (Some(Ok(resolver)), Some(result)) = (waiting.map(|any| any.downcast::<Resolver<T>>()), result)
-        {
+        if let (Some(resolver), Some(result)) = (waiting.and_then(Awaited::resolver::<T>), result) {
             resolver.fire(result);
         }
     }

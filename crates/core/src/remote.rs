@@ -1,10 +1,12 @@
 //! [`Remote`]: another thread's way into the loop.
 
-use crate::{Deferred, Reactor, Result, shared};
+use crate::{Deferred, Reactor, Resolver, Result, shared};
 use std::{
+    any::Any,
     collections::VecDeque,
     fmt,
     marker::PhantomData,
+    panic::Location,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -125,6 +127,23 @@ impl fmt::Debug for Remote {
     }
 }
 
+/// A resolver whose answer comes from elsewhere.
+pub(crate) struct Awaited {
+    /// The `Resolver<T>`.
+    resolver: Box<dyn Any>,
+    /// The code that asked.
+    pub(crate) made: &'static Location<'static>,
+    /// The thread pool answers, not the program's own thread.
+    pub(crate) pooled: bool,
+}
+
+impl Awaited {
+    /// The resolver, if that is its type.
+    pub(crate) fn resolver<T: 'static>(self) -> Option<Box<Resolver<T>>> {
+        self.resolver.downcast().ok()
+    }
+}
+
 /// A [`Resolver`](crate::Resolver) for another thread. Dropping it fires an error.
 pub struct RemoteResolver<T: Send + 'static> {
     outside: Arc<Outside>,
@@ -133,11 +152,18 @@ pub struct RemoteResolver<T: Send + 'static> {
 }
 
 impl<T: Send + 'static> RemoteResolver<T> {
-    pub(crate) fn pair(reactor: &Reactor) -> (Deferred<T>, Self) {
+    #[track_caller]
+    pub(crate) fn pair(reactor: &Reactor, pooled: bool) -> (Deferred<T>, Self) {
         let (deferred, resolver) = reactor.deferred::<T>();
         let number = reactor.0.next_serial();
-        let former = reactor.0.waiting.borrow_mut().insert(number, Box::new(resolver));
-        drop(former);
+        if reactor.0.ended.get() {
+            // No answer will come any more, and nobody would ever drop the entry.
+            drop(resolver);
+        } else {
+            let awaited = Awaited { resolver: Box::new(resolver), made: Location::caller(), pooled };
+            let former = reactor.0.waiting.borrow_mut().insert(number, awaited);
+            drop(former);
+        }
         let outside = reactor.0.outside.clone();
         (deferred, Self { outside, number: Some(number), result: PhantomData })
     }

@@ -5,6 +5,7 @@
 //! | what waits | bounded by |
 //! |---|---|
 //! | bytes: unread, unsent, in layers | [`Limits`], for each connection |
+//! | addresses of a connect | 64 are tried |
 //! | connections | [`Reactor::set_connections_max`]; those that the program makes by the system's descriptors |
 //! | the dirty, those to end | each connection is in there once |
 //! | woken tasks | each task is in there once |
@@ -12,22 +13,23 @@
 //! | calls of other threads | a million; answers to remote resolvers by how many the loop has asked for |
 //! | timers | one for each connection, one for each sleep; the rest is the program's own doing |
 //! | tasks, guards, `flushed`, `then_in`, throttles | one for each call of the program; what is over leaves the list |
-//! | blocking jobs | the pool's queue |
+//! | those who wait for a lock, a semaphore, a queue | 10,000 each, unless told otherwise |
+//! | blocking jobs, lookups | the queue of their pool |
 
 use crate::{
     ConnectionId, Limits, Map, Reactor,
     command::Command,
-    connection::Connection,
-    driver::{Host, Token},
-    remote::Outside,
+    connection::{Connection, push_pruning},
+    driver::{Host, Resolve, Token},
+    race::Race,
+    remote::{Awaited, Outside},
     timer::Timers,
     transport::Transport,
 };
 use std::{
-    any::Any,
     cell::{Cell, RefCell},
     collections::VecDeque,
-    rc::Rc,
+    rc::{Rc, Weak},
     sync::{
         Arc,
         atomic::{AtomicU16, Ordering},
@@ -58,13 +60,15 @@ pub(crate) struct Shared {
     pub(crate) outside: Arc<Outside>,
     pub(crate) timers: RefCell<Timers>,
     /// Remote resolvers by number, until their answer comes.
-    pub(crate) waiting: RefCell<Map<u64, Box<dyn Any>>>,
+    pub(crate) waiting: RefCell<Map<u64, Awaited>>,
     pub(crate) stop: Cell<Stop>,
     /// The loop is gone: what handles that outlive it queue is dropped at once, else it would hold them for ever.
     pub(crate) ended: Cell<bool>,
     pub(crate) grace: Cell<Duration>,
     pub(crate) connections_max: Cell<usize>,
     pub(crate) limits: RefCell<Rc<Limits>>,
+    /// Looks names up, on a thread.
+    pub(crate) resolver: RefCell<Resolve>,
     /// The connection whose user code runs.
     pub(crate) running: Cell<Option<Token>>,
     now: Cell<Instant>,
@@ -74,6 +78,8 @@ pub(crate) struct Shared {
     doomed: RefCell<VecDeque<Transport>>,
     dirty: RefCell<Vec<Transport>>,
     connections: RefCell<Vec<Option<Transport>>>,
+    /// Connects on their way.
+    races: RefCell<Vec<Weak<Race>>>,
     count: Cell<usize>,
 }
 
@@ -83,6 +89,7 @@ impl Shared {
         static LOOPS: AtomicU16 = AtomicU16::new(0);
         Self {
             now: Cell::new(host.now()),
+            resolver: RefCell::new(host.resolver()),
             host,
             outside,
             timers: RefCell::default(),
@@ -99,6 +106,7 @@ impl Shared {
             doomed: RefCell::default(),
             dirty: RefCell::default(),
             connections: RefCell::default(),
+            races: RefCell::default(),
             count: Cell::new(0),
         }
     }
@@ -170,6 +178,15 @@ impl Shared {
         !(self.commands.borrow().is_empty()
             && self.doomed.borrow().is_empty()
             && self.dirty.borrow().is_empty())
+    }
+
+    pub(crate) fn add_race(&self, race: &Rc<Race>) {
+        let alive = |race: &Weak<Race>| race.strong_count() > 0;
+        push_pruning(&mut self.races.borrow_mut(), Rc::downgrade(race), alive);
+    }
+
+    pub(crate) fn take_races(&self) -> Vec<Rc<Race>> {
+        self.races.take().iter().filter_map(Weak::upgrade).collect()
     }
 
     pub(crate) fn enroll(&self, transport: &Transport) {

@@ -11,6 +11,7 @@ use std::{
     cell::Cell,
     fmt,
     future::{Future, IntoFuture, poll_fn},
+    panic::Location,
     pin::{Pin, pin},
     rc::Rc,
     sync::{
@@ -44,12 +45,25 @@ impl Wake for TaskWaker {
 pub(crate) struct Task {
     /// The connection that ends with its panic.
     pub(crate) transport: Option<Transport>,
+    /// The code that started it.
+    made: &'static Location<'static>,
     future: Pin<Box<dyn Future<Output = ()>>>,
     waker: Arc<TaskWaker>,
 }
 
 impl Task {
+    #[track_caller]
     pub(crate) fn new(
+        shared: &Shared,
+        transport: Option<Transport>,
+        future: impl Future<Output = ()> + 'static,
+    ) -> Self {
+        Self::new_from(Location::caller(), shared, transport, future)
+    }
+
+    /// Like `new`, for a task that was asked for elsewhere.
+    pub(crate) fn new_from(
+        made: &'static Location<'static>,
         shared: &Shared,
         transport: Option<Transport>,
         future: impl Future<Output = ()> + 'static,
@@ -59,7 +73,7 @@ impl Task {
             queued: AtomicBool::new(false),
             outside: shared.outside.clone(),
         };
-        Self { transport, future: Box::pin(future), waker: Arc::new(waker) }
+        Self { transport, made, future: Box::pin(future), waker: Arc::new(waker) }
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -110,6 +124,13 @@ impl Tasks {
         self.0.len()
     }
 
+    /// The code that started each task, oldest first.
+    pub(crate) fn made(&self) -> Vec<&'static Location<'static>> {
+        let mut tasks: Vec<_> = self.0.values().map(|task| (task.number(), task.made)).collect();
+        tasks.sort_unstable_by_key(|(number, _)| *number);
+        tasks.into_iter().map(|(_, made)| made).collect()
+    }
+
     /// All tasks, oldest first, for the end of the loop.
     pub(crate) fn drain(&mut self) -> Vec<Task> {
         let mut tasks: Vec<_> = self.0.drain().map(|(_, task)| task).collect();
@@ -123,12 +144,14 @@ pub struct Sleep {
     shared: Rc<Shared>,
     until: Instant,
     timer: Cell<Option<Timer>>,
+    /// The code that asked for it.
+    made: &'static Location<'static>,
 }
 
 impl Sleep {
-    pub(crate) fn new(shared: Rc<Shared>, delay: Duration) -> Self {
+    pub(crate) fn new_from(made: &'static Location<'static>, shared: Rc<Shared>, delay: Duration) -> Self {
         let until = shared.after(delay);
-        Self { shared, until, timer: Cell::new(None) }
+        Self { shared, until, timer: Cell::new(None), made }
     }
 }
 
@@ -140,7 +163,8 @@ impl Future for Sleep {
         if self.timer.take().is_some() && self.until <= self.shared.now() {
             return Poll::Ready(());
         }
-        let timer = Timer::new(self.shared.clone(), self.until, Due::Wake(cx.waker().clone()));
+        let timer =
+            Timer::new_from(self.made, self.shared.clone(), self.until, Due::Wake(cx.waker().clone()));
         self.timer.set(Some(timer));
         Poll::Pending
     }
@@ -163,15 +187,23 @@ pub struct TimedOut(pub Duration);
 /// Those of `f`; [`TimedOut`].
 ///
 /// # Panics
-/// Outside of a coroutine or callback of a reactor.
-pub async fn timeout<T>(after: Duration, f: impl IntoFuture<Output = Result<T>>) -> Result<T> {
-    let mut sleep = pin!(crate::Reactor::current().sleep(after));
-    let mut f = pin!(f.into_future());
-    poll_fn(move |cx| {
-        if let Poll::Ready(result) = f.as_mut().poll(cx) {
-            return Poll::Ready(result);
-        }
-        sleep.as_mut().poll(cx).map(|()| Err(TimedOut(after).into()))
-    })
-    .await
+/// When awaited outside of a coroutine or callback of a reactor.
+#[track_caller]
+pub fn timeout<T>(
+    after: Duration,
+    f: impl IntoFuture<Output = Result<T>>,
+) -> impl Future<Output = Result<T>> {
+    let made = Location::caller();
+    async move {
+        let shared = crate::Reactor::current().0;
+        let mut sleep = pin!(Sleep::new_from(made, shared, after));
+        let mut f = pin!(f.into_future());
+        poll_fn(move |cx| {
+            if let Poll::Ready(result) = f.as_mut().poll(cx) {
+                return Poll::Ready(result);
+            }
+            sleep.as_mut().poll(cx).map(|()| Err(TimedOut(after).into()))
+        })
+        .await
+    }
 }

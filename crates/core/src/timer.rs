@@ -3,14 +3,18 @@
 // Every index here was made by this store and is checked against its generation.
 #![allow(clippy::indexing_slicing)]
 
-use crate::{Transport, canary::broken, shared::Shared};
+use crate::{Transport, shared::Shared};
 use std::{
     cmp::Ordering,
     fmt,
+    panic::Location,
     rc::Rc,
     task::Waker,
     time::{Duration, Instant},
 };
+
+/// Stores of up to so many entries keep their memory; larger ones give it back when they are a quarter full.
+const KEPT: usize = 1024;
 
 /// What happens when an entry is due.
 pub(crate) enum Due {
@@ -37,6 +41,8 @@ struct Entry {
     generation: u32,
     place: u32,
     due: Option<Due>,
+    /// The code that made it.
+    made: &'static Location<'static>,
 }
 
 /// A place in the heap. `serial` keeps entries of the same time in the order they were made.
@@ -49,24 +55,34 @@ struct Place {
 
 /// Entries in a binary heap that knows where each one stands: to insert, move and remove one costs
 /// O(log n), and a removed one leaves nothing behind.
+///
+/// Memory is given back when the store shrinks a lot. Entries cannot be moved, since keys name them, so one that
+/// stays holds the memory of those before it.
 #[derive(Default)]
 pub(crate) struct Timers {
     heap: Vec<Place>,
     entries: Vec<Entry>,
+    /// Entries that can be used again. After a trim some are beyond the end; who takes one looks.
     free: Vec<u32>,
+    /// The first generation of new entries: beyond those of the trimmed, whose keys must stay stale.
+    generation: u32,
     serial: u64,
 }
 
 impl Timers {
+    #[track_caller]
     pub(crate) fn insert(&mut self, at: Instant, due: Due) -> Key {
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.entries.push(Entry { generation: 0, place: 0, due: None });
-            self.entries.len() as u32 - 1
-        });
+        let made = Location::caller();
+        self.insert_from(made, at, due)
+    }
+
+    /// Like `insert`, for an entry that was asked for elsewhere.
+    pub(crate) fn insert_from(&mut self, made: &'static Location<'static>, at: Instant, due: Due) -> Key {
+        let index = self.vacant(made);
         let (place, serial) = (self.heap.len(), self.next_serial());
         self.heap.push(Place { at, serial, index });
         let entry = &mut self.entries[index as usize];
-        entry.due = Some(due);
+        (entry.due, entry.made) = (Some(due), made);
         entry.place = place as u32;
         let key = Key { index, generation: entry.generation };
         self.rise(place);
@@ -84,7 +100,9 @@ impl Timers {
         let entry = &mut self.entries[key.index as usize];
         entry.generation = entry.generation.wrapping_add(1);
         self.free.push(key.index);
-        entry.due.take()
+        let due = entry.due.take();
+        self.trim();
+        due
     }
 
     /// Moves an entry; false when it is gone.
@@ -103,6 +121,14 @@ impl Timers {
 
     pub(crate) fn len(&self) -> usize {
         self.heap.len()
+    }
+
+    /// Every entry with the code that made it, first due first.
+    pub(crate) fn entries(&self) -> Vec<(&Due, &'static Location<'static>)> {
+        let mut places = self.heap.clone();
+        places.sort_unstable();
+        let entries = places.iter().map(|place| &self.entries[place.index as usize]);
+        entries.filter_map(|entry| Some((entry.due.as_ref()?, entry.made))).collect()
     }
 
     /// When the first entry is due.
@@ -124,9 +150,40 @@ impl Timers {
 
     /// Empties the store; the caller drops what was in it.
     pub(crate) fn drain(&mut self) -> Vec<Due> {
-        self.heap.clear();
-        self.free.clear();
+        self.heap = Vec::new();
+        self.free = Vec::new();
+        for entry in &self.entries {
+            self.generation = self.generation.max(entry.generation.wrapping_add(1));
+        }
         std::mem::take(&mut self.entries).into_iter().filter_map(|entry| entry.due).collect()
+    }
+
+    /// An entry to use.
+    fn vacant(&mut self, made: &'static Location<'static>) -> u32 {
+        while let Some(index) = self.free.pop() {
+            if (index as usize) < self.entries.len() {
+                return index;
+            }
+        }
+        self.entries.push(Entry { generation: self.generation, place: 0, due: None, made });
+        self.entries.len() as u32 - 1
+    }
+
+    /// Forgets unused entries at the end, and gives memory back. Each entry is forgotten once for each time it was
+    /// made, and vectors move after as many changes as they have elements, so this costs O(1) in the long run.
+    fn trim(&mut self) {
+        while self.entries.len() > KEPT
+            && let Some(last) = self.entries.pop_if(|last| last.due.is_none())
+        {
+            self.generation = self.generation.max(last.generation);
+        }
+        if self.free.len() > 2 * self.entries.len().max(KEPT) {
+            let end = self.entries.len() as u32;
+            self.free.retain(|index| *index < end);
+        }
+        shrink(&mut self.heap);
+        shrink(&mut self.entries);
+        shrink(&mut self.free);
     }
 
     fn next_serial(&mut self) -> u64 {
@@ -176,6 +233,13 @@ impl Timers {
     }
 }
 
+/// Makes what is not even a quarter full half full.
+fn shrink<T>(vec: &mut Vec<T>) {
+    if vec.capacity() > KEPT && vec.len() < vec.capacity() / 4 {
+        vec.shrink_to((2 * vec.len()).max(KEPT));
+    }
+}
+
 /// A call that will be made later. Dropping it cancels the call.
 ///
 /// ```
@@ -200,11 +264,22 @@ pub struct Timer {
 }
 
 impl Timer {
+    #[track_caller]
     pub(crate) fn new(shared: Rc<Shared>, at: Instant, due: Due) -> Self {
+        Self::new_from(Location::caller(), shared, at, due)
+    }
+
+    /// Like `new`, for a timer that was asked for elsewhere.
+    pub(crate) fn new_from(
+        made: &'static Location<'static>,
+        shared: Rc<Shared>,
+        at: Instant,
+        due: Due,
+    ) -> Self {
         if shared.ended.get() {
             return Self { shared, key: Key::NONE };
         }
-        let key = shared.timers.borrow_mut().insert(at, due);
+        let key = shared.timers.borrow_mut().insert_from(made, at, due);
         Self { shared, key }
     }
 
@@ -235,7 +310,7 @@ impl Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        if broken("fire-cancelled-timer", 4) {
+        if crate::broken("fire-cancelled-timer", 4) {
             return;
         }
         // The closure may own anything: it is dropped when no cell is borrowed any more.
@@ -290,6 +365,34 @@ mod tests {
             }
             assert_eq!(timers.heap.len(), model.len());
         }
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods)] // any instant will do as a base
+    fn a_store_that_shrinks_gives_its_memory_back_and_old_keys_stay_stale() {
+        const MANY: u64 = 20_000;
+        let at = Instant::now();
+        let mut timers = Timers::default();
+        let mut old: Vec<Key> = Vec::new();
+        for round in 0..3 {
+            let keys: Vec<Key> =
+                (0..MANY).map(|_| timers.insert(at, Due::Wake(Waker::noop().clone()))).collect();
+            assert!(old.iter().all(|key| timers.deadline(*key).is_none()), "round {round}");
+            // From the front, from the back, and every other one first.
+            let order: Vec<usize> = match round {
+                0 => (0..keys.len()).collect(),
+                1 => (0..keys.len()).rev().collect(),
+                _ => (0..keys.len()).step_by(2).chain((1..keys.len()).step_by(2)).collect(),
+            };
+            assert!(order.iter().all(|place| timers.remove(keys[*place]).is_some()));
+            let capacities = [timers.heap.capacity(), timers.entries.capacity(), timers.free.capacity()];
+            assert!(capacities.iter().all(|capacity| *capacity <= 4 * KEPT), "{capacities:?}");
+            old.extend(keys);
+        }
+        let keys: Vec<Key> = (0..MANY).map(|_| timers.insert(at, Due::Wake(Waker::noop().clone()))).collect();
+        assert_eq!(timers.drain().len(), keys.len());
+        timers.insert(at, Due::Wake(Waker::noop().clone()));
+        assert!(keys.iter().all(|key| timers.deadline(*key).is_none()));
     }
 
     impl PartialOrd for Key {

@@ -3,7 +3,6 @@
 use crate::{
     ConnectionId, Counts, Deferred, Handle, Layer, Limit, Limits, Peer, Protocol, Reactor, Reason, Result,
     Stream,
-    canary::broken,
     command::Command,
     connection::{Connection, push_pruning},
     flags::Flags,
@@ -18,6 +17,7 @@ use std::{
     hash::{Hash, Hasher},
     io::Write,
     ops::Range,
+    panic::Location,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -214,6 +214,9 @@ impl Transport {
     }
 
     /// While this connection is full, `source` does not read. Ends with either connection.
+    ///
+    /// For pipes: `far.throttle(&near); near.throttle(&far)`. Who holds others back is itself read while it is full
+    /// (as with [`Limits::read_while_full`]), since the two directions of a pipe have nothing to do with each other.
     pub fn throttle(&self, source: &Self) {
         let reactor = &self.0.reactor;
         self.0.with_extra(|extra| {
@@ -221,6 +224,7 @@ impl Transport {
         });
         if self.is_full() {
             source.hold_back(true);
+            self.mark_dirty();
         }
     }
 
@@ -232,6 +236,7 @@ impl Transport {
         });
         if held && self.is_full() {
             source.hold_back(false);
+            self.mark_dirty();
         }
     }
 
@@ -308,10 +313,20 @@ impl Transport {
     }
 
     /// Starts a task that ends with the connection. Its error or panic ends the connection.
+    #[track_caller]
     pub fn spawn(&self, task: impl Future<Output = Result> + 'static) {
+        self.spawn_from(Location::caller(), task);
+    }
+
+    /// Like `spawn`, for a task that was asked for elsewhere.
+    pub(crate) fn spawn_from(
+        &self,
+        made: &'static Location<'static>,
+        task: impl Future<Output = Result> + 'static,
+    ) {
         let transport = self.clone();
         let shared = &self.0.reactor.0;
-        let task = Task::new(shared, Some(self.clone()), async move {
+        let task = Task::new_from(made, shared, Some(self.clone()), async move {
             if let Err(error) = task.await {
                 transport.condemn(Reason::Failed(error));
             }
@@ -364,7 +379,7 @@ impl Transport {
 
     /// Counts one full connection more or less that holds this one back.
     pub(crate) fn hold_back(&self, on: bool) {
-        if broken("ignore-throttle", 1) {
+        if crate::broken("ignore-throttle", 1) {
             return;
         }
         let count = self.0.throttled.get();
@@ -387,7 +402,7 @@ impl Transport {
         let limit = self.0.limits.borrow().unsent;
         let held = || self.0.out.borrow().in_memory() + self.0.below.get();
         if self.0.unsent().saturating_add(in_memory) > limit && held().saturating_add(in_memory) > limit {
-            if broken("exceed-unsent", 1) {
+            if crate::broken("exceed-unsent", 1) {
                 return true;
             }
             self.condemn(Reason::Overflow(Limit::Unsent));

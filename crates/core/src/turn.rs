@@ -2,23 +2,21 @@
 
 use crate::{
     Addr, Connection, Factory, Peer, Protocol, Reactor, Reason, Result, Transport,
-    canary::broken,
     command::Command,
-    connect::Connector,
     connection::Origin,
     driver::{Bound, Close, Driver, Event, Open, Token},
     endpoint::MakeLayers,
-    engine::Left,
     entry::Entry,
     flags::Flags,
     lost::contained,
     port::PortState,
+    race::Race,
     shared::Stop,
     stack::Decoded,
     task::{Task, Tasks},
     timer::Due,
 };
-use std::{collections::VecDeque, io, net::SocketAddr, rc::Rc, time::Duration};
+use std::{collections::VecDeque, io, rc::Rc, time::Duration};
 
 /// How long a port rests after it could not accept (out of descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -41,7 +39,7 @@ pub(crate) struct Listener {
 pub(crate) enum Slot {
     Free,
     Listener(Box<Listener>),
-    Connecting(u32, Box<dyn Connector>),
+    Connecting(u32, Rc<Race>),
     Connection(Entry),
 }
 
@@ -51,7 +49,7 @@ pub(crate) struct Turn {
     pub(crate) slots: Vec<Slot>,
     pub(crate) tasks: Tasks,
     /// Ports, whose accepting follows the number of connections.
-    ports: Vec<Token>,
+    pub(crate) ports: Vec<Token>,
     /// Something about ports changed since they were last looked at.
     ports_changed: bool,
     /// New connections that nobody wants.
@@ -108,16 +106,6 @@ impl Turn {
             self.slots.resize_with(index + 1, || Slot::Free);
         }
         self.slots.get_mut(index).map_or(Slot::Free, |place| std::mem::replace(place, slot))
-    }
-
-    pub(crate) fn left(&self) -> Left {
-        let connections = |slot: &&Slot| matches!(slot, Slot::Connecting(..) | Slot::Connection(_));
-        Left {
-            connections: self.slots.iter().filter(connections).count(),
-            ports: self.ports.len(),
-            timers: self.reactor.0.timers.borrow().len(),
-            tasks: self.tasks.len(),
-        }
     }
 
     /// A panic came out of user code: it costs the connection that it was running for.
@@ -223,19 +211,18 @@ impl Turn {
 
     fn connected(&mut self, token: Token, result: io::Result<Addr>) {
         let Some(slot @ Slot::Connecting(..)) = self.slots.get_mut(token.index as usize) else { return };
-        let Slot::Connecting(generation, connector) = std::mem::replace(slot, Slot::Free) else { return };
+        let Slot::Connecting(generation, race) = std::mem::replace(slot, Slot::Free) else { return };
         if generation != token.generation {
-            return drop(self.place(token, Slot::Connecting(generation, connector)));
+            return drop(self.place(token, Slot::Connecting(generation, race)));
         }
-        connector.attempt().token.set(None);
-        let to = connector.attempt().to.get();
-        match result {
-            Err(error) => connector.done(Err(with_address(&error, to).into())),
-            Ok(_) if connector.attempt().cancelled.get() => self.refused.push(token),
-            Ok(local) => {
-                let layers = connector.layers();
-                let remote = to.map_or_else(|| local.clone(), Addr::from);
-                self.enroll(token, Peer::new(remote, local), Origin::Connect(connector), layers);
+        match (race.arrived(token), result) {
+            (None, Err(_)) => {}
+            (None, Ok(_)) => self.refused.push(token),
+            (Some(to), Err(error)) => race.failed(to, error.into()),
+            (Some(to), Ok(local)) => {
+                let layers = race.won(to);
+                let peer = Peer::new(Addr::from(to), local);
+                self.enroll(token, peer, Origin::Connect(race), layers);
             }
         }
     }
@@ -248,8 +235,8 @@ impl Turn {
         let transport = Transport(Rc::new(connection));
         self.reactor.0.enroll(&transport);
         self.ports_changed |= self.is_full();
-        if let Origin::Connect(connector) = &origin {
-            connector.attempt().transport.set(Some(transport.clone()));
+        if let Origin::Connect(race) = &origin {
+            race.enrolled(&transport);
         }
         transport.mark_dirty();
         drop(self.place(token, Slot::Connection(Entry::new(transport.clone(), origin))));
@@ -284,9 +271,10 @@ impl Turn {
     fn build(&mut self, transport: &Transport) -> Option<Box<dyn Protocol>> {
         let running = Some(transport.0.token);
         let entry = self.entry(transport.0.token)?;
-        if let Origin::Connect(connector) = &mut entry.origin {
+        if let Origin::Connect(race) = &entry.origin {
+            let race = race.clone();
             transport.reactor().0.running.set(running);
-            let built = connector.build(transport);
+            let built = race.build(transport);
             transport.reactor().0.running.set(None);
             return built;
         }
@@ -306,8 +294,9 @@ impl Turn {
             return;
         }
         let transport = entry.transport.clone();
-        if let Origin::Connect(connector) = std::mem::replace(&mut entry.origin, Origin::Told) {
-            connector.done(Ok(transport));
+        let told = Origin::Told(entry.origin.made());
+        if let Origin::Connect(race) = std::mem::replace(&mut entry.origin, told) {
+            race.made(transport);
         }
     }
 
@@ -316,7 +305,7 @@ impl Turn {
     /// Runs one due timer; false when there is none.
     pub(crate) fn next_timer(&mut self) -> bool {
         let now = self.reactor.0.now();
-        let early = Duration::from_millis(u64::from(broken("fire-early", 8)) * 5);
+        let early = Duration::from_millis(u64::from(crate::broken("fire-early", 8)) * 5);
         let due = self.reactor.0.timers.borrow_mut().pop(now + early, self.timer_serial);
         match due {
             None => return false,
@@ -375,7 +364,7 @@ impl Turn {
         match command {
             Command::Call(transport, call) => self.with(&transport, |entry| entry.call(call)),
             Command::Offer(transport) => self.with(&transport, Entry::offer_unread),
-            Command::Writable(transport) => self.with(&transport, |entry| entry.call(Protocol::writable)),
+            Command::Writable(transport) => self.with(&transport, Entry::tell_writable),
             Command::Switch(transport, next) => self.with(&transport, |entry| entry.switch(next)),
             Command::Push(transport, layer, before) => {
                 self.with(&transport, |entry| entry.push(layer, before))
@@ -391,8 +380,8 @@ impl Turn {
             Command::Accept => self.ports_changed = true,
             Command::Rested(state) => self.rested(&state),
             Command::StopPort(state) => self.stop_port(driver, &state),
-            Command::Connect { to, from, connector } => self.connect(driver, to, from, connector),
-            Command::Forget(token) => drop(self.forget(driver, token)),
+            Command::Connect(race) => self.connect(driver, &race),
+            Command::Forget(token) => self.forget(driver, token),
         }
     }
 
@@ -466,36 +455,26 @@ impl Turn {
         }
     }
 
-    fn connect(
-        &mut self,
-        driver: &mut dyn Driver,
-        to: SocketAddr,
-        from: Option<SocketAddr>,
-        connector: Box<dyn Connector>,
-    ) {
-        if connector.attempt().cancelled.get() || self.reactor.0.stop.get() == Stop::Begun {
-            return connector.done(Err("the connect was cancelled".into()));
-        }
-        connector.attempt().to.set(Some(to));
+    /// Tries the next address of a race.
+    fn connect(&mut self, driver: &mut dyn Driver, race: &Rc<Race>) {
+        let Some((to, from)) = race.next() else { return };
         match driver.open(Open::Connect { to, from }) {
             Ok(token) => {
-                connector.attempt().token.set(Some(token));
-                drop(self.place(token, Slot::Connecting(token.generation, connector)));
+                race.runs(to, token);
+                drop(self.place(token, Slot::Connecting(token.generation, race.clone())));
             }
-            Err(error) => connector.done(Err(with_address(&error, Some(to)).into())),
+            Err(error) => race.failed(to, error.into()),
         }
     }
 
     /// Gives up a connection that is being made.
-    fn forget(&mut self, driver: &mut dyn Driver, token: Token) -> Option<Box<dyn Connector>> {
-        let slot = self.slots.get_mut(token.index as usize)?;
-        if !matches!(slot, Slot::Connecting(generation, _) if *generation == token.generation) {
-            return None;
-        }
-        driver.close(token, Close::Abort);
-        match std::mem::replace(slot, Slot::Free) {
-            Slot::Connecting(_, connector) => Some(connector),
-            _ => None,
+    fn forget(&mut self, driver: &mut dyn Driver, token: Token) {
+        match self.slots.get(token.index as usize) {
+            Some(Slot::Connecting(generation, _)) if *generation == token.generation => {
+                driver.close(token, Close::Abort);
+                drop(self.place(token, Slot::Free));
+            }
+            _ => {}
         }
     }
 
@@ -514,17 +493,12 @@ impl Turn {
                 self.stop_port(driver, &state);
             }
         }
+        for race in self.reactor.0.take_races() {
+            contained("a drop", || race.end(Err(Reason::Stopped.into())));
+        }
         for index in 0..self.slots.len() {
-            let Some(slot) = self.slots.get_mut(index) else { break };
-            match slot {
-                Slot::Connecting(generation, _) => {
-                    let token = Token { index: index as u32, generation: *generation };
-                    if let Some(connector) = self.forget(driver, token) {
-                        contained("a drop", || connector.done(Err(Reason::Stopped.into())));
-                    }
-                }
-                Slot::Connection(entry) => tell_stopping(entry),
-                _ => {}
+            if let Some(Slot::Connection(entry)) = self.slots.get_mut(index) {
+                tell_stopping(entry);
             }
         }
     }
@@ -533,7 +507,7 @@ impl Turn {
         if !state.stopped.replace(true)
             && let Some(token) = state.token.take()
         {
-            self.ports.retain(|port| *port != token || broken("leave-port", 2));
+            self.ports.retain(|port| *port != token || crate::broken("leave-port", 2));
             driver.close(token, Close::Abort);
             if let Slot::Listener(listener) = self.place(token, Slot::Free) {
                 end_factory(listener.factory);
@@ -588,12 +562,5 @@ fn tell_stopping(entry: &mut Entry) {
             entry.transport.0.reactor.0.running.set(None);
             entry.transport.condemn(Reason::Panicked);
         }
-    }
-}
-
-fn with_address(error: &io::Error, to: Option<SocketAddr>) -> io::Error {
-    match to {
-        Some(to) => io::Error::new(error.kind(), format!("cannot connect to {to}: {error}")),
-        None => error.kind().into(),
     }
 }

@@ -306,6 +306,7 @@ impl Driver for SimDriver {
                 break (token, told);
             }
         };
+        assert!(!broken("panic", 256), "a panic that nobody asked for");
         let name = world.name(self.host);
         let Token { index, generation } = token;
         match &told {

@@ -1,8 +1,11 @@
 //! Jobs: what hosts have given to their thread pools.
 
-use crate::world::World;
-use std::{io, rc::Rc};
-use trenza_core::driver;
+use crate::{
+    JOBS_MAX,
+    world::{Due, World},
+};
+use std::{collections::VecDeque, io, rc::Rc};
+use trenza_core::driver::{self, PoolFull};
 
 /// What becomes of a job on a thread pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,11 +41,28 @@ impl World {
         fate: Fate,
         work: driver::Job,
     ) -> Result<(), (io::Error, driver::Job)> {
-        if fate == Fate::Refuse || self.jobs.len() >= crate::JOBS_MAX {
-            return Err((io::ErrorKind::QuotaExceeded.into(), work));
+        if fate == Fate::Refuse || self.jobs.len() + self.slow_jobs >= JOBS_MAX {
+            return Err((PoolFull { waiting: JOBS_MAX }.into(), work));
         }
-        self.jobs.push_back(Job { host, fate, work });
+        let job = Job { host, fate, work };
+        if self.job_time.is_zero() {
+            self.jobs.push_back(job);
+        } else {
+            self.slow_jobs += 1;
+            self.schedule(self.elapsed() + self.job_time, Due::Job(job));
+        }
         Ok(())
+    }
+
+    /// Takes the jobs of a host, or of all hosts, for the caller to drop.
+    pub(crate) fn take_jobs(&mut self, host: Option<usize>) -> impl Sized + use<> {
+        let gone = |job: &Job| host.is_none_or(|host| job.host == host);
+        let slow: Vec<_> =
+            self.queue.extract_if(.., |_, due| matches!(due, Due::Job(job) if gone(job))).collect();
+        self.slow_jobs -= slow.len();
+        let (ready, stay): (VecDeque<Job>, _) = self.jobs.drain(..).partition(gone);
+        self.jobs = stay;
+        (ready, slow)
     }
 
     pub(crate) fn has_job(&self) -> bool {

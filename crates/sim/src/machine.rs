@@ -13,7 +13,7 @@ use std::{
     sync::atomic::Ordering,
     time::Duration,
 };
-use trenza_core::{Engine, Left, Port, Protocol, Reactor, Transport};
+use trenza_core::{Engine, Left, Leftover, Port, Protocol, Reactor, Transport};
 
 /// A host of a [`crate::Net`]: probes need nothing more, a program gets an engine.
 #[derive(Clone)]
@@ -68,8 +68,11 @@ impl HostHandle {
     ///
     /// # Panics
     /// The endpoint cannot be read, or its port is taken; and those of [`HostHandle::reactor`].
+    #[track_caller]
     pub fn listen<P: Protocol>(&self, on: &str, build: impl FnMut(&Transport) -> P + 'static) -> Port {
-        self.run(|reactor| reactor.listen(on, build))
+        let reactor = self.reactor();
+        reactor
+            .listen(on, build)
             .unwrap_or_else(|error| panic!("{} cannot listen on {on}: {error}", self.name()))
     }
 
@@ -120,12 +123,20 @@ impl HostHandle {
         self.0.world.borrow().hosts.get(self.0.index).is_some_and(|machine| machine.down)
     }
 
-    /// What its engine holds; nothing, when it has none.
+    /// How much its engine holds; nothing, when it has none.
     ///
     /// # Panics
     /// This is called from a callback of it.
     pub fn left(&self) -> Left {
         self.0.engine.borrow().as_ref().map(Engine::left).unwrap_or_default()
+    }
+
+    /// Each thing that its engine holds, and the code that made it.
+    ///
+    /// # Panics
+    /// This is called from a callback of it.
+    pub fn leftovers(&self) -> Vec<Leftover> {
+        self.0.engine.borrow().as_ref().map(Engine::leftovers).unwrap_or_default()
     }
 
     /// Has it an engine that was not stopped?

@@ -98,6 +98,12 @@ impl Net {
         self.world.borrow_mut().latencies.insert(pair, latency);
     }
 
+    /// Sets how long jobs of thread pools take from now on, lookups of names among them. Zero, which is the default, is
+    /// no time, but as many steps as the seed decides.
+    pub fn job_time(&self, time: Duration) {
+        self.world.borrow_mut().job_time = time;
+    }
+
     /// Sets the receive window, in bytes, of connections to come, on every host.
     pub fn window(&self, bytes: usize) {
         let world = &mut *self.world.borrow_mut();
@@ -360,7 +366,7 @@ impl Drop for Net {
     fn drop(&mut self) {
         let hosts = std::mem::take(&mut *self.hosts.borrow_mut());
         hosts.iter().for_each(HostHandle::kill);
-        let jobs = std::mem::take(&mut self.world.borrow_mut().jobs);
+        let jobs = self.world.borrow_mut().take_jobs(None);
         drop(jobs);
     }
 }

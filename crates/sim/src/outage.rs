@@ -4,11 +4,10 @@
 //! something is answered. It arrives when the way is free again; whoever did not wait so long has given up by then.
 
 use crate::{
-    jobs::Job,
     link::{Body, End, Owner, Side, far},
     world::World,
 };
-use std::{collections::VecDeque, io, sync::Arc};
+use std::{io, sync::Arc};
 
 /// Two groups of hosts that do not hear each other.
 #[derive(Debug)]
@@ -69,7 +68,7 @@ impl World {
 
     /// Ends everything on a host without a word to anybody. The caller drops what it gives.
     pub(crate) fn crash(&mut self, host: usize) -> impl Sized + use<> {
-        let Some(machine) = self.hosts.get_mut(host) else { return VecDeque::new() };
+        let machine = self.hosts.get_mut(host)?;
         machine.down = true;
         machine.boot += 1;
         machine.hot.clear();
@@ -89,9 +88,7 @@ impl World {
                 self.reap(end);
             }
         }
-        let (gone, stay): (VecDeque<Job>, _) = self.jobs.drain(..).partition(|job| job.host == host);
-        self.jobs = stay;
-        gone
+        Some(self.take_jobs(Some(host)))
     }
 
     /// A host that has crashed is there again, with nothing on it.

@@ -42,13 +42,14 @@ const EPHEMERAL: u16 = 49_152;
 
 pub(crate) type Shared = Rc<RefCell<World>>;
 
-/// What happens at a time: never something of a program's, whose timers belong to its engine.
-#[derive(Debug)]
+/// What happens at a time: never a timer of a program's, which belongs to its engine.
 pub(crate) enum Due {
     /// The next segment that an end has sent arrives.
     Segment(End),
     /// A probe writes.
     Script(End, Vec<u8>),
+    /// A job may run.
+    Job(Job),
 }
 
 /// What a driver's waker sets.
@@ -95,7 +96,12 @@ pub(crate) struct World {
     pub(crate) sides: BTreeMap<End, Side>,
     pub(crate) listeners: BTreeMap<u64, Listener>,
     pub(crate) scripts: BTreeMap<End, Script>,
+    /// Jobs that may be run.
     pub(crate) jobs: VecDeque<Job>,
+    /// How many jobs are in the queue until their time has come.
+    pub(crate) slow_jobs: usize,
+    /// How long a job takes.
+    pub(crate) job_time: Duration,
     pub(crate) latency: Duration,
     pub(crate) latencies: BTreeMap<(usize, usize), Duration>,
     pub(crate) line: Line,
@@ -106,7 +112,7 @@ pub(crate) struct World {
     seed: u64,
     start: Instant,
     now: Duration,
-    queue: BTreeMap<(Duration, u64, u64), Due>,
+    pub(crate) queue: BTreeMap<(Duration, u64, u64), Due>,
     queued: u64,
 }
 
@@ -128,6 +134,8 @@ impl World {
             listeners: BTreeMap::new(),
             scripts: BTreeMap::new(),
             jobs: VecDeque::new(),
+            slow_jobs: 0,
+            job_time: Duration::ZERO,
             latency: LATENCY,
             latencies: BTreeMap::new(),
             line: Line::default(),
@@ -195,6 +203,10 @@ impl World {
         match first.remove() {
             Due::Segment(from) => self.arrive(from),
             Due::Script(end, data) => self.play(end, data),
+            Due::Job(job) => {
+                self.slow_jobs -= 1;
+                self.jobs.push_back(job);
+            }
         }
     }
 

@@ -15,13 +15,20 @@ use trenza_core::{
 };
 
 /// The machine that the program runs on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SystemHost {
     pool: ThreadPool,
+    lookups: ThreadPool,
+}
+
+impl Default for SystemHost {
+    fn default() -> Self {
+        Self { pool: ThreadPool::default(), lookups: ThreadPool::for_lookups() }
+    }
 }
 
 impl SystemHost {
-    /// Makes a host with a thread pool of its own, which has no thread yet.
+    /// Makes a host with thread pools of its own, one for names and one for all else, which have no thread yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -72,6 +79,10 @@ impl Host for SystemHost {
 
     fn run(&self, job: Job) -> io::Result<()> {
         self.pool.run(job)
+    }
+
+    fn run_lookup(&self, job: Job) -> io::Result<()> {
+        self.lookups.run(job)
     }
 
     fn resolver(&self) -> Resolve {

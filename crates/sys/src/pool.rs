@@ -8,7 +8,7 @@ use std::{
     thread,
     time::Duration,
 };
-use trenza_core::driver::Job;
+use trenza_core::driver::{Job, PoolFull};
 
 /// The most jobs that wait for a thread.
 const QUEUE_MAX: usize = 1024;
@@ -16,6 +16,8 @@ const QUEUE_MAX: usize = 1024;
 const THREADS_PER_CORE: usize = 4;
 /// The most threads are at least and at most so many, whatever the cores.
 const THREADS_MAX: std::ops::RangeInclusive<usize> = 8..=64;
+/// The most threads that look names up. Each may wait many seconds for a server that does not answer.
+const LOOKUP_THREADS_MAX: usize = 16;
 /// A thread that had no job for so long ends.
 const IDLE_MAX: Duration = Duration::from_secs(10);
 
@@ -69,6 +71,11 @@ impl ThreadPool {
         Self::with_limits(threads_max, IDLE_MAX)
     }
 
+    /// Makes a pool without a thread for jobs that wait for name servers, and hardly compute.
+    pub(crate) fn for_lookups() -> Self {
+        Self::with_limits(LOOKUP_THREADS_MAX, IDLE_MAX)
+    }
+
     fn with_limits(threads_max: usize, idle_max: Duration) -> Self {
         let state = Mutex::new(State::default());
         Self { shared: Arc::new(Shared { state, news: Condvar::new(), threads_max, idle_max }) }
@@ -78,12 +85,12 @@ impl ThreadPool {
     /// nothing but itself.
     ///
     /// # Errors
-    /// 1024 jobs are waiting, or there is no thread and none can be started; the job is dropped.
+    /// [`PoolFull`]: 1024 jobs are waiting. Or there is no thread and none can be started; the job is dropped.
     pub(crate) fn run(&self, job: Job) -> io::Result<()> {
         let mut state = self.shared.lock();
         if state.jobs.len() >= QUEUE_MAX {
             drop(state);
-            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "too many jobs wait for a thread"));
+            return Err(PoolFull { waiting: QUEUE_MAX }.into());
         }
         state.jobs.push_back(job);
         if state.idle >= state.jobs.len() {
@@ -223,7 +230,7 @@ mod tests {
             pool.run(Box::new(move || done.send(n).unwrap())).unwrap();
         }
         let refused = pool.run(Box::new(|| unreachable!("the queue is full"))).unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::QuotaExceeded);
+        assert_eq!(refused.downcast::<PoolFull>().unwrap(), PoolFull { waiting: QUEUE_MAX });
         assert_eq!(threads(&pool).0, 2);
         drop(busy);
         let mut all: Vec<usize> = (0..QUEUE_MAX).map(|_| results.recv_timeout(LONG).unwrap()).collect();

@@ -127,6 +127,10 @@ fn handles_that_outlive_the_engine_hold_nothing() {
     let (deferred, resolver) = reactor.deferred::<()>();
     deferred.then(move |_| drop(itself));
     resolver.fire(Ok(()));
+    let itself = reactor.clone();
+    reactor.in_thread(|| Ok(())).then(move |_| drop(itself));
+    let itself = reactor.clone();
+    reactor.lookup("localhost", 1).then(move |_| drop(itself));
     drop(reactor);
     assert_eq!(Rc::strong_count(&host), 1);
 }

@@ -1,4 +1,4 @@
-//! Sends back what it receives: `cargo run --example echo`, then `nc 127.0.0.1 7007`.
+//! Sends back what it receives: `cargo run -p trenza --example echo`, then `nc 127.0.0.1 7007`.
 
 use trenza::prelude::*;
 
@@ -12,8 +12,9 @@ impl Protocol for Echo {
 }
 
 fn main() -> Result {
+    let on = std::env::args().nth(1).unwrap_or_else(|| "tcp:7007:interface=127.0.0.1".into());
     run(|reactor| {
-        let port = reactor.listen("tcp:7007:interface=127.0.0.1", |_| Echo)?;
+        let port = reactor.listen(&on, |_| Echo)?;
         println!("listening on {}", port.addr());
         Ok(())
     })

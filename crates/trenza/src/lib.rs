@@ -21,17 +21,26 @@
 //! }
 //! ```
 //!
-//! Suites are features: `web` (HTTP). Their crates are re-exported as modules.
+//! Suites are features: `web` (HTTP). Their crates are re-exported as modules. `sim` is the simulated network, and
+//! `test` has `#[trenza::test]`; both are for dev-dependencies.
 
 mod run;
+#[cfg(feature = "test")]
+pub mod testing;
 
 pub use run::{Interrupted, block_on, run};
 pub use trenza_core::{
-    Abandoned, Addr, ConnectionId, Counts, Deferred, Endpoint, EndpointError, Engine, Error, Factory, Flow,
-    Handle, IntoEndpoint, Layer, Limit, Limits, Lost, Peer, Port, Protocol, Reactor, Reason, Remote,
-    RemoteResolver, Resolver, Result, Sleep, Stream, TimedOut, Timeout, Timer, Transport, Wait, driver,
-    timeout,
+    Abandoned, Addr, AllFailed, ConnectError, ConnectionId, Counts, Deferred, Endpoint, EndpointError,
+    Engine, Error, Factory, Flow, Get, Group, Guard, Handle, IntoEndpoint, JobPanicked, Layer, Left,
+    LeftKind, Leftover, Limit, Limits, Lock, LoopingCall, Lost, Peer, Permit, Port, Protocol, Queue,
+    QueueClosed, Reactor, Reason, Remote, RemoteResolver, Resolver, Result, Semaphore, Sleep, Spawner,
+    Stream, TimedOut, Timeout, Timer, TooManyWaiters, Transport, Wait, cooperate, driver, join, race,
+    timeout, yield_now,
 };
+#[cfg(feature = "test")]
+pub use trenza_macros::test;
+#[cfg(feature = "sim")]
+pub use trenza_sim as sim;
 pub use trenza_sys::{PollDriver, raise_descriptor_limit};
 #[cfg(feature = "web")]
 pub use trenza_web as web;
@@ -40,7 +49,7 @@ pub use trenza_wire as wire;
 /// What most programs use.
 pub mod prelude {
     pub use crate::{
-        Deferred, Error, Factory, Handle, Protocol, Reactor, Reason, Result, Stream, Timer, Transport,
-        block_on, run, timeout, wire::Input,
+        Deferred, Error, Factory, Handle, Protocol, Queue, QueueClosed, Reactor, Reason, Result, Stream,
+        Timer, Transport, block_on, run, timeout, wire::Input,
     };
 }

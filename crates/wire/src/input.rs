@@ -112,6 +112,11 @@ impl<'a> Input<'a> {
         self.len() == 0
     }
 
+    /// The most that [`Input::take`] may ask for: what the connection may hold unread.
+    pub fn unread_max(&self) -> usize {
+        self.unread_max
+    }
+
     /// How many bytes were taken since the cursor was made.
     pub fn taken(&self) -> usize {
         self.at

@@ -20,6 +20,7 @@
 
 mod buf;
 mod error;
+pub mod framing;
 mod input;
 mod out;
 

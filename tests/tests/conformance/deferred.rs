@@ -357,7 +357,9 @@ async fn a_blocking_call_gives_its_result(ground: Ground) -> Result {
 }
 
 async fn the_panic_of_a_blocking_call_is_an_error(ground: Ground) -> Result {
-    ground.reactor().in_thread::<()>(|| panic!("{ON_PURPOSE}")).await.unwrap_err();
+    let text = ground.reactor().in_thread::<()>(|| panic!("{ON_PURPOSE}")).await.unwrap_err();
+    let panicked = text.downcast::<trenza_core::JobPanicked>().unwrap();
+    assert_eq!(panicked.message, ON_PURPOSE);
     assert_eq!(ground.reactor().in_thread(|| Ok(1)).await?, 1, "the pool lives on");
     Ok(())
 }

@@ -26,6 +26,8 @@ cases! {
     layers_keep_a_file_in_its_place
     layers_hold_no_more_of_a_file_than_the_marks_allow
     a_short_file_under_layers_ends_the_connection_early
+    a_file_under_layers_waits_while_the_pool_is_full
+    a_connection_that_ends_while_the_pool_is_full_leaves_nothing
     a_connection_that_ends_while_a_piece_is_read_is_not_disturbed
 }
 
@@ -273,6 +275,34 @@ async fn a_short_file_under_layers_ends_the_connection_early(ground: Ground) -> 
     let (srv, _) = layered(&ground).await?;
     srv.send_file(file(100_000), 0..200_000);
     assert!(bytes(100_000).starts_with(&ended_early(&ground).await));
+    Ok(())
+}
+
+async fn a_file_under_layers_waits_while_the_pool_is_full(ground: Ground) -> Result {
+    let (srv, _) = layered(&ground).await?;
+    let gate = ground.fill_pool();
+    srv.send_file(file(100_000), 0..100_000);
+    if !ground.is_simulated() {
+        ground.settle().await;
+        assert!(srv.is_open());
+        assert_eq!(srv.counts().unsent, 100_000);
+    }
+    gate.open();
+    assert!(received(&ground, &srv).await == bytes(100_000));
+    Ok(())
+}
+
+async fn a_connection_that_ends_while_the_pool_is_full_leaves_nothing(ground: Ground) -> Result {
+    let (srv, _) = layered(&ground).await?;
+    let content = file(100_000);
+    let gate = ground.fill_pool();
+    srv.send_file(content.clone(), 0..100_000);
+    ground.turn().await;
+    srv.abort();
+    ground.log().lost("srv").await;
+    gate.open();
+    ground.log().lost("cli").await;
+    ground.until(|| Arc::strong_count(&content) == 1).await;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use crate::log::Log;
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
-    sync::LazyLock,
+    sync::{Arc, LazyLock, Mutex, mpsc},
     time::Duration,
 };
 use trenza_core::{Endpoint, IntoEndpoint, Port, Protocol, Reactor, Result, Transport};
@@ -13,6 +13,9 @@ use trenza_core::{Endpoint, IntoEndpoint, Port, Protocol, Reactor, Result, Trans
 const PLENTY: usize = 16 << 20;
 /// The turns after which nothing is on its way any more on a real system: what is sent to oneself is there at once.
 const TURNS: usize = 30;
+
+/// More blocking calls than a pool takes.
+const POOL_MAX: usize = 2000;
 
 /// How a case ends, other than by its coroutine.
 pub(crate) enum End {
@@ -53,6 +56,11 @@ impl Ground {
 
     pub(crate) fn reactor(&self) -> &Reactor {
         &self.0.reactor
+    }
+
+    /// Time is virtual, and blocking calls run on the loop's thread.
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.0.simulated
     }
 
     /// What actors have heard.
@@ -183,9 +191,52 @@ impl Ground {
         self.0.end.take().map_or(End::OfCase, End::OfLoop)
     }
 
+    /// A gate for blocking calls. In the simulator it is open, since they run on the loop's thread.
+    pub(crate) fn gate(&self) -> Gate {
+        let (hold, opened) = mpsc::channel();
+        Gate { hold: (!self.0.simulated).then_some(hold), opened: Arc::new(Mutex::new(opened)) }
+    }
+
+    /// Has so many blocking calls made that the pool takes no more, until the gate is dropped; in the simulator, until
+    /// the turn ends.
+    pub(crate) fn fill_pool(&self) -> Gate {
+        let gate = self.gate();
+        for _ in 0..POOL_MAX {
+            let pass = gate.pass();
+            let job = move || {
+                pass();
+                Ok(())
+            };
+            self.0.reactor.in_thread(job).then(|_| ());
+        }
+        gate
+    }
+
     pub(crate) fn stop_ports(&self) {
         let ports = std::mem::take(&mut *self.0.ports.borrow_mut());
         ports.iter().for_each(|port| port.stop().detach());
+    }
+}
+
+/// Holds blocking calls up until it is dropped.
+pub(crate) struct Gate {
+    hold: Option<mpsc::Sender<()>>,
+    opened: Arc<Mutex<mpsc::Receiver<()>>>,
+}
+
+impl Gate {
+    /// What a blocking call does at the gate.
+    pub(crate) fn pass(&self) -> impl FnOnce() + Send + 'static {
+        let opened = self.opened.clone();
+        // It opens when its other side is dropped.
+        move || {
+            let _ = opened.lock().unwrap().recv();
+        }
+    }
+
+    /// Lets everybody pass.
+    pub(crate) fn open(mut self) {
+        drop(self.hold.take());
     }
 }
 

@@ -53,5 +53,6 @@ mod starttls;
 mod stop;
 mod stream;
 mod switch;
+mod threads;
 mod throttle;
 mod time;

@@ -16,6 +16,7 @@ cases! {
     full_from_the_high_mark_to_the_low_one
     writable_comes_once_for_each_time_it_was_full
     a_producer_that_waits_for_writable_sends_everything
+    writable_does_not_come_where_nothing_more_is_written
     a_full_connection_is_not_read
     with_read_while_full_it_is_read
     after_close_nothing_is_written
@@ -135,6 +136,24 @@ async fn writable_comes_once_for_each_time_it_was_full(ground: Ground) -> Result
     ground.settle().await;
     assert_eq!(ground.log().of("srv").iter().filter(|line| *line == "writable").count(), 5);
     cli.close();
+    Ok(())
+}
+
+async fn writable_does_not_come_where_nothing_more_is_written(ground: Ground) -> Result {
+    for end in [Transport::close, Transport::close_write] {
+        let (srv, cli) = ground.pair(Actor::new(&ground, "srv"), deaf(&ground, "cli")).await?;
+        srv.set_limits(high(1000, 0));
+        srv.write(&bytes(ground.plenty()));
+        assert!(srv.is_full());
+        end(&srv);
+        cli.resume();
+        ground.log().received("cli", ground.log().count("cli") + 1).await;
+        ground.settle().await;
+        assert!(!ground.log().of("srv").iter().any(|line| line == "writable"));
+        srv.abort();
+        cli.abort();
+        ground.settle().await;
+    }
     Ok(())
 }
 

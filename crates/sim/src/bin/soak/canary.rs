@@ -1,7 +1,9 @@
 //! [`Canary`]: bugs on purpose, one for each thing that the soak says it would notice.
 
 use crate::{
-    judge::Invariant::{self, Answers, Bytes, Hang, Left, Limits, LostOnce, Order, SameTrace, Timers},
+    judge::Invariant::{
+        self, Answers, Bytes, Hang, Left, Limits, LostOnce, Order, Panic, Reasons, SameTrace, Timers,
+    },
     trial,
 };
 use trenza_core::canary::break_on_purpose;
@@ -31,6 +33,7 @@ pub(crate) const CANARIES: &[Canary] = &[
     canary("call-connection-lost-twice", LostOnce, "the loop calls connection_lost twice"),
     canary("call-after-lost", Order, "the loop calls a protocol after connection_lost"),
     canary("offer-while-paused", Order, "the loop offers bytes to a protocol that has paused"),
+    canary("wrong-reason", Reasons, "the loop tells a wrong reason for a connection's end"),
     canary("exceed-unread", Limits, "the loop reads on beyond the unread limit"),
     canary("exceed-unsent", Limits, "the loop takes bytes beyond the unsent limit"),
     canary("exceed-connections", Limits, "the driver accepts although it was told not to"),
@@ -44,6 +47,7 @@ pub(crate) const CANARIES: &[Canary] = &[
     canary("leave-task", Left, "a connection's coroutine outlives it"),
     canary("leave-socket", Left, "the loop does not close a connection's socket"),
     canary("leave-port", Left, "a stopped port stays in the loop's list"),
+    canary("panic", Panic, "the driver panics"),
     canary("forget-seed", SameTrace, "the network does what no seed has decided"),
 ];
 

@@ -26,6 +26,23 @@ pub(crate) enum Invariant {
     Panic,
 }
 
+impl Invariant {
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Bytes,
+        Self::LostOnce,
+        Self::Order,
+        Self::Reasons,
+        Self::Limits,
+        Self::Timers,
+        Self::Answers,
+        Self::Hang,
+        Self::Left,
+        Self::SameTrace,
+        Self::Panic,
+    ];
+}
+
 impl fmt::Display for Invariant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

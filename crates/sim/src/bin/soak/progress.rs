@@ -2,12 +2,18 @@
 
 use crate::scenario::Outcome;
 use std::{
-    io::{IsTerminal, Write, stderr},
+    fmt,
+    io::{IsTerminal, Write, stderr, stdout},
     time::{Duration, Instant},
 };
 
 /// How often the line is drawn again.
 const REDRAW: Duration = Duration::from_millis(200);
+
+/// Prints a line. Where the output is gone (`| head`) there is nobody to tell, which is no reason to end.
+pub(crate) fn say(line: fmt::Arguments<'_>) {
+    let _ = writeln!(stdout(), "{line}");
+}
 
 pub(crate) struct Progress {
     began: Instant,
@@ -51,7 +57,12 @@ impl Progress {
         if self.terminal && self.drawn.elapsed() >= REDRAW {
             self.drawn = clock();
             // A terminal that is gone is no reason to end.
-            let _ = write!(stderr(), "\r{}\x1b[K", self.line());
+            let (seeds, connections, events) = (self.seeds, self.connections, self.events);
+            let seconds = self.virtual_time.as_secs();
+            // Short enough for 80 columns.
+            let line =
+                format!("{seeds} seeds, {connections} connections, {events} events, {seconds} s virtual");
+            let _ = write!(stderr(), "\r{line}\x1b[K");
         }
     }
 
@@ -64,7 +75,7 @@ impl Progress {
         if self.terminal {
             let _ = write!(stderr(), "\r\x1b[K");
         }
-        println!("{}", self.line());
+        say(format_args!("{}", self.line()));
     }
 
     fn line(&self) -> String {

@@ -1,4 +1,4 @@
-use crate::{canary::CANARIES, scenario::Kind, trial};
+use crate::{canary::CANARIES, judge::Invariant, scenario::Kind, trial};
 
 #[test]
 fn one_seed_of_each_kind_is_clean() {
@@ -27,4 +27,11 @@ fn fewer_steps_replay_the_beginning() {
 fn every_canary_is_found() {
     let missed: Vec<_> = CANARIES.iter().filter(|canary| canary.find().is_none()).collect();
     assert!(missed.is_empty(), "not found: {missed:#?}");
+}
+
+#[test]
+fn every_invariant_has_a_canary() {
+    for invariant in Invariant::ALL {
+        assert!(CANARIES.iter().any(|canary| canary.breaks == invariant), "nothing breaks {invariant:?}");
+    }
 }

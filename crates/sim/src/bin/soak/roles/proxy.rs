@@ -2,7 +2,7 @@
 
 use crate::{ledger::End, watched::Watched};
 use std::{cell::RefCell, rc::Rc};
-use trenza_core::{Input, Limits, Protocol, Reason, Result, Transport};
+use trenza_core::{Input, Protocol, Reason, Result, Transport};
 
 /// The other side, once it is there.
 type Other = Rc<RefCell<Option<(End, Transport)>>>;
@@ -54,9 +54,6 @@ impl Proxy {
 
 impl Protocol for Proxy {
     fn connection_made(&mut self, transport: &Transport) -> Result {
-        // Each side is held back by the other, and by nothing else: a peer that echoes and does not read while its own
-        // buffer is full would wait for a side that does not read while its own is.
-        transport.set_limits(Limits { read_while_full: true, ..(*transport.limits()).clone() });
         if let Some(upstream) = self.upstream {
             self.connect(transport, upstream);
         } else if let Some((_, near)) = &*self.other.borrow() {

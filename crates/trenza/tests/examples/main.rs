@@ -1,0 +1,357 @@
+//! Runs every example as a process and talks to it over sockets.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "threads and sockets are the outside world"
+)]
+
+mod example;
+
+use example::{ANY, Client, Example};
+use std::{fs, net::TcpListener, path::Path};
+
+/// The most lines of an example.
+const LINES_MAX: usize = 40;
+
+#[test]
+fn every_example_is_short_and_has_a_test() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut found = 0;
+    for entry in fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("it can be listed").path();
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+        let name = name.strip_suffix(".rs").unwrap_or_else(|| panic!("{name} is no example"));
+        let text = fs::read_to_string(&path).expect("it can be read");
+        assert!(text.lines().count() <= LINES_MAX, "{name} has over {LINES_MAX} lines");
+        let command = format!("`cargo run -p trenza --example {name}`");
+        assert!(text.starts_with("//! ") && text.contains(&command), "{name} does not say how to try it");
+        assert!(include_str!("main.rs").contains(&format!("#[test]\nfn {name}() {{")), "{name} has no test");
+        found += 1;
+    }
+    assert!(found >= 24, "only {found} examples were found");
+}
+
+/// A server with one answer to each question, over a connection of its own.
+fn answers(name: &str, cases: &[(&[u8], &str)]) {
+    let (example, address) = Example::server(name);
+    for (question, answer) in cases {
+        assert_eq!(Client::ask(&address, question), *answer, "{:?}", String::from_utf8_lossy(question));
+    }
+    example.stops();
+}
+
+#[test]
+fn echo() {
+    answers("echo", &[(b"hello", "hello"), (b"", "")])
+}
+
+#[test]
+fn commands() {
+    answers(
+        "commands",
+        &[
+            (b"add 2\nadd 40\r\nclear\n", "2\n42\n0\n"),
+            (
+                b"add x\nmultiply 2\nquit\nadd 1\n",
+                "no: invalid digit found in string\nno: add NUMBER, clear or quit\n",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn finger() {
+    answers(
+        "finger",
+        &[
+            (b"ada\r\n", "Ada Lovelace, at the analytical engine\r\n"),
+            (b"/W grace\r\n", "Grace Hopper, at sea\r\n"),
+            (b"\r\n", "ada\r\ngrace\r\n"),
+            (b"bob\r\n", "\"bob\" is not known here\r\n"),
+        ],
+    );
+}
+
+#[test]
+fn ident() {
+    answers(
+        "ident",
+        &[
+            (b"6193, 23\r\n 1,2\r\n", "6193, 23 : ERROR : HIDDEN-USER\r\n1, 2 : ERROR : HIDDEN-USER\r\n"),
+            (b"0, 23\r\n6193\r\n1, 65536\r\n", &"0, 0 : ERROR : INVALID-PORT\r\n".repeat(3)),
+        ],
+    );
+}
+
+#[test]
+fn netstring() {
+    let wrong = "54:the peer broke the protocol: a netstring has no length,";
+    answers(
+        "netstring",
+        &[
+            (b"5:hello,0:,12:hello, world,", "5:hello,0:,12:hello, world,"),
+            (b"1:a,x", &format!("1:a,{wrong}")),
+        ],
+    );
+}
+
+#[test]
+fn rpc() {
+    answers(
+        "rpc",
+        &[
+            (b"\0\x0bsum 1 2 3 4\0\x0creverse abcd", "\0\x0210\0\x04dcba"),
+            (b"\0\x01x", "\0\x17error: no such function"),
+            (b"\0\x1esum 9223372036854775807 1      ", "\0\x10error: too large"),
+        ],
+    );
+}
+
+#[test]
+fn files() {
+    let this = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).expect("it is there");
+    answers(
+        "files",
+        &[
+            (b"Cargo.toml\n", &this),
+            (b"/etc/../Cargo.toml\nsrc\n..\n", &format!("{this}no: not a file\nno: no name of a file\n")),
+        ],
+    );
+}
+
+#[test]
+fn chat() {
+    let (example, address) = Example::server("chat");
+    let [mut ann, mut bob] = [1, 2].map(|count| {
+        let mut member = Client::connect(&address);
+        assert_eq!(member.line(), format!("there are {count} of us\n"));
+        member
+    });
+    ann.send("hello\n");
+    assert!(bob.line().ends_with(": hello\n"));
+    bob.send("hello, too\n");
+    assert!(ann.line().ends_with(": hello, too\n"));
+    drop(ann);
+    example.stop();
+    assert_eq!(bob.rest(), "");
+    drop(bob);
+    example.ends();
+}
+
+#[test]
+fn proxy() {
+    let far = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let to = format!("tcp:{}", far.local_addr().expect("it is bound"));
+    let example = Example::start("proxy", &[ANY, &to]);
+    let mut near = Client::connect(example.address());
+    near.send("there");
+    near.finish();
+    let mut far = Client::accept(&far);
+    assert_eq!(far.rest(), "there");
+    // Much more than the proxy holds: it waits for the reader.
+    let answer = "and back".repeat(1_000_000);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            far.send(&answer);
+            far.finish();
+        });
+        assert_eq!(near.rest(), answer);
+    });
+    example.stops();
+}
+
+#[test]
+fn reconnect() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let to = format!("tcp:{}", listener.local_addr().expect("it is bound"));
+    let example = Example::start("reconnect", &[&to]);
+    let mut first = Client::accept(&listener);
+    assert_eq!([first.line(), first.line()], ["hello\r\n", "hello\r\n"]);
+    assert_eq!(example.says(), "connected: Ok(())");
+    first.send("good morning\r\n");
+    assert_eq!(example.says(), "good morning");
+    drop(first);
+    let mut second = Client::accept(&listener);
+    assert_eq!(second.line(), "hello\r\n");
+    assert_eq!(example.says(), "connected: Ok(())");
+    drop(listener);
+    drop(second);
+    assert!(example.says().starts_with("connected: Err"));
+    example.stops();
+}
+
+#[test]
+fn client() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let to = format!("tcp:{}", listener.local_addr().expect("it is bound"));
+    let example = Example::start("client", &[&to]);
+    let mut peer = Client::accept(&listener);
+    assert_eq!(peer.line(), "hello\r\n");
+    peer.send("good morning\r\n");
+    assert_eq!(peer.rest(), "");
+    drop(peer);
+    assert_eq!(example.says(), "good morning");
+    example.ends();
+}
+
+#[test]
+fn coroutine() {
+    let (example, address) = Example::server("coroutine");
+    let mut client = Client::connect(address);
+    assert_eq!(client.line(), "which number from 0 to 255?\r\n");
+    client.send("x\r\n");
+    assert_eq!(client.line(), "that is not a number from 0 to 255\r\n");
+    let (mut low, mut high) = (0_u8, 255_u8);
+    loop {
+        let guess = low.midpoint(high);
+        client.send(format!("{guess}\r\n"));
+        match client.line().trim_end() {
+            "more" => low = guess + 1,
+            "less" => high = guess - 1,
+            other => break assert_eq!(other, "bye"),
+        }
+    }
+    assert_eq!(client.rest(), "");
+    drop(client);
+    example.stops();
+}
+
+#[test]
+fn discard() {
+    let (example, address) = Example::server("discard");
+    assert_eq!(Client::ask(address, vec![b'x'; 1_000_000]), "");
+    assert!(example.says().starts_with("1000000 bytes, then closed"));
+    example.stops();
+}
+
+#[test]
+fn chargen() {
+    let (example, address) = Example::server("chargen");
+    let mut client = Client::connect(address);
+    let first = client.line();
+    assert_eq!((first.len(), &first[..4], &first[70..]), (74, " !\"#", "fg\r\n"));
+    assert_eq!(client.line()[..4], *"!\"#$");
+    // More than any buffer: it goes on when there is room again.
+    client.bytes(74 * (95 * 2000 - 2));
+    assert_eq!(client.line(), first);
+    drop(client);
+    example.stops();
+}
+
+#[test]
+fn daytime() {
+    let (example, address) = Example::server("daytime");
+    let time = Client::ask(address, "");
+    assert!(
+        time.ends_with(" GMT\r\n") && time.len() == "Sun, 06 Nov 1994 08:49:37 GMT\r\n".len(),
+        "{time:?}"
+    );
+    example.stops();
+}
+
+#[test]
+fn qotd() {
+    let (example, address) = Example::server("qotd");
+    let proverb = Client::ask(address, "");
+    assert!(proverb.ends_with(".\r\n") && proverb.len() > 10, "{proverb:?}");
+    example.stops();
+}
+
+#[test]
+fn hello() {
+    let (example, address) = Example::server("hello");
+    assert!(get(&address, "/you").ends_with("\r\n\r\nhello, you\n"));
+    example.stops();
+}
+
+#[test]
+fn upload() {
+    let (example, address) = Example::server("upload");
+    assert!(get(&address, "/").starts_with("HTTP/1.1 405 "));
+    let head = "PUT / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3000000\r\n\r\n";
+    let answer = Client::ask(&address, [head.as_bytes(), &b"ab\n".repeat(1_000_000)].concat());
+    assert!(answer.ends_with("\r\n\r\n3000000 bytes, 1000000 lines\n"), "{answer}");
+    example.stops();
+}
+
+#[test]
+fn both() {
+    let example = Example::start("both", &[ANY, ANY]);
+    let (lines, web) = (example.address(), example.address());
+    assert_eq!(Client::ask(lines, "first\nsecond\n"), "noted\nnoted\n");
+    assert!(get(&web, "/").ends_with("\r\n\r\nsecond\n"));
+    example.stops();
+}
+
+#[test]
+fn upgrade() {
+    let (example, address) = Example::server("upgrade");
+    assert!(get(&address, "/").starts_with("HTTP/1.1 426 "));
+    let head = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: shout\r\n\r\n";
+    let answer = Client::ask(&address, format!("{head}hello\r\n"));
+    assert!(answer.starts_with("HTTP/1.1 101 ") && answer.ends_with("\r\n\r\nHELLO\r\n"), "{answer}");
+    example.stops();
+}
+
+#[test]
+fn timers() {
+    let (example, address) = Example::server("timers");
+    let mut client = Client::connect(address);
+    client.send("cancel\nset 3600000\nset 7200000\nmove 1\n");
+    assert_eq!(client.line(), "no: set N, or move N or cancel after that\n");
+    assert_eq!(client.line(), "ring\n");
+    client.send("move 1\nset 3600000\ncancel\nmove 1\n");
+    client.finish();
+    assert_eq!(client.rest(), "no: set N, or move N or cancel after that\n".repeat(2));
+    example.stops();
+}
+
+#[test]
+fn stop() {
+    let (example, address) = Example::server("stop");
+    let [mut idle, mut busy] = [(); 2].map(|()| Client::connect(&address));
+    busy.send("hello\nbegin\nfirst\n");
+    assert_eq!(busy.line(), "no: begin, at most 100 lines, end\n");
+    example.stop();
+    assert_eq!(idle.rest(), "");
+    drop(idle);
+    busy.send("second\nend\nbegin\n");
+    assert_eq!(busy.rest(), "2 lines\nno: begin, at most 100 lines, end\n");
+    drop(busy);
+    example.ends();
+}
+
+#[test]
+fn idle() {
+    let example = Example::start("idle", &[ANY, "0.5"]);
+    let mut client = Client::connect(example.address());
+    assert_eq!(client.rest(), "I wait for 500ms\nIdle: bye\n");
+    drop(client);
+    example.stops();
+}
+
+#[test]
+fn remote() {
+    let (example, address) = Example::server("remote");
+    let mut client = Client::connect(address);
+    client.send("91\n97\n");
+    assert_eq!([client.line(), client.line()], ["7\n", "97\n"]);
+    drop(client);
+    example.stops();
+}
+
+#[test]
+fn starttls() {
+    answers(
+        "starttls",
+        &[
+            (b"hello\r\n", "you said hello\r\n"),
+            (b"a\r\nSWAP\r\nHeLLo\r\n", "you said a\r\nyou said SWAP\r\nYOU SAID HeLLo\r\n"),
+        ],
+    );
+}
+
+/// A whole answer to a GET.
+fn get(address: &str, path: &str) -> String {
+    Client::ask(address, format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+}
