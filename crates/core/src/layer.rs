@@ -66,7 +66,8 @@ pub trait Layer: 'static {
     /// bytes behind it.
     ///
     /// # Errors
-    /// Ends the connection after `down` was sent.
+    /// Ends the connection after `down` was sent. What it handed up before still reaches the protocol. It is not
+    /// asked again, nor are those above it; those below still encode.
     fn decode(&mut self, wire: &mut Wire<'_>, up: &mut Buf, down: &mut OutBuf) -> Result<Flow>;
 
     /// Takes all of `plain`. It is also called with nothing in `plain` after the layer was pushed and while it
@@ -91,7 +92,8 @@ pub trait Layer: 'static {
         true
     }
 
-    /// Adds what this layer knows of the peer. Called when all layers are ready.
+    /// Adds what this layer knows of the peer. Called when all layers are ready, once more when another one was
+    /// pushed, and when this one is done.
     fn describe(&self, _peer: &mut Peer) {}
 }
 
