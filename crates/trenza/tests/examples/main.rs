@@ -234,8 +234,11 @@ fn chargen() {
     // More than any buffer: it goes on when there is room again.
     client.bytes(74 * (95 * 2000 - 2));
     assert_eq!(client.line(), first);
+    // It ends among characters that were not read.
+    example.stop();
+    assert!(client.rest().ends_with("\r\n"));
     drop(client);
-    example.stops();
+    example.ends();
 }
 
 #[test]
