@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
+    sync::Arc,
     time::Duration,
 };
 use trenza_core::{Protocol, Reason, Result, Transport};
@@ -112,6 +113,32 @@ fn threads_are_simulated_in_an_order_that_the_seed_chooses() {
         assert_eq!(answers, [0, 1, 4, 9, 16]);
     });
     assert!(distinct.len() > 10 || std::env::var("TRENZA_SEED").is_ok());
+}
+
+#[test]
+fn jobs_take_the_time_that_they_are_given() {
+    for_seeds(0..20, |seed| {
+        let net = Net::new(seed);
+        net.job_time(3 * SECOND);
+        let done = Rc::new(Cell::new(0));
+        let host = net.host("srv");
+        host.run(|reactor| {
+            for _ in 0..5 {
+                let done = done.clone();
+                reactor.in_thread(|| Ok(())).then(move |_| done.set(done.get() + 1));
+            }
+        });
+        net.advance(2 * SECOND);
+        assert_eq!(done.get(), 0);
+        net.advance(SECOND);
+        assert_eq!(done.get(), 5);
+        // Those that are at it when the network ends are dropped.
+        let held = Arc::new(());
+        let holds = held.clone();
+        host.run(|reactor| reactor.in_thread(move || Ok(holds)).detach());
+        drop((host, net));
+        assert_eq!(Arc::strong_count(&held), 1);
+    });
 }
 
 /// Tells when it is dropped and whether it was told of the end.
