@@ -8,7 +8,7 @@ use crate::{
 use clap::ValueEnum;
 use http::Request;
 use jiff::tz::TimeZone;
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 use trenza::{
     Addr, Factory, Protocol, Reactor, Result, Transport,
     web::{Body, FileOptions, Files, Server, ServerLimits, log},
@@ -80,8 +80,9 @@ enum LogFormat {
 
 /// Serves until it is told to stop.
 pub(crate) fn run(args: &Args) -> Result {
-    let files =
-        Files::new(&args.folder, args.files()).map_err(|error| Complaint::folder(&args.folder, &error))?;
+    // To be opened a folder need not be one that may be entered; `.` in it says whether it is.
+    let files = fs::metadata(args.folder.join(".")).and_then(|_| Files::new(&args.folder, args.files()));
+    let files = files.map_err(|error| Complaint::folder(&args.folder, &error))?;
     let lines = Lines::new();
     let ended = trenza::run(|reactor| args.serve(reactor, &files, &lines));
     lines.finish();
