@@ -1,13 +1,18 @@
-//! What the tests and benches of the built program share: starting it, and talking to it over a socket.
+//! What tests and benches share: the built program and a blocking client for it, and layers to test the engine with.
 //!
-//! These run outside of the engine on purpose: threads, blocking sockets and the clock are the outside world.
+//! The program and its client run outside of the engine on purpose: threads, blocking sockets and the clock are the
+//! outside world.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod client;
+mod header;
 mod program;
+mod xor;
 
 pub use client::{Answer, Client};
+pub use header::Header;
 pub use program::{PATIENCE, Program};
+pub use xor::{Xor, XorError, sealed};
 
 /// The program in the README compiles.
 #[cfg(doctest)]

@@ -193,6 +193,9 @@ impl Transport {
     /// again then, so that traffic costs no timer operation.
     pub(crate) fn arm(&self) {
         let connection = &*self.0;
+        if connection.flags.any(Flags::LOST) {
+            return;
+        }
         let Some(due) = connection.due() else { return };
         let mut timers = connection.reactor.0.timers.borrow_mut();
         match timers.deadline(connection.timer.get()) {

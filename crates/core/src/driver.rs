@@ -16,7 +16,8 @@
 //!    bytes included. `close(Abort)` may come at any time.
 //! 2. After `close(Graceful | Abort)` no event names the token again, at once. A driver may keep its
 //!    slot longer, and gives the index out again only afterwards, with another generation.
-//! 3. `wait` returns at once, without a new harvest, while events of the last one are left.
+//! 3. `wait` returns at once, without a new harvest, while events of the last one are left. It runs no code of the
+//!    user's: bytes with an owner that have left are dropped in `next`. While a driver drops them, the [`Host`] answers.
 //! 4. The bytes of [`Event::Received`] are the driver's again at the following `next`.
 //! 5. After `Eof` or `Failed` reading is off. `Failed` on a listener is an accept error: the loop
 //!    calls `read(token, true)` after a pause.

@@ -1,16 +1,17 @@
 //! [`Entry`]: what the loop keeps of a connection, and how bytes reach its protocol.
 
 use crate::{
-    Limit, Protocol, Reason, Result, Transport,
+    Limit, Limits, Peer, Protocol, Reason, Result, Transport,
     command::Command,
     connection::Origin,
     endpoint::MakeLayers,
     flags::Flags,
     layer::Layer,
+    lost::unflushed,
     shared::Shared,
     stack::{Decoded, Stack},
 };
-use std::{any::Any, mem, rc::Rc};
+use std::{any::Any, io, mem, rc::Rc};
 use trenza_wire::{Chunk, Input, OutBuf};
 
 /// A connection in the loop's table: its protocol and what belongs to it. No handle reaches it.
@@ -99,15 +100,11 @@ impl Entry {
     }
 
     /// Has the layers decode, then delivers what came out.
-    fn decode(&mut self, f: impl FnOnce(&mut Stack, &mut Vec<u8>) -> Result<Decoded>) {
-        let Some(mut stack) = self.stack.take() else { return };
+    fn decode(&mut self, f: impl FnOnce(&mut Stack, &mut Vec<u8>) -> Result<Decoded, Reason>) {
         let mut up = Vec::new();
-        let before = stack.unsent();
-        let result = self.charge(|| f(&mut stack, &mut up));
-        self.account(before, stack.unsent());
-        self.stack = Some(stack);
+        let Some(result) = self.with_stack(|stack| f(stack, &mut up)) else { return };
         self.transport.mark_dirty();
-        self.drop_empty_stack();
+        self.learn();
         if !up.is_empty() {
             self.deliver(&up);
         }
@@ -118,8 +115,32 @@ impl Entry {
             }
             Ok(Decoded::More) => {}
             Ok(Decoded::End) => self.stream_ended(),
-            Err(error) => self.fail_after_flush(Reason::Failed(error)),
+            Err(reason) => self.fail_after_flush(reason),
         }
+    }
+
+    /// Has the layers do something; None without layers.
+    fn with_stack<T>(&mut self, f: impl FnOnce(&mut Stack) -> T) -> Option<T> {
+        let mut stack = self.stack.take()?;
+        let before = stack.unsent();
+        let result = self.charge(|| f(&mut stack));
+        self.account(before, stack.unsent());
+        self.stack = Some(stack);
+        Some(result)
+    }
+
+    /// Has layers that are done tell what they know, and looks whether a handshake has ended: before its protocol
+    /// gets the bytes that came with it.
+    fn learn(&mut self) {
+        let done = self.stack.as_mut().map(|stack| stack.take_done()).unwrap_or_default();
+        if !done.is_empty() {
+            self.describe(|peer| done.iter().for_each(|layer| layer.describe(peer)));
+            self.charge(|| drop(done));
+        }
+        if self.is_in_handshake() {
+            self.look_whether_ready();
+        }
+        self.drop_empty_stack();
     }
 
     fn account(&self, before: usize, after: usize) {
@@ -139,13 +160,37 @@ impl Entry {
         }
     }
 
-    /// The layers broke: what they have to say leaves first.
+    /// A layer broke: what it and those below it have to say leaves first; what waits above it cannot.
     fn fail_after_flush(&mut self, reason: Reason) {
-        if !self.transport.0.is_over() {
-            drop(self.transport.0.with_extra(|extra| extra.reason.replace(reason)));
-            drop(self.transport.0.out.borrow_mut().take_queued());
-            self.transport.close();
+        if self.transport.0.flags.any(Flags::CONDEMNED | Flags::LOST) {
+            return drop(reason);
         }
+        self.transport.blame(reason);
+        let broken = self.with_stack(Stack::take_broken);
+        let plain = self.transport.0.out.borrow_mut().take_queued();
+        self.give_up((broken, plain));
+        self.drop_empty_stack();
+        self.transport.close();
+        self.transport.mark_dirty();
+    }
+
+    /// It was closed before its layers were ready: what waits for them cannot leave.
+    fn give_up_held(&mut self) {
+        if self.is_ready() {
+            return;
+        }
+        let mut held = self.with_stack(Stack::take_held).unwrap_or_default();
+        held.push(self.transport.0.out.borrow_mut().take_queued());
+        if held.iter().any(|out| !out.is_empty()) {
+            self.transport.blame(Reason::Aborted);
+            self.give_up(held);
+        }
+    }
+
+    /// Drops bytes that will not be sent.
+    fn give_up(&self, unsent: impl Sized) {
+        self.charge(|| drop(unsent));
+        unflushed(&self.transport.0);
     }
 
     /// Offers new bytes, behind those that were left.
@@ -235,21 +280,15 @@ impl Entry {
         if self.transport.0.is_over() {
             return;
         }
-        let Some(mut stack) = self.stack.take() else { return self.stream_ended() };
         let mut up = Vec::new();
-        let before = stack.unsent();
-        let result = self.charge(|| stack.eof(&mut up));
-        self.account(before, stack.unsent());
-        self.stack = Some(stack);
+        let Some(result) = self.with_stack(|stack| stack.eof(&mut up)) else { return self.stream_ended() };
+        self.learn();
         if !up.is_empty() {
             self.deliver(&up);
         }
         match result {
             Ok(()) => self.stream_ended(),
-            Err(error) => {
-                tracing::debug!(connection = %self.transport.id(), %error, "truncated");
-                self.fail_after_flush(Reason::Truncated);
-            }
+            Err(reason) => self.fail_after_flush(reason),
         }
     }
 
@@ -291,14 +330,13 @@ impl Entry {
     pub(crate) fn push(&mut self, layer: Box<dyn Layer>, before: OutBuf) {
         let connection = self.transport.0.clone();
         connection.changing.set(connection.changing.get().saturating_sub(1));
-        let limits = connection.limits();
-        if connection.is_over() {
+        if connection.flags.any(Flags::CONDEMNED | Flags::LOST) {
             return;
         }
         let mut stack = self.stack.take().unwrap_or_default();
-        if stack.len() >= limits.layers {
+        if let Err(reason) = may_push(&stack, &before, &connection.limits()) {
             self.stack = Some(stack);
-            return self.transport.condemn(Reason::Overflow(Limit::Layers));
+            return self.transport.condemn(reason);
         }
         let held = stack.unsent() + before.len();
         if stack.is_empty() {
@@ -306,58 +344,92 @@ impl Entry {
         }
         stack.push(layer, before, connection.unread.take());
         connection.unread_len.set(0);
+        connection.flags.clear(Flags::UNREAD_FULL);
         self.account(held, stack.unsent());
-        let ready = stack.is_ready();
         self.stack = Some(stack);
-        if !ready {
-            let until = connection.reactor.0.now() + limits.handshake;
-            connection.change_times(|times| times.phase = Some(until));
-            self.transport.arm();
+        self.transport.mark_dirty();
+        if connection.is_over() {
+            // Closed since: what was written before it leaves, and what comes is discarded.
+            return;
         }
-        self.decode(Stack::decode_left);
+        let until = connection.reactor.0.now() + connection.limits().handshake;
+        connection.change_times(|times| times.phase = Some(until));
+        self.transport.arm();
         self.look_whether_ready();
+        self.decode(Stack::decode_left);
+    }
+
+    /// True while nobody may be told of the connection or of what comes, since a layer is not ready.
+    pub(crate) fn is_in_handshake(&self) -> bool {
+        let connection = &self.transport.0;
+        !connection.is_over() && (self.protocol.is_none() || connection.times.get().phase.is_some())
+    }
+
+    /// True when all layers are ready.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.stack.as_ref().is_none_or(|stack| self.charge(|| stack.is_ready()))
     }
 
     /// True when nothing stands between the connection and a protocol any more.
     pub(crate) fn look_whether_ready(&mut self) -> bool {
-        let connection = self.transport.0.clone();
-        if let Some(stack) = &self.stack {
-            if !stack.is_ready() {
-                return false;
-            }
-            let mut peer = (*self.transport.peer()).clone();
-            self.charge(|| stack.describe(&mut peer));
-            if peer != **connection.peer.borrow() {
-                drop(connection.peer.replace(Rc::new(peer)));
-            }
+        if !self.is_ready() {
+            return false;
         }
-        connection.change_times(|times| times.phase = None);
+        if let Some(stack) = &self.stack {
+            self.describe(|peer| stack.describe(peer));
+        }
+        self.transport.0.change_times(|times| times.phase = None);
         true
+    }
+
+    fn describe(&self, tell: impl FnOnce(&mut Peer)) {
+        let connection = &self.transport.0;
+        let mut peer = (*self.transport.peer()).clone();
+        self.charge(|| tell(&mut peer));
+        if peer != **connection.peer.borrow() {
+            drop(connection.peer.replace(Rc::new(peer)));
+        }
     }
 
     /// Has the layers encode. Gives a piece of a file that must be read first.
     pub(crate) fn encode(&mut self) -> Option<Chunk> {
-        let mut stack = self.stack.take()?;
         let connection = self.transport.0.clone();
-        let before = stack.unsent();
-        let result = self.charge(|| stack.encode(&connection));
-        self.account(before, stack.unsent());
-        self.stack = Some(stack);
-        result.unwrap_or_else(|error| {
-            self.fail_after_flush(Reason::Failed(error));
+        if connection.flags.any(Flags::CLOSING) {
+            self.give_up_held();
+        }
+        self.with_stack(|stack| stack.encode(&connection))?.unwrap_or_else(|reason| {
+            self.fail_after_flush(reason);
             None
         })
     }
 
     /// Tells the layers that our side ends.
     pub(crate) fn end_layers(&mut self) {
-        let Some(mut stack) = self.stack.take() else { return };
-        let before = stack.unsent();
-        let result = self.charge(|| stack.close_write());
-        self.account(before, stack.unsent());
-        self.stack = Some(stack);
-        if let Err(error) = result {
-            self.transport.condemn(Reason::Failed(error));
+        if let Some(Err(reason)) = self.with_stack(Stack::close_write) {
+            self.fail_after_flush(reason);
         }
     }
+
+    /// A piece of a file was read for the layers.
+    pub(crate) fn piece(&mut self, piece: io::Result<Vec<u8>>) {
+        match piece {
+            Ok(data) => drop(self.with_stack(|stack| stack.piece(data))),
+            Err(error) => self.transport.condemn(Reason::Io(error)),
+        }
+        self.drop_empty_stack();
+        self.transport.mark_dirty();
+    }
+}
+
+/// Whether one more layer may be pushed over these, behind what was written before it.
+fn may_push(stack: &Stack, before: &OutBuf, limits: &Limits) -> Result<(), Reason> {
+    if stack.layers() >= limits.layers {
+        return Err(Reason::Overflow(Limit::Layers));
+    }
+    let file = stack.is_reading() || before.in_memory() < before.len();
+    if file && stack.layers() > 0 {
+        // Pieces of files are read for the uppermost layer only.
+        return Err(Reason::Failed("a layer was pushed over another while a file was being sent".into()));
+    }
+    Ok(())
 }

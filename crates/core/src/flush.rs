@@ -50,7 +50,7 @@ impl Turn {
             return transport.end_gracefully();
         }
         if connection.flags.any(Flags::CLOSING) {
-            return transport.condemn_late(Reason::TimedOut(Timeout::Drain));
+            return transport.condemn(Reason::TimedOut(Timeout::Drain));
         }
         if times.phase.is_some_and(|phase| phase <= now) {
             return transport.condemn(Reason::TimedOut(Timeout::Handshake));
@@ -117,6 +117,10 @@ impl Entry {
             return;
         }
         if !flags.any(Flags::ENDED) {
+            if !flags.any(Flags::CLOSING) && !self.is_ready() {
+                // They cannot end before they have begun.
+                return;
+            }
             flags.set(Flags::ENDED);
             self.end_layers();
             self.send(driver);
@@ -168,18 +172,6 @@ impl Entry {
             driver.read(connection.token, wants);
         }
     }
-
-    /// A piece of a file was read for the layers.
-    pub(crate) fn piece(&mut self, piece: io::Result<Vec<u8>>) {
-        match (piece, self.stack.as_deref_mut()) {
-            (Ok(data), Some(stack)) => {
-                stack.piece(data);
-                self.transport.mark_dirty();
-            }
-            (Ok(_), None) => {}
-            (Err(error), _) => self.transport.condemn_late(Reason::Io(error)),
-        }
-    }
 }
 
 impl Transport {
@@ -187,12 +179,6 @@ impl Transport {
     pub(crate) fn end_gracefully(&self) {
         let reason = self.0.with_extra(|extra| extra.reason.take()).unwrap_or(Reason::Closed);
         self.0.flags.set(Flags::GRACEFUL);
-        self.condemn(reason);
-    }
-
-    /// Ends with a reason that counts more than the one of `close()`.
-    fn condemn_late(&self, reason: Reason) {
-        drop(self.0.with_extra(|extra| extra.reason.take()));
         self.condemn(reason);
     }
 }

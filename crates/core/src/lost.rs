@@ -15,6 +15,9 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
+/// How often the queues are emptied when the loop ends. What is dropped may queue more; who insists leaks.
+const DRAINS_MAX: usize = 100;
+
 /// Runs user code whose panic must not keep the rest from being done; false when it panicked.
 pub(crate) fn contained(what: &str, f: impl FnOnce()) -> bool {
     let ended = catch_unwind(AssertUnwindSafe(f)).is_ok();
@@ -42,6 +45,7 @@ impl Turn {
         let reason = connection.with_extra(|extra| extra.reason.take()).unwrap_or(Reason::Aborted);
         tracing::debug!(connection = %connection.id, %reason, "lost");
         if connection.flags.any(Flags::FULL) {
+            connection.flags.clear(Flags::FULL);
             transport.hold_back_sources(false);
         }
         if let Slot::Connection(mut entry) = slot {
@@ -89,9 +93,8 @@ impl Turn {
             contained("a drop", || drop(task));
         }
         self.flushing.clear();
-        // What is dropped may queue more; twice is enough unless somebody insists, and then it leaks.
-        for _ in 0..2 {
-            let left = self.reactor.0.drain();
+        for _ in 0..DRAINS_MAX {
+            let Some(left) = self.reactor.0.drain() else { break };
             contained("a drop", || drop(left));
         }
     }
@@ -144,13 +147,22 @@ impl Entry {
 
 /// Those who wait for the connection are told or cancelled.
 fn tell_waiting(connection: &Connection) {
+    unflushed(connection);
     let Some(extra) = connection.extra.take() else { return };
-    for (_, resolver) in extra.flushed {
-        resolver.fire(Err("the connection ended before everything was sent".into()));
-    }
     for cancel in extra.cancels {
         if let Some(cancel) = cancel.upgrade() {
-            cancel.cancel();
+            contained("a drop", || cancel.cancel());
         }
+    }
+}
+
+/// Those who wait until bytes have left are told that they will not.
+pub(crate) fn unflushed(connection: &Connection) {
+    let flushed = match &mut *connection.extra.borrow_mut() {
+        Some(extra) => mem::take(&mut extra.flushed),
+        None => return,
+    };
+    for (_, resolver) in flushed {
+        resolver.fire(Err("the connection ended before everything was sent".into()));
     }
 }

@@ -130,11 +130,13 @@ impl Shared {
 
     /// True when `dispatch` would find something to do without any event.
     pub(crate) fn has_work(&self) -> bool {
+        self.is_queued() || self.stop.get() == Stop::Asked || self.outside.has_work()
+    }
+
+    fn is_queued(&self) -> bool {
         !(self.commands.borrow().is_empty()
             && self.doomed.borrow().is_empty()
             && self.dirty.borrow().is_empty())
-            || self.stop.get() == Stop::Asked
-            || self.outside.has_work()
     }
 
     pub(crate) fn enroll(&self, transport: &Transport) {
@@ -175,8 +177,12 @@ impl Shared {
         self.connections.borrow().iter().flatten().cloned().collect()
     }
 
-    /// Takes everything that is left, for the end of the loop. The caller drops it while nothing is borrowed.
-    pub(crate) fn drain(&self) -> impl Sized + use<> {
+    /// Takes everything that is left, for the end of the loop, unless nothing is. The caller drops it while nothing
+    /// is borrowed.
+    pub(crate) fn drain(&self) -> Option<impl Sized + use<>> {
+        if !self.is_queued() && self.waiting.borrow().is_empty() && self.timers.borrow().len() == 0 {
+            return None;
+        }
         let commands = std::mem::take(&mut *self.commands.borrow_mut());
         let doomed = std::mem::take(&mut *self.doomed.borrow_mut());
         let dirty = std::mem::take(&mut *self.dirty.borrow_mut());
@@ -184,7 +190,7 @@ impl Shared {
         let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
         let timers = self.timers.borrow_mut().drain();
         self.count.set(0);
-        (commands, doomed, dirty, connections, waiting, timers)
+        Some((commands, doomed, dirty, connections, waiting, timers))
     }
 }
 

@@ -5,7 +5,7 @@
 //!  driver ◀─ wire ◀─ encode ─ plain :0 ◀─ encode ─ plain :1 ◀─ out ◀─ write
 //! ```
 
-use crate::{Flow, Layer, Peer, Result, connection::Connection};
+use crate::{Error, Flow, Layer, Peer, Reason, Result, connection::Connection};
 use std::mem;
 use trenza_wire::{Buf, Chunk, OutBuf, Wire};
 
@@ -30,6 +30,10 @@ pub(crate) struct Stack {
     reading: usize,
     /// A layer said that its stream has ended, or the wire did.
     ended: bool,
+    /// Layers that are done, until they have told what they know of the peer.
+    done: Vec<Box<dyn Layer>>,
+    /// The lowest layer that has failed. It is not asked again; what is below it still sends.
+    broken: Option<usize>,
 }
 
 /// What came of decoding.
@@ -41,11 +45,12 @@ pub(crate) enum Decoded {
 }
 
 impl Stack {
+    /// True when nothing is left for it to do.
     pub(crate) fn is_empty(&self) -> bool {
-        self.stages.is_empty()
+        self.stages.is_empty() && self.reading == 0
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub(crate) fn layers(&self) -> usize {
         self.stages.len()
     }
 
@@ -68,6 +73,26 @@ impl Stack {
         self.stages.iter().for_each(|stage| stage.layer.describe(peer));
     }
 
+    /// The layers that were removed since they were last asked for.
+    pub(crate) fn take_done(&mut self) -> Vec<Box<dyn Layer>> {
+        mem::take(&mut self.done)
+    }
+
+    /// Removes the layers that have failed with what they had to encode. The caller drops it.
+    pub(crate) fn take_broken(&mut self) -> impl Sized + use<> {
+        let at = self.broken.take().unwrap_or(self.stages.len());
+        if at < self.stages.len() {
+            self.reading = 0;
+        }
+        self.stages.split_off(at.min(self.stages.len()))
+    }
+
+    /// Removes what layers that are not ready hold back. The caller drops it.
+    pub(crate) fn take_held(&mut self) -> Vec<OutBuf> {
+        let held = self.stages.iter_mut().skip_while(|stage| stage.layer.ready());
+        held.map(|stage| stage.plain.take_queued()).collect()
+    }
+
     /// Pushes nearest to the protocol. `before` was written before it, `left` was received but not read.
     pub(crate) fn push(&mut self, layer: Box<dyn Layer>, mut before: OutBuf, left: Vec<u8>) {
         let below = self.stages.last_mut().map_or(&mut self.wire, |stage| &mut stage.plain);
@@ -75,22 +100,23 @@ impl Stack {
         self.stages.push(Stage { layer, left, plain: OutBuf::new() });
     }
 
-    /// Decodes bytes from the wire and appends what comes out on top to `up`.
-    pub(crate) fn decode(&mut self, data: &mut [u8], up: &mut Vec<u8>) -> Result<Decoded> {
+    /// Decodes bytes from the wire and appends what comes out on top to `up`, also before an error.
+    pub(crate) fn decode(&mut self, data: &mut [u8], up: &mut Vec<u8>) -> Result<Decoded, Reason> {
         self.climb(0, data, up)
     }
 
     /// Has the uppermost layer look at what was left to it.
-    pub(crate) fn decode_left(&mut self, up: &mut Vec<u8>) -> Result<Decoded> {
+    pub(crate) fn decode_left(&mut self, up: &mut Vec<u8>) -> Result<Decoded, Reason> {
         self.climb(self.stages.len().saturating_sub(1), &mut [], up)
     }
 
-    fn climb(&mut self, mut at: usize, data: &mut [u8], up: &mut Vec<u8>) -> Result<Decoded> {
+    fn climb(&mut self, mut at: usize, data: &mut [u8], up: &mut Vec<u8>) -> Result<Decoded, Reason> {
         if self.ended {
             return Ok(Decoded::End);
         }
         let mut first = Some(data);
         let mut carry = Vec::new();
+        let mut failed = Ok(Decoded::More);
         loop {
             let input = match first.take() {
                 Some(data) => data,
@@ -98,29 +124,34 @@ impl Stack {
             };
             let Some(stage) = self.stages.get(at) else {
                 up.extend_from_slice(input);
-                return Ok(Decoded::More);
+                return failed;
             };
             if input.is_empty() && stage.left.is_empty() {
-                return Ok(Decoded::More);
+                return failed;
             }
-            let (flow, above) = self.decode_at(at, input)?;
+            let (flow, above) = self.decode_at(at, input);
             carry = above;
             match flow {
-                Flow::More => at += 1,
-                Flow::Done => self.remove(at),
-                Flow::End => {
+                Ok(Flow::More) => at += 1,
+                Ok(Flow::Done) => self.remove(at),
+                Ok(Flow::End) => {
                     self.end_above(at + 1, carry, up)?;
-                    return Ok(Decoded::End);
+                    return failed.and(Ok(Decoded::End));
+                }
+                Err(error) => {
+                    // What it decoded before goes up, as it would have in a piece of its own.
+                    failed = failed.and_then(|_| Err(self.fail(at, Reason::Failed(error))));
+                    at += 1;
                 }
             }
         }
     }
 
     /// Has one layer decode; gives what it handed up, and with `Done` what it left behind it.
-    fn decode_at(&mut self, at: usize, data: &mut [u8]) -> Result<(Flow, Vec<u8>)> {
+    fn decode_at(&mut self, at: usize, data: &mut [u8]) -> (Result<Flow, Error>, Vec<u8>) {
         let (lower, upper) = self.stages.split_at_mut(at);
         let down = lower.last_mut().map_or(&mut self.wire, |stage| &mut stage.plain);
-        let Some(stage) = upper.first_mut() else { return Ok((Flow::More, data.to_vec())) };
+        let Some(stage) = upper.first_mut() else { return (Ok(Flow::More), data.to_vec()) };
         let mut left = mem::take(&mut stage.left);
         let direct = left.is_empty();
         if !direct {
@@ -128,19 +159,19 @@ impl Stack {
         }
         let mut wire = Wire::new(if direct { data } else { &mut left });
         let mut up = Buf::new();
-        let flow = stage.layer.decode(&mut wire, &mut up, down)?;
+        let flow = stage.layer.decode(&mut wire, &mut up, down);
         let mut up = up.into_vec();
         match flow {
-            Flow::More if direct => stage.left = wire.bytes().to_vec(),
-            Flow::More => {
+            Ok(Flow::More) if direct => stage.left = wire.bytes().to_vec(),
+            Ok(Flow::More) => {
                 let used = wire.used();
                 left.drain(..used);
                 stage.left = left;
             }
-            Flow::Done => up.extend_from_slice(wire.bytes()),
-            Flow::End => {}
+            Ok(Flow::Done) => up.extend_from_slice(wire.bytes()),
+            Ok(Flow::End) | Err(_) => {}
         }
-        Ok((flow, up))
+        (flow, up)
     }
 
     fn remove(&mut self, at: usize) {
@@ -150,10 +181,16 @@ impl Stack {
             None => &mut self.wire,
         };
         below.append(&mut stage.plain);
+        self.done.push(stage.layer);
+    }
+
+    fn fail(&mut self, at: usize, reason: Reason) -> Reason {
+        self.broken = Some(self.broken.map_or(at, |lower| lower.min(at)));
+        reason
     }
 
     /// The stream below has ended. An error: more should have come.
-    pub(crate) fn eof(&mut self, up: &mut Vec<u8>) -> Result {
+    pub(crate) fn eof(&mut self, up: &mut Vec<u8>) -> Result<(), Reason> {
         if mem::replace(&mut self.ended, true) {
             return Ok(());
         }
@@ -161,38 +198,73 @@ impl Stack {
     }
 
     /// Hands `carry` to the layer at `at` and tells it and all above that the stream below them has ended.
-    fn end_above(&mut self, at: usize, mut carry: Vec<u8>, up: &mut Vec<u8>) -> Result {
+    fn end_above(&mut self, mut at: usize, mut carry: Vec<u8>, up: &mut Vec<u8>) -> Result<(), Reason> {
         self.ended = true;
-        for at in at..self.stages.len() {
-            let (_, mut above) = self.decode_at(at, &mut carry)?;
-            let (lower, upper) = self.stages.split_at_mut(at);
-            let down = lower.last_mut().map_or(&mut self.wire, |stage| &mut stage.plain);
-            if let Some(stage) = upper.first_mut() {
-                let mut last = Buf::from(mem::take(&mut above));
-                stage.layer.eof(&mut last, down)?;
-                above = last.into_vec();
-            }
+        let mut failed = Ok(());
+        while at < self.stages.len() {
+            let (flow, mut above) = self.decode_at(at, &mut carry);
+            let ended = match flow {
+                // It was done before the end, so the end is none of its business.
+                Ok(Flow::Done) => {
+                    self.remove(at);
+                    carry = above;
+                    continue;
+                }
+                Ok(Flow::End) => Ok(()),
+                Ok(Flow::More) if failed.is_err() => Ok(()),
+                Ok(Flow::More) => self.end_at(at, &mut above),
+                Err(error) => Err(Reason::Failed(error)),
+            };
+            failed = failed.and_then(|()| ended.map_err(|reason| self.fail(at, reason)));
             carry = above;
+            at += 1;
         }
         up.append(&mut carry);
-        Ok(())
+        failed
+    }
+
+    fn end_at(&mut self, at: usize, above: &mut Vec<u8>) -> Result<(), Reason> {
+        let (lower, upper) = self.stages.split_at_mut(at);
+        let down = lower.last_mut().map_or(&mut self.wire, |stage| &mut stage.plain);
+        let Some(stage) = upper.first_mut() else { return Ok(()) };
+        let mut last = Buf::from(mem::take(above));
+        let ended = stage.layer.eof(&mut last, down);
+        *above = last.into_vec();
+        ended.map_err(|error| {
+            tracing::debug!(%error, "the stream ended where its layer says that more must come");
+            Reason::Truncated
+        })
     }
 
     /// Encodes what the connection has to send. Gives a piece of a file that must be read first.
-    pub(crate) fn encode(&mut self, connection: &Connection) -> Result<Option<Chunk>> {
+    pub(crate) fn encode(&mut self, connection: &Connection) -> Result<Option<Chunk>, Reason> {
         let room = self.unsent() <= connection.limits().high;
         let file = self.feed(connection, room);
+        self.each_down(|layer, plain, down| {
+            if !layer.ready() {
+                return layer.encode(&mut OutBuf::new(), down);
+            }
+            if plain.queued() > 0 { layer.encode(plain, down) } else { Ok(()) }
+        })?;
+        Ok(file)
+    }
+
+    /// Calls `f` for each layer, the uppermost first, with what it has to encode and where it goes. When one fails
+    /// those below it still have their turn.
+    fn each_down(
+        &mut self,
+        mut f: impl FnMut(&mut dyn Layer, &mut OutBuf, &mut OutBuf) -> Result,
+    ) -> Result<(), Reason> {
+        let mut failed = Ok(());
         for at in (0..self.stages.len()).rev() {
             let (lower, upper) = self.stages.split_at_mut(at);
             let down = lower.last_mut().map_or(&mut self.wire, |stage| &mut stage.plain);
             let Some(stage) = upper.first_mut() else { continue };
-            if !stage.layer.ready() {
-                stage.layer.encode(&mut OutBuf::new(), down)?;
-            } else if stage.plain.queued() > 0 {
-                stage.layer.encode(&mut stage.plain, down)?;
+            if let Err(error) = f(&mut *stage.layer, &mut stage.plain, down) {
+                failed = Err(self.fail(at, Reason::Failed(error)));
             }
         }
-        Ok(file)
+        failed
     }
 
     /// Moves plain bytes to the uppermost layer, up to a file, of which a piece is taken when there is room.
@@ -215,22 +287,28 @@ impl Stack {
 
     /// The piece of the file was read.
     pub(crate) fn piece(&mut self, data: Vec<u8>) {
-        self.reading = 0;
-        let top = self.stages.last_mut().map_or(&mut self.wire, |stage| &mut stage.plain);
-        top.push_chunk(Chunk::Own(data));
+        if mem::take(&mut self.reading) > 0 {
+            let top = self.stages.last_mut().map_or(&mut self.wire, |stage| &mut stage.plain);
+            top.push_chunk(Chunk::Own(data));
+        }
+    }
+
+    /// A piece of a file is on its way.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.reading > 0
     }
 
     /// Our side ends here: tells the layers, the uppermost first, and encodes what they say.
-    pub(crate) fn close_write(&mut self) -> Result {
-        for at in (0..self.stages.len()).rev() {
-            let (lower, upper) = self.stages.split_at_mut(at);
-            let down = lower.last_mut().map_or(&mut self.wire, |stage| &mut stage.plain);
-            let Some(stage) = upper.first_mut().filter(|stage| stage.layer.ready()) else { continue };
-            if stage.plain.queued() > 0 {
-                stage.layer.encode(&mut stage.plain, down)?;
+    pub(crate) fn close_write(&mut self) -> Result<(), Reason> {
+        self.each_down(|layer, plain, down| {
+            if !layer.ready() {
+                return Ok(());
             }
-            stage.layer.close_write(down);
-        }
-        Ok(())
+            if plain.queued() > 0 {
+                layer.encode(plain, down)?;
+            }
+            layer.close_write(down);
+            Ok(())
+        })
     }
 }

@@ -39,7 +39,10 @@ impl Transport {
     pub fn write_bytes(&self, data: Bytes) {
         let len = data.len();
         if self.accepts(len) {
+            // A copy is kept until nothing is borrowed: small bytes are dropped at once, and their owner is the user's.
+            let kept = data.clone();
             self.0.out.borrow_mut().push_bytes(data);
+            drop(kept);
             self.wrote(len);
         }
     }
@@ -61,8 +64,9 @@ impl Transport {
     /// its range then aborts the connection with [`Reason::Io`] (`UnexpectedEof`).
     pub fn send_file(&self, file: impl Into<Arc<File>>, range: Range<u64>) {
         let len = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+        let file = file.into();
         if self.accepts(0) {
-            self.0.out.borrow_mut().push_file(file.into(), range);
+            self.0.out.borrow_mut().push_file(file, range);
             self.wrote(len);
         }
     }
@@ -287,9 +291,17 @@ impl Transport {
         }
         self.0.flags.set(Flags::CONDEMNED);
         self.0.frozen.set(true);
-        let former = self.0.with_extra(|extra| extra.reason.replace(reason));
+        self.blame(reason);
         self.0.reactor.0.doom(self.clone());
-        drop(former);
+    }
+
+    /// Notes why the connection will end. The first reason counts, except that a clean one gives way.
+    pub(crate) fn blame(&self, reason: Reason) {
+        let other = self.0.with_extra(|extra| match &extra.reason {
+            Some(first) if !first.is_clean() => Some(reason),
+            _ => extra.reason.replace(reason),
+        });
+        drop(other);
     }
 
     pub(crate) fn mark_dirty(&self) {

@@ -249,7 +249,7 @@ impl Turn {
     /// Builds the protocol of a connection whose layers are ready.
     pub(crate) fn build_if_ready(&mut self, token: Token) {
         let Some(entry) = self.entry(token) else { return };
-        if entry.protocol.is_some() || entry.transport.0.is_over() || !entry.look_whether_ready() {
+        if !entry.is_in_handshake() || !entry.look_whether_ready() || entry.protocol.is_some() {
             return;
         }
         let transport = entry.transport.clone();

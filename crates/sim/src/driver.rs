@@ -52,6 +52,8 @@ pub struct SimDriver {
     ready: VecDeque<Token>,
     /// Bytes that are lent to the loop.
     buffer: Vec<u8>,
+    /// What has left while waiting.
+    spent: OutBuf,
 }
 
 impl SimDriver {
@@ -68,6 +70,7 @@ impl SimDriver {
             free: Vec::new(),
             ready: VecDeque::new(),
             buffer: Vec::new(),
+            spent: OutBuf::new(),
         }
     }
 
@@ -215,16 +218,19 @@ impl Driver for SimDriver {
     }
 
     fn send(&mut self, token: Token, out: &mut OutBuf) {
+        // Dropped last, since its owners may be a program's, whose handles ask the world.
+        let mut spent = OutBuf::new();
         let shared = self.world.clone();
         let world = &mut *shared.borrow_mut();
         let completion = self.completion;
         if let Some(What::Stream(stream)) = self.slot(token).map(|slot| &mut slot.what) {
-            stream.send(world, out, completion);
+            stream.send(world, out, completion, &mut spent);
             world.touch(self.host, token.index);
         }
     }
 
     fn close(&mut self, token: Token, how: Close) {
+        let gone; // dropped last, as in `send`
         let shared = self.world.clone();
         let world = &mut *shared.borrow_mut();
         if let Some(What::Stream(stream)) = self.slot(token).map(|slot| &slot.what) {
@@ -235,10 +241,11 @@ impl Driver for SimDriver {
             }
         }
         world.cool(self.host, token.index);
-        match self.remove(token) {
+        gone = self.remove(token);
+        match &gone {
             Some(What::Stream(stream)) if how == Close::Graceful => world.release(stream.end),
             Some(What::Stream(stream)) => world.reset(stream.end),
-            Some(What::Port { listener, .. }) => world.unbind(listener),
+            Some(What::Port { listener, .. }) => world.unbind(*listener),
             Some(What::Free) | None => {}
         }
     }
@@ -256,7 +263,7 @@ impl Driver for SimDriver {
             let Some(slot) = self.slots.get_mut(index as usize) else { continue };
             let token = Token { index, generation: slot.generation };
             if let What::Stream(stream) = &mut slot.what {
-                stream.work(world);
+                stream.work(world, &mut self.spent);
             }
             match self.pending(world, token) {
                 true => self.ready.push_back(token),
@@ -270,6 +277,7 @@ impl Driver for SimDriver {
     }
 
     fn next(&mut self) -> Option<Event<'_>> {
+        drop(mem::take(&mut self.spent));
         let shared = self.world.clone();
         let world = &mut *shared.borrow_mut();
         let (token, told) = loop {
@@ -313,10 +321,11 @@ impl Drop for SimDriver {
     /// As when a process ends: listeners go, connections are closed by the system.
     fn drop(&mut self) {
         // Within a panic of the world itself it is borrowed, and nobody looks at it any more.
+        let slots = mem::take(&mut self.slots); // dropped last, as in `send`
         let Ok(mut world) = self.world.try_borrow_mut() else { return };
-        for slot in self.slots.drain(..) {
-            match slot.what {
-                What::Port { listener, .. } => world.unbind(listener),
+        for slot in &slots {
+            match &slot.what {
+                What::Port { listener, .. } => world.unbind(*listener),
                 What::Stream(stream) => world.release(stream.end),
                 What::Free => {}
             }

@@ -95,8 +95,8 @@ impl Stream {
         self.late = if unread > 0 { 1 + world.dice.below(unread) } else { 0 };
     }
 
-    /// Takes what it can of `out`, in the way of its kind of driver.
-    pub(crate) fn send(&mut self, world: &mut World, out: &mut OutBuf, completion: bool) {
+    /// Takes what it can of `out`, in the way of its kind of driver. What is done with goes to `spent`.
+    pub(crate) fn send(&mut self, world: &mut World, out: &mut OutBuf, completion: bool, spent: &mut OutBuf) {
         if self.dead || out.queued() == 0 {
             return;
         }
@@ -106,7 +106,7 @@ impl Stream {
         if completion {
             return self.borrow(world, out);
         }
-        if let Err(error) = self.push(world, out) {
+        if let Err(error) = self.push(world, out, spent) {
             self.error = Some(error);
         }
         self.owes_sent = out.queued() > 0;
@@ -128,7 +128,7 @@ impl Stream {
     }
 
     /// Sends from `out` up to the window; returns how many bytes left.
-    fn push(&mut self, world: &mut World, out: &mut OutBuf) -> io::Result<usize> {
+    fn push(&mut self, world: &mut World, out: &mut OutBuf, spent: &mut OutBuf) -> io::Result<usize> {
         let mut sent = 0;
         while let Some(side) = world.sides.get(&self.end).filter(|side| side.can_send()) {
             let room = side.room.min(out.queued());
@@ -136,7 +136,7 @@ impl Stream {
                 break;
             }
             let short = world.dice.chance(world.hostility.short_send);
-            let data = pull(out, if short { world.dice.piece(room) } else { room })?;
+            let data = pull(out, if short { world.dice.piece(room) } else { room }, spent)?;
             sent += data.len();
             world.put(self.end, data);
             if short {
@@ -147,10 +147,10 @@ impl Stream {
     }
 
     /// Moves lent bytes on; a wait begins.
-    pub(crate) fn work(&mut self, world: &mut World) {
-        if self.flight.queued() > 0 && self.error.is_none() {
+    pub(crate) fn work(&mut self, world: &mut World, spent: &mut OutBuf) {
+        if self.flight.queued() > 0 && self.error.is_none() && !self.dead {
             let mut flight = std::mem::take(&mut self.flight);
-            match self.push(world, &mut flight) {
+            match self.push(world, &mut flight, spent) {
                 Ok(sent) => self.landed += sent,
                 Err(error) => self.error = Some(error),
             }
@@ -231,7 +231,6 @@ impl Stream {
 
     fn fail(&mut self, error: io::Error) -> Told {
         (self.dead, self.reading) = (true, false);
-        self.flight = OutBuf::new();
         Told::Failed(error)
     }
 
@@ -249,7 +248,7 @@ impl Stream {
 }
 
 /// Moves at most `most` bytes out of the front of `out`.
-fn pull(out: &mut OutBuf, most: usize) -> io::Result<Vec<u8>> {
+fn pull(out: &mut OutBuf, most: usize, spent: &mut OutBuf) -> io::Result<Vec<u8>> {
     let data = match out.file() {
         Some((file, range)) => {
             let have = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
@@ -267,6 +266,6 @@ fn pull(out: &mut OutBuf, most: usize) -> io::Result<Vec<u8>> {
             pieces.iter().take(filled).flat_map(|piece| piece.iter().copied()).take(most).collect()
         }
     };
-    out.advance(data.len());
+    out.advance_into(data.len(), spent);
     Ok(data)
 }

@@ -27,12 +27,16 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
 };
-use trenza_core::{Error, OutBuf, Protocol, Reason, Result, Timeout, Transport};
+use trenza_core::{Error, Limits, OutBuf, Protocol, Reason, Result, Timeout, Transport};
 use trenza_wire::Input;
 
 /// Most bytes of a request's body that are read and thrown away so that the connection persists. A longer one costs
 /// less when the connection is closed.
 const DRAIN_MAX: u64 = 64 * 1024;
+
+/// Most bytes of an upload that are thrown away after it was refused. A client that only reads when it has sent
+/// all would never see the answer; the time that closing may take bounds it too.
+const LINGER_MAX: u64 = 256 * 1024 * 1024;
 
 /// How many bytes are collected before they are handed to the connection.
 const BATCH: usize = 64 * 1024;
@@ -44,8 +48,6 @@ pub(crate) struct Session {
     /// The request in work. None between requests.
     exchange: Option<Box<Exchange>>,
     pace: Pace,
-    /// Counts exchanges, so that a late answer to one that is over is told apart.
-    serial: u32,
     /// We paused the connection.
     paused: bool,
     /// The client has ended its side.
@@ -54,7 +56,7 @@ pub(crate) struct Session {
     stopping: bool,
     /// To be closed once most of the last response was taken, since afterwards nobody watches the client's pace.
     closing: bool,
-    /// The client may still be sending a body that nobody reads.
+    /// The client may still be sending a body that nobody reads: see [`Session::cut_short`].
     cut_short: bool,
 }
 
@@ -65,7 +67,6 @@ impl Session {
             codec: h1::Connection::new(),
             exchange: None,
             pace: Pace::default(),
-            serial: 0,
             paused: false,
             eof: false,
             stopping: false,
@@ -105,6 +106,9 @@ impl Session {
 
     /// What is read now has a place to go.
     fn may_read(&self, transport: &Transport) -> bool {
+        if self.cut_short {
+            return true;
+        }
         if transport.is_full() || self.closing {
             return false;
         }
@@ -178,7 +182,7 @@ impl Session {
 
     /// It is up to the client that a body goes on.
     fn awaits_body(&self) -> bool {
-        self.codec.is_in_body() && !self.paused && !self.codec.expects_continue()
+        self.codec.is_in_body() && !self.cut_short && !self.paused && !self.codec.expects_continue()
     }
 
     /// Reads again if we had paused.
@@ -190,21 +194,30 @@ impl Session {
         }
     }
 
-    /// Closes when the client has taken all but a little of what it is to get. One that is still sending must be
-    /// read until then, or neither side moves: closing does that.
+    /// Closes when the client has taken all but a little of what it is to get, so that its pace is watched until then.
+    /// One that may still be sending is read until it ends: closing does that.
     fn close(&mut self, transport: &Transport) {
         self.closing = transport.is_full() && !self.cut_short;
         if self.closing {
-            self.pace.rate(transport, &self.shared.limits);
-        } else {
-            transport.close();
+            return self.pace.rate(transport, &self.shared.limits);
+        }
+        transport.close();
+    }
+
+    /// This exchange is the last one, and nobody reads the rest of its upload. Some clients only read when they have
+    /// sent all: what comes is thrown away while the response is sent, and after it.
+    fn cut_short(&mut self, transport: &Transport) {
+        self.codec.close_after();
+        if !self.cut_short {
+            self.cut_short = true;
+            let limits = (*transport.limits()).clone();
+            transport.set_limits(Limits { linger_bytes: LINGER_MAX, read_while_full: true, ..limits });
         }
     }
 
     /// A request's head is complete.
     fn begin(&mut self, transport: &Transport, request: Request<()>, framing: Framing) -> Result {
         self.pace.stop(transport);
-        self.serial = self.serial.wrapping_add(1);
         let mut exchange = Box::new(Exchange::new(transport, &self.shared, &request));
         let body = match framing {
             Framing::Empty => Body::empty(),
@@ -222,20 +235,17 @@ impl Session {
         match catch_unwind(AssertUnwindSafe(|| shared.handler.handle(request))) {
             Ok(Answer::Now(response)) => self.respond(transport, response),
             Ok(Answer::Later(task)) => {
-                let serial = self.serial;
                 let handle = transport.handle::<Self>();
-                transport.reactor().spawn(task).then_in(handle, move |session, transport, result| {
-                    session.answered(transport, serial, result)
-                });
+                transport.reactor().spawn(task).then_in(handle, Self::answered);
                 Ok(())
             }
             Err(_) => self.fail(transport, &"the handler panicked".into()),
         }
     }
 
-    /// A handler's coroutine has ended.
-    fn answered(&mut self, transport: &Transport, serial: u32, result: Result<Response<Body>>) -> Result {
-        if serial != self.serial || !self.codec.can_answer() || !transport.is_open() {
+    /// A handler's coroutine has ended. Its exchange may have been refused meanwhile; no other has begun then.
+    fn answered(&mut self, transport: &Transport, result: Result<Response<Body>>) -> Result {
+        if !self.codec.can_answer() || !transport.is_open() {
             return Ok(());
         }
         match result {
@@ -259,9 +269,8 @@ impl Session {
     /// The client broke the protocol or was too slow: the last response says so, if there can be one.
     fn refuse(&mut self, transport: &Transport, status: StatusCode, what: &'static str) -> Result {
         tracing::debug!(%status, what, "refused");
-        self.cut_short = true;
+        self.cut_short(transport);
         self.codec.refuse();
-        self.serial = self.serial.wrapping_add(1);
         if let Some(upload) = self.exchange.as_mut().and_then(|exchange| exchange.upload.take()) {
             upload.break_off(what);
         }
@@ -291,7 +300,10 @@ impl Session {
             Err(body) => body,
         };
         let unread = self.codec.is_in_body() && self.upload().is_none_or(crate::BodySender::is_abandoned);
-        if self.stopping || unread && !self.may_drain() {
+        if unread && !self.may_drain() {
+            self.cut_short(transport);
+        }
+        if self.stopping {
             self.codec.close_after();
         }
         let mut out = OutBuf::new();
@@ -326,7 +338,7 @@ impl Session {
                     return Ok(());
                 }
                 Piece::End(trailers) => {
-                    self.end_upload();
+                    self.end_upload(transport);
                     self.codec.finish(trailers.as_ref(), &mut out)?;
                     transport.send(&mut out);
                     self.finished(true);
@@ -344,13 +356,12 @@ impl Session {
     }
 
     /// The response is complete: what is left of the request's body is not for its handler any more.
-    fn end_upload(&mut self) {
+    fn end_upload(&mut self, transport: &Transport) {
         if let Some(upload) = self.exchange.as_mut().and_then(|exchange| exchange.upload.take()) {
             upload.break_off("the response is complete");
         }
         if self.codec.is_in_body() && !self.may_drain() {
-            self.cut_short = true;
-            self.codec.close_after();
+            self.cut_short(transport);
         }
     }
 

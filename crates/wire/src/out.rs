@@ -219,6 +219,12 @@ impl OutBuf {
     /// Removes `n` bytes from the front: they were sent. Chunks that are done are dropped, so their owners'
     /// `Drop` may run here.
     pub fn advance(&mut self, n: usize) {
+        self.advance_into(n, &mut Self::new());
+    }
+
+    /// Like [`OutBuf::advance`], but chunks that are done go to `spent`, so that the caller decides where they are
+    /// dropped.
+    pub fn advance_into(&mut self, n: usize, spent: &mut Self) {
         self.queued = self.queued.saturating_sub(n);
         self.head = self.head.saturating_add(n);
         while let Some(front) = self.chunks.front() {
@@ -226,7 +232,7 @@ impl OutBuf {
                 return;
             }
             self.head -= front.len();
-            self.chunks.pop_front();
+            self.chunks.pop_front().into_iter().for_each(|chunk| spent.push_chunk(chunk));
         }
         if self.head >= self.tail.len() {
             self.head = 0;

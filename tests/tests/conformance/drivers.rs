@@ -50,19 +50,24 @@ fn on_poll(case: Case) {
     let outcome = engine.enter(|_| start(&ground, case));
     run(&mut engine, &*host, late, |_, _| outcome.is_some());
     outcome.take().unwrap();
+    let mut check: Option<Box<dyn FnOnce()>> = None;
     match ground.end() {
         End::OfCase => {
             run(&mut engine, &*host, late, |engine, _| nothing_but_ports(engine.left()));
             engine.enter(|_| ground.stop_ports());
             run(&mut engine, &*host, late, |engine, _| engine.left() == Left::default());
         }
-        End::OfLoop(check) => {
+        End::OfLoop(then) => {
             run(&mut engine, &*host, late, |_, going| !going);
             assert_eq!((engine.left().connections, engine.left().ports), (0, 0));
-            check();
+            check = Some(then);
         }
     }
     drop((ground, engine));
+    if let Some(check) = check {
+        check();
+        no_panics();
+    }
     assert_eq!(Rc::strong_count(&host), 1, "something of the loop is still referred to: a cycle");
 }
 
@@ -96,6 +101,7 @@ fn on_sim(seed: u64, case: Case) {
         End::OfLoop(check) => {
             wait_in(&net, || !host.is_running(), || "the loop goes on".into());
             check();
+            no_panics();
         }
     }
 }
@@ -124,8 +130,7 @@ impl Outcome {
     /// Fails the test if the case has failed, or if something has panicked that should not.
     fn take(&self) -> Option<()> {
         let result = self.0.take()?;
-        let panics = PANICS.take();
-        assert!(panics.is_empty(), "callbacks have panicked: {panics:#?}");
+        no_panics();
         if let Err(error) = result {
             panic!("the case has failed: {error}");
         }
@@ -145,6 +150,11 @@ fn start(ground: &Ground, case: Case) -> Outcome {
 thread_local! {
     /// Panics of this thread that were no part of its case.
     static PANICS: Cell<Vec<String>> = const { Cell::new(Vec::new()) };
+}
+
+fn no_panics() {
+    let panics = PANICS.take();
+    assert!(panics.is_empty(), "callbacks have panicked: {panics:#?}");
 }
 
 fn count_panics() {

@@ -160,8 +160,8 @@ impl Ground {
         }
     }
 
-    /// The case ends with the loop, which it stops; `check` is to be true then.
-    pub(crate) fn at_end_of_loop(&self, check: impl FnOnce() + 'static) {
+    /// The case ends with the loop, which it stops; `check` is called when the loop is gone.
+    pub(crate) fn after_loop(&self, check: impl FnOnce() + 'static) {
         self.0.end.set(Some(Box::new(check)));
     }
 

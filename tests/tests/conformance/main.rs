@@ -27,6 +27,9 @@ mod ground;
 mod log;
 
 mod build;
+mod drops;
 mod listen;
 mod port;
 mod receive;
+mod send;
+mod throttle;

@@ -32,7 +32,8 @@ use http::{
 };
 use trenza_wire::{Chunk, Input, OutBuf};
 
-/// What came from the client. A message is `Request`, any number of `Data`, at most one `Trailers`, `End`.
+/// What came from the client. A message is `Request`, any number of `Data`, at most one `Trailers`, `End`; an `End`
+/// that was not asked for before the response was finished is not told.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A request's head.
@@ -255,9 +256,9 @@ impl Connection {
         matches!(&self.reading, Reading::Head { scan, .. } if !scan.is_fresh())
     }
 
-    /// The request's body is not complete.
+    /// Bytes of the request's body are to come.
     pub fn is_in_body(&self) -> bool {
-        matches!(self.reading, Reading::Body(_))
+        self.body_left() != Some(0)
     }
 
     /// How many bytes of the request's body are to come, where that is known.
@@ -399,6 +400,8 @@ impl Connection {
         self.writing = Writing::Done;
         if !self.persists {
             self.reading = Reading::Closed;
+        } else if !self.is_in_body() {
+            self.reading = Reading::Done;
         }
         self.turn();
         Ok(())

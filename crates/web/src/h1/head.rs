@@ -31,10 +31,8 @@ pub(super) fn take(
         return Ok(None);
     };
     let head = Bytes::copy_from_slice(data.get(..end).unwrap_or_default());
-    let lines = scan.lines();
-    *scan = Scan::default();
     input.skip(end);
-    parse(head, lines.saturating_sub(1), limits).map(Some)
+    parse(head, scan.lines().saturating_sub(1), limits).map(Some)
 }
 
 /// Waits for the end of the request line, which is limited more tightly than the head.

@@ -117,6 +117,19 @@ fn at_a_stop_a_response_that_has_begun_is_completed() {
 }
 
 #[test]
+fn at_a_stop_a_connection_whose_long_response_was_read_closes() {
+    let body = Bytes::from(vec![b'x'; 1 << 20]);
+    let site = Site::gentle(Server::new(move |_| Response::new(Body::from(body.clone()))));
+    let client = site.client();
+    client.send(request("GET /", ""));
+    site.net.run();
+    assert!(client.received().len() > 1 << 20 && !client.eof());
+    site.host.run(|reactor| reactor.stop());
+    site.net.run();
+    assert!(client.eof());
+}
+
+#[test]
 fn a_reset_at_any_moment_leaves_nothing_behind() {
     for_seeds(0..60, |seed| {
         let site = Site::new(Net::new(seed), mixed());

@@ -99,6 +99,7 @@ fn a_client_that_half_closes_after_two_requests_gets_both_answers() {
             let text = super::text(&client.received());
             assert_eq!(text.matches("200 OK").count(), 2, "{one} {two}: {text}");
             assert!(text.contains(two) && client.eof(), "{text}");
+            assert!(text.contains("connection: close") || !two.starts_with("/slow"), "{text}");
         });
     }
 }
@@ -217,6 +218,31 @@ fn upgrade_hands_over_the_connection() {
         "HTTP/1.1 101 Switching Protocols\r\nupgrade: loud\r\nconnection: upgrade\r\n\r\nEARLY BYTES";
     assert_eq!(got(server, &ask), expected);
     assert_eq!(got(later, &ask), expected);
+
+    // What comes while the handler still thinks waits, and reaches the next owner.
+    let slow = Server::new(|_| async {
+        trenza_core::Reactor::current().sleep(std::time::Duration::from_millis(50)).await;
+        Ok(loud())
+    });
+    let site = Site::gentle(slow);
+    let client = site.client();
+    client.send(&ask);
+    site.advance(1.0);
+    client.send("late bytes");
+    site.advance(1.0);
+    assert_eq!(super::text(&client.received()), format!("{expected}LATE BYTES"));
+
+    let slow = Server::new(|_| async {
+        trenza_core::Reactor::current().sleep(std::time::Duration::from_millis(50)).await;
+        Ok(loud())
+    });
+    let site = Site::gentle(slow);
+    let client = site.client();
+    client.send(&ask);
+    client.close_write();
+    site.advance(1.0);
+    assert_eq!(super::text(&client.received()), expected, "the client's end reaches the next owner too");
+
     let unasked = got(server, request("GET /", ""));
     assert!(unasked.starts_with("HTTP/1.1 500 "), "{unasked}");
     let tunnel = got(echo_target, "CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n");

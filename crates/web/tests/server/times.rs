@@ -193,3 +193,66 @@ fn pipelined_requests_of_a_client_that_never_reads_are_not_served() {
     site.net.run();
     assert_eq!(text(&client.received()).matches("200 OK").count(), 500);
 }
+
+#[test]
+fn a_client_that_reads_at_a_fair_rate_gets_all_however_long_it_takes() {
+    for fields in ["", "connection: close\r\n"] {
+        let body = bytes::Bytes::from(vec![b'x'; 3_000_000]);
+        let server = Server::new(move |_| Response::new(Body::from(body.clone())));
+        let site = Site::gentle(server);
+        site.net.window(1_000);
+        let client = site.client();
+        client.read(false);
+        client.send(request("GET /", fields));
+        while client.received().len() < 3_000_000 {
+            site.advance(1.0);
+            client.read(true);
+            site.net.advance(Duration::from_micros(1));
+            client.read(false);
+            assert!(!client.was_reset(), "after {:?}", site.net.elapsed());
+        }
+        assert!(site.net.elapsed() > 30 * SECOND, "{:?}", site.net.elapsed());
+        client.read(true);
+        site.net.run();
+        let received = client.received();
+        assert!(
+            received.ends_with(b"xxx") && received.len() > 3_000_000,
+            "{} bytes, {fields:?}",
+            received.len()
+        );
+        assert_eq!(client.eof(), !fields.is_empty());
+    }
+}
+
+#[test]
+fn a_client_that_was_held_back_has_its_time_anew() {
+    let server = Server::new(|mut request: Request<Body>| async move {
+        Reactor::current().sleep(Duration::from_millis(9500)).await;
+        let body = request.body_mut().collect(1 << 20).await?;
+        respond(Body::from(body.len().to_string()))
+    });
+    let site = Site::gentle(server);
+    let client = site.client();
+    client.send(request("POST /", "content-length: 100000\r\n"));
+    client.send(vec![0; 99_000]);
+    site.advance(15.0);
+    assert!(client.received().is_empty(), "{}", text(&client.received()));
+    client.send(vec![0; 1000]);
+    site.net.run();
+    assert!(text(&client.received()).ends_with("\r\n\r\n100000"));
+}
+
+#[test]
+fn many_requests_in_one_segment_are_not_answered_faster_than_the_client_reads() {
+    let body = bytes::Bytes::from(vec![b'x'; 60_000]);
+    let server = Server::new(move |_| Response::new(Body::from(body.clone())));
+    let site = Site::gentle(server);
+    let client = site.client();
+    client.read(false);
+    client.send(request("GET /", "").repeat(1000));
+    site.net.run();
+    assert!(site.held().1 <= 300_000, "{:?}", site.held());
+    client.read(true);
+    site.net.run();
+    assert_eq!(client.received().iter().filter(|b| **b == b'x').count(), 60_000_000);
+}

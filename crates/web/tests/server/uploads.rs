@@ -211,3 +211,94 @@ fn an_echo_streams_both_ways() {
         assert_eq!(text(&received).matches("200 OK").count(), 2, "seed {seed}");
     });
 }
+
+#[test]
+fn a_client_that_sends_all_before_it_reads_gets_the_refusal_whole() {
+    let server = Server::new(|_| {
+        let page = Body::from("e".repeat(200 * 1024));
+        Response::builder().status(413).body(page).unwrap()
+    });
+    let site = Site::gentle(server);
+    let client = site.client();
+    client.read(false);
+    client.send(post(8_000_000));
+    client.send(vec![0; 8_000_000]);
+    site.net.run();
+    assert_eq!(client.unsent(), 0);
+    client.read(true);
+    site.net.run();
+    let received = client.received();
+    assert!(received.ends_with(b"eee") && received.len() > 200 * 1024);
+}
+
+#[test]
+fn a_client_that_sends_all_before_it_reads_gets_the_refusal_of_a_limit() {
+    let site = Site::gentle(slow_counter(Duration::ZERO));
+    let client = site.client();
+    client.read(false);
+    client.send(post(20_000_000));
+    client.send(vec![0; 20_000_000]);
+    site.net.run();
+    assert_eq!(client.unsent(), 0);
+    client.read(true);
+    site.net.run();
+    assert!(client.received().ends_with(b"</html>\n"));
+}
+
+#[test]
+fn a_refused_client_that_stops_sending_has_time_to_read_the_refusal() {
+    let page = bytes::Bytes::from(vec![b'e'; 3_000_000]);
+    let server = Server::new(move |_| Response::new(Body::from(page.clone())));
+    let site = Site::gentle(server);
+    site.net.window(1_000);
+    let client = site.client();
+    client.read(false);
+    client.send(post(8_000_000) + "a little");
+    while client.received().len() < 3_000_000 {
+        site.advance(1.0);
+        client.read(true);
+        site.net.advance(Duration::from_micros(1));
+        client.read(false);
+        assert!(!client.was_reset(), "after {:?}", site.net.elapsed());
+    }
+    assert!(site.net.elapsed() > Duration::from_secs(30));
+}
+
+#[test]
+fn a_response_that_ends_before_a_long_upload_closes() {
+    let server = Server::new(|mut request: Request<Body>| {
+        let (mut sender, body) = Body::channel();
+        let task = async move {
+            let first = request.body_mut().next().await?.unwrap_or_default();
+            sender.send(first.slice(..1)).await?;
+            sender.finish();
+            Reactor::current().sleep(Duration::from_secs(1)).await;
+            assert!(request.body_mut().collect(1 << 30).await.is_err(), "nobody fills it any more");
+            Ok(())
+        };
+        Reactor::current().spawn(task).detach();
+        Response::new(body)
+    });
+    let site = Site::gentle(server);
+    let client = site.client();
+    client.send(post(8_000_000));
+    client.send(vec![b'z'; 300_000]);
+    site.advance(2.0);
+    assert!(text(&client.received()).ends_with("1\r\nz\r\n0\r\n\r\n"));
+    assert!(client.eof());
+}
+
+#[test]
+fn a_handler_that_drops_the_body_does_not_ask_for_it() {
+    let server = Server::new(|request: Request<Body>| async move {
+        drop(request);
+        Reactor::current().sleep(Duration::from_secs(1)).await;
+        respond(Body::from("no, thanks"))
+    });
+    let site = Site::gentle(server);
+    let client = site.client();
+    client.send(request("POST /", "content-length: 5\r\nexpect: 100-continue\r\n"));
+    site.advance(2.0);
+    let answer = text(&client.received());
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("connection: close"), "{answer}");
+}
