@@ -65,7 +65,7 @@ impl Complaint {
             ErrorKind::NotADirectory => {
                 Self::new(format!("{shown} is not a folder")).remedy("name the folder that it is in")
             }
-            ErrorKind::PermissionDenied => Self::new(format!("no right to read the folder {shown}"))
+            ErrorKind::PermissionDenied => Self::new(format!("no right to enter the folder {shown}"))
                 .remedy(format!("`ls -ld {shown}` shows who may: run as that user, or change it with chmod")),
             _ => Self::new(format!("cannot read the folder {shown}: {error}")),
         }
@@ -130,5 +130,13 @@ mod tests {
             "{remedy}"
         );
         assert_eq!(Complaint::listen("tcp:8080", &denied).remedy, None);
+    }
+
+    #[test]
+    fn a_folder_without_a_right_says_how_to_find_out() {
+        let denied = Complaint::folder(Path::new("/srv/site"), &io::Error::from(ErrorKind::PermissionDenied));
+        assert_eq!(denied.code, 1);
+        assert!(denied.what.contains("no right") && denied.what.contains("/srv/site"), "{denied:?}");
+        assert!(denied.remedy.is_some_and(|remedy| remedy.contains("ls -ld /srv/site")));
     }
 }

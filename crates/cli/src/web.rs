@@ -7,7 +7,7 @@ use crate::{
 };
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{fs, num::NonZeroUsize, path::PathBuf};
 use trenza::{
     Addr, Factory, Protocol, Reactor, Result, Transport,
     web::{FileOptions, Files, Server, ServerLimits, log::Format},
@@ -88,8 +88,9 @@ const DESCRIPTORS_OF_FILES: u64 = 200;
 
 /// Serves until it is told to stop, with as many descriptors as the system gives.
 pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
-    let files =
-        Files::new(&args.folder, args.files()).map_err(|error| Complaint::folder(&args.folder, &error))?;
+    // To be opened a folder need not be one that may be entered; `.` in it says whether it is.
+    let files = fs::metadata(args.folder.join(".")).and_then(|_| Files::new(&args.folder, args.files()));
+    let files = files.map_err(|error| Complaint::folder(&args.folder, &error))?;
     let lines = Lines::new();
     let ended = trenza::run(|reactor| args.serve(reactor, &files, &lines, descriptors));
     lines.finish();
