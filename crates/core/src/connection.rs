@@ -257,6 +257,6 @@ mod tests {
     fn a_connection_is_small() {
         // An idle connection costs this, its peer, its entry in the loop's table and its protocol.
         assert!(size_of::<Connection>() <= 320, "{}", size_of::<Connection>());
-        assert!(size_of::<crate::turn::Slot>() <= 64, "{}", size_of::<crate::turn::Slot>());
+        assert!(size_of::<crate::engine::turn::Slot>() <= 64, "{}", size_of::<crate::engine::turn::Slot>());
     }
 }

@@ -1,6 +1,8 @@
 //! [`Deferred`]: the result of something that has already started.
 
-use crate::{Error, Handle, Protocol, Result, command::Command, connection::push_pruning, shared::Shared};
+use crate::{
+    Error, Handle, Protocol, Result, connection::push_pruning, engine::command::Command, shared::Shared,
+};
 use std::{
     cell::Cell,
     fmt,

@@ -1,6 +1,6 @@
 //! [`Handle`]: the typed way back into a protocol.
 
-use crate::{Protocol, Result, Timer, Transport, command::Command, protocol::find, timer::Due};
+use crate::{Protocol, Result, Timer, Transport, engine::command::Command, protocol::find, timer::Due};
 use std::{fmt, marker::PhantomData, time::Duration};
 
 /// The typed way back into a protocol: what `self.callback` is in Python.

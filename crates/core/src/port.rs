@@ -1,6 +1,8 @@
 //! [`Port`]: a listener seen from outside.
 
-use crate::{Addr, Deferred, Reactor, Resolver, command::Command, driver::Token, endpoint::MakeLayers};
+use crate::{
+    Addr, Deferred, Reactor, Resolver, driver::Token, endpoint::MakeLayers, engine::command::Command,
+};
 use std::{
     cell::{Cell, RefCell},
     fmt,

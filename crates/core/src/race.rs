@@ -16,10 +16,10 @@
 
 use crate::{
     Error, Protocol, Reactor, Reason, Resolver, Result, Timer, Transport,
-    command::Command,
     connect::{ConnectError, by_families},
     driver::Token,
     endpoint::{ConnectPlace, MakeLayers},
+    engine::command::Command,
 };
 use std::{
     cell::{Cell, RefCell},

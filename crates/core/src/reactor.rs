@@ -2,10 +2,9 @@
 
 use crate::{
     ConnectionId, Deferred, Endpoint, Factory, IntoEndpoint, Limits, Port, Protocol, Remote, RemoteResolver,
-    Resolver, Result, Sleep, Stream, Timer, Transport,
-    command::Command,
-    connect,
+    Resolver, Result, Sleep, Stream, Timer, Transport, connect,
     endpoint::ListenPlace,
+    engine::command::Command,
     port::PortState,
     protocol::Build,
     remote::Awaited,

@@ -18,9 +18,9 @@
 
 use crate::{
     ConnectionId, Limits, Map, Reactor,
-    command::Command,
     connection::{Connection, push_pruning},
     driver::{Host, Resolve, Token},
+    engine::command::Command,
     race::Race,
     remote::{Awaited, Outside},
     timer::Timers,

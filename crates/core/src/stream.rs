@@ -1,6 +1,6 @@
 //! [`Stream`]: a connection for a coroutine.
 
-use crate::{Error, Limit, Protocol, Reason, Result, Transport, command::Command, flags::Flags};
+use crate::{Error, Limit, Protocol, Reason, Result, Transport, engine::command::Command, flags::Flags};
 use bytes::Bytes;
 use std::{
     cell::{Cell, RefCell},

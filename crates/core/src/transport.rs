@@ -3,8 +3,8 @@
 use crate::{
     ConnectionId, Counts, Deferred, Handle, Layer, Limit, Limits, Peer, Protocol, Reactor, Reason, Result,
     Stream,
-    command::Command,
     connection::{Connection, push_pruning},
+    engine::command::Command,
     flags::Flags,
     stream::StreamEnd,
     task::Task,

@@ -24,11 +24,11 @@
 
 use crate::{
     Reason, Timeout, Transport,
-    command::Command,
     driver::{Close, Driver, PoolFull},
-    entry::Entry,
+    engine::command::Command,
+    engine::entry::Entry,
+    engine::turn::Turn,
     flags::Flags,
-    turn::Turn,
 };
 use std::{fs::File, io, ops::Range, os::unix::fs::FileExt, sync::Arc, time::Duration};
 use trenza_wire::{Chunk, OutBuf};

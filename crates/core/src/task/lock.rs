@@ -1,6 +1,6 @@
 //! [`Lock`]: a value for one at a time.
 
-use crate::{Deferred, Reactor, line::Line};
+use crate::{Deferred, Reactor, task::line::Line};
 use std::{
     cell::Cell,
     fmt,

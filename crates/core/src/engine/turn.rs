@@ -2,17 +2,17 @@
 
 use crate::{
     Addr, Connection, Factory, Peer, Protocol, Reactor, Reason, Result, Transport,
-    command::Command,
     connection::Origin,
     driver::{Bound, Close, Driver, Event, Open, Token},
     endpoint::MakeLayers,
-    entry::Entry,
+    engine::command::Command,
+    engine::entry::Entry,
+    engine::lost::contained,
+    engine::stack::Decoded,
     flags::Flags,
-    lost::contained,
     port::PortState,
     race::Race,
     shared::Stop,
-    stack::Decoded,
     task::{Task, Tasks},
     timer::Due,
 };

@@ -1,6 +1,6 @@
 //! [`Queue`]: values on their way from those who make them to those who use them.
 
-use crate::{Deferred, Error, Handle, Protocol, Reactor, Result, Transport, Wait, line::Line};
+use crate::{Deferred, Error, Handle, Protocol, Reactor, Result, Transport, Wait, task::line::Line};
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,

@@ -2,14 +2,14 @@
 
 use crate::{
     Limit, Limits, Peer, Protocol, Reason, Result, Transport,
-    command::Command,
     connection::Origin,
     endpoint::MakeLayers,
+    engine::command::Command,
+    engine::lost::unflushed,
+    engine::stack::{Decoded, Stack},
     flags::Flags,
     layer::Layer,
-    lost::unflushed,
     shared::Shared,
-    stack::{Decoded, Stack},
 };
 use std::{any::Any, io, mem, rc::Rc};
 use trenza_wire::{Chunk, Input, OutBuf};

@@ -1,8 +1,17 @@
 //! [`Tasks`]: coroutines that the loop polls, [`Sleep`] and [`timeout`].
 
+pub(crate) mod cooperate;
+pub(crate) mod group;
+pub(crate) mod join;
+pub(crate) mod line;
+pub(crate) mod lock;
+pub(crate) mod looping;
+pub(crate) mod queue;
+pub(crate) mod semaphore;
+
 use crate::{
     Map, Result, Transport,
-    command::Command,
+    engine::command::Command,
     remote::Outside,
     shared::Shared,
     timer::{Due, Timer},

@@ -2,9 +2,9 @@
 
 use crate::{
     driver::Token,
+    engine::turn::{Slot, Turn},
     flags::Flags,
     timer::Due,
-    turn::{Slot, Turn},
 };
 use std::{fmt, panic::Location};
 

@@ -4,11 +4,11 @@ use crate::{
     Reason, Transport,
     connection::{Connection, Origin},
     driver::{Close, Driver, Token},
-    entry::Entry,
+    engine::entry::Entry,
+    engine::flush::leftovers,
+    engine::turn::{Slot, Turn},
     flags::Flags,
-    flush::leftovers,
     protocol::Protocol,
-    turn::{Slot, Turn},
 };
 use std::{
     mem,

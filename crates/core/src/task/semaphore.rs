@@ -1,6 +1,6 @@
 //! [`Semaphore`]: so many at a time.
 
-use crate::{Deferred, Reactor, line::Line};
+use crate::{Deferred, Reactor, task::line::Line};
 use std::{cell::Cell, fmt, rc::Rc};
 
 /// Lets so many through at a time, the others in the order they asked. A cheap clone; all clones are one semaphore.

@@ -14,13 +14,21 @@
 //! The flush never calls a protocol: what it causes becomes a command of the next turn, and what gets dirty
 //! during a flush waits a turn, so that one fast reader does not hold the loop.
 
+pub(crate) mod command;
+pub(crate) mod entry;
+pub(crate) mod flush;
+pub(crate) mod left;
+pub(crate) mod lost;
+pub(crate) mod stack;
+pub(crate) mod turn;
+
 use crate::{
     Left, Leftover, Reactor,
     driver::Driver,
-    lost::contained,
+    engine::lost::contained,
+    engine::turn::Turn,
     remote::Outside,
     shared::{Entered, Shared, Stop},
-    turn::Turn,
 };
 use std::{
     fmt,

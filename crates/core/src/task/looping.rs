@@ -2,7 +2,7 @@
 
 use crate::{
     Abandoned, Deferred, Reactor, Resolver, Result,
-    command::Command,
+    engine::command::Command,
     shared::Shared,
     task::Task,
     timer::{Due, Timer},

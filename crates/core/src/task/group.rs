@@ -1,8 +1,8 @@
 //! [`Group`]: tasks that end together.
 
 use crate::{
-    Abandoned, Error, Reactor, Result, TimedOut, command::Command, shared::Shared, task::Task, timer::Timer,
-    watched::Watched,
+    Abandoned, Error, Reactor, Result, TimedOut, engine::command::Command, shared::Shared, task::Task,
+    timer::Timer, watched::Watched,
 };
 use std::{
     cell::{Cell, RefCell},
