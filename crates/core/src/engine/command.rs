@@ -2,7 +2,8 @@
 
 use crate::{
     Factory, Layer, Protocol, Result, Transport,
-    driver::{Bound, Token},
+    adopt::Adoption,
+    driver::{Bound, Ends, Token},
     port::PortState,
     race::Race,
     task::Task,
@@ -47,4 +48,6 @@ pub(crate) enum Command {
     Connect(Rc<Race>),
     /// Ends a connection that is being made.
     Forget(Token),
+    /// Takes over what is connected already.
+    Adopt(Ends, Box<Adoption>),
 }
