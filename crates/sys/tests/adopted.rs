@@ -1,5 +1,5 @@
 //! Adopted descriptors: files, devices and terminals, which the simulator does not have.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 use std::{
     cell::{Cell, RefCell},
