@@ -2,15 +2,15 @@
 
 use crate::{
     Limits, Peer, Reactor, Reason, Resolver, Transport,
-    deferred::Cancel,
     driver::Token,
     flags::Flags,
+    handle::sealed::Cancels,
     timer::{Due, Key},
 };
 use std::{
     cell::{Cell, RefCell},
     panic::Location,
-    rc::{Rc, Weak},
+    rc::Rc,
     time::{Duration, Instant},
 };
 use trenza_wire::OutBuf;
@@ -103,7 +103,7 @@ pub(crate) struct Extra {
     /// How many bytes came after `close()`.
     pub(crate) discarded: u64,
     /// What is cancelled with the connection.
-    pub(crate) cancels: Vec<Weak<dyn Cancel>>,
+    pub(crate) cancels: Cancels,
 }
 
 /// Puts `new` into a list that few look after: before it grows, what is of no use any more leaves it. Its memory is

@@ -50,7 +50,7 @@ pub use endpoint::{Endpoint, IntoEndpoint};
 pub use engine::Engine;
 pub use engine::left::{Left, LeftKind, Leftover};
 pub use error::{Error, Result};
-pub use handle::Handle;
+pub use handle::{Handle, Home};
 pub use job::JobPanicked;
 pub use layer::{Flow, Layer};
 pub use limits::{Counts, Limit, Limits};

@@ -173,11 +173,7 @@ fn times_lost() -> usize {
 fn tell_waiting(connection: &Connection) {
     unflushed(connection);
     let Some(extra) = connection.extra.take() else { return };
-    for cancel in extra.cancels {
-        if let Some(cancel) = cancel.upgrade() {
-            contained("a drop", || cancel.cancel());
-        }
-    }
+    extra.cancels.cancel();
 }
 
 /// Those who wait until bytes have left are told that they will not.
