@@ -66,7 +66,7 @@ pub enum Open {
         /// Where to.
         to: Addr,
         /// The local address to connect from, or the system's choice.
-        from: Option<SocketAddr>,
+        from: Option<Addr>,
     },
     /// Takes over what is connected already; see contract 10.
     Adopt(Ends),
@@ -135,7 +135,18 @@ pub struct Bound {
     pub socket: Socket,
 }
 
-/// Who holds a bound socket.
+/// A connection that somebody else made, and that nobody serves yet.
+#[derive(Debug)]
+pub struct Established {
+    /// The far end's address.
+    pub remote: Addr,
+    /// This end's address.
+    pub local: Addr,
+    /// What carries it.
+    pub ends: Ends,
+}
+
+/// Who holds a socket.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Socket {

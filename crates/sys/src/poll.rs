@@ -415,7 +415,7 @@ impl Driver for PollDriver {
         match what {
             Open::Listen(bound) => self.listen(bound),
             Open::Connect { to, from } => {
-                let fd = stream::connect(&to, from)?;
+                let fd = stream::connect(&to, from.as_ref())?;
                 let token = self.sockets.insert(Socket::new(fd, State::Connecting))?;
                 self.change(token, |_| ());
                 Ok(token)

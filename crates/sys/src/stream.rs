@@ -36,10 +36,15 @@ const SMALL_FILE: usize = 16 * 1024;
 const HELD_FILE: usize = 64 * 1024;
 
 /// Starts a connection.
-pub(crate) fn connect(to: &Addr, from: Option<SocketAddr>) -> io::Result<OwnedFd> {
-    match to {
-        Addr::Ip(to) => connect_ip(*to, from),
-        Addr::Unix(to) => unix::connect(to),
+pub(crate) fn connect(to: &Addr, from: Option<&Addr>) -> io::Result<OwnedFd> {
+    match (to, from) {
+        (Addr::Ip(to), None) => connect_ip(*to, None),
+        (Addr::Ip(to), Some(Addr::Ip(from))) => connect_ip(*to, Some(*from)),
+        (Addr::Unix(to), None) => unix::connect(to),
+        (_, Some(from)) => {
+            let what = format!("{from} is no address to connect from to {to}");
+            Err(io::Error::new(io::ErrorKind::InvalidInput, what))
+        }
         _ => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{to} is no address to connect to"))),
     }
 }
