@@ -127,8 +127,8 @@ fn is_short(line: &str, call: &str) -> bool {
     let Ok(taken) = taken.trim().parse::<u64>() else { return false };
     // The count is the last number of sendfile, and the one behind the bytes of sendto.
     let behind = arguments.rsplit_once('"').map_or(arguments, |(_, behind)| behind);
-    let numbers = behind.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok());
-    let given = if call == "sendfile" { numbers.last() } else { numbers.into_iter().next() };
+    let mut numbers = behind.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok());
+    let given = if call == "sendfile" { numbers.next_back() } else { numbers.next() };
     given.is_some_and(|given: u64| 0 < taken && taken < given)
 }
 

@@ -86,8 +86,8 @@ impl Faulted {
     fn busy(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.program.id())).unwrap();
         // The name before may have spaces and brackets in it; utime and stime are fields 14 and 15 of all.
-        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-        TICK * fields[11..13].iter().map(|ticks| ticks.parse::<u32>().unwrap()).sum::<u32>()
+        let fields = stat.rsplit_once(')').unwrap().1.split_whitespace().skip(11).take(2);
+        TICK * fields.map(|ticks| ticks.parse::<u32>().unwrap()).sum::<u32>()
     }
 
     /// Asks it to stop, and waits for the end.
