@@ -10,6 +10,7 @@
 //!       │      ── unix     UNIX sockets: addresses, files that nobody listens on
 //!       │      ── adopted  descriptors that others have opened
 //!       │      ── listener accept, and what to do when descriptors run out
+//!       │      ── rest     what to do when memory runs out
 //!   SystemHost ── clocks, randomness, bind, names
 //!              ── pool     threads for what blocks
 //!   Signals, raise_descriptor_limit: for programs
@@ -26,6 +27,7 @@ mod limits;
 mod listener;
 mod poll;
 mod pool;
+mod rest;
 mod signals;
 mod slots;
 mod socket;
