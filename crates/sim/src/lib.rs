@@ -102,6 +102,7 @@ mod port;
 mod probe;
 mod rule;
 mod seeds;
+mod stdio;
 mod stream;
 mod trace;
 mod world;

@@ -11,6 +11,7 @@ use crate::{
     port::Listener,
     probe::Script,
     rule::{Judge, Rules},
+    stdio::Stdio,
     trace::Trace,
 };
 use std::{
@@ -77,6 +78,8 @@ pub(crate) struct Machine {
     /// How many accepts still fail.
     pub(crate) failing_accepts: usize,
     pub(crate) random: Dice,
+    /// Standard input and output, once somebody has asked for them.
+    pub(crate) stdio: Option<Stdio>,
     /// It has crashed and is not up again.
     pub(crate) down: bool,
     /// How often it has crashed: drivers of former times do nothing any more.
@@ -232,6 +235,7 @@ impl World {
             window: self.window,
             failing_accepts: 0,
             random: Dice::new(self.seed, u64::from(number)),
+            stdio: None,
             down: false,
             boot: 0,
             next_port: EPHEMERAL,

@@ -9,6 +9,7 @@
 //!       │      ── stream   receive, send, send files, connect
 //!       │      ── unix     UNIX sockets: addresses, files that nobody listens on
 //!       │      ── adopted  descriptors that others have opened
+//!       │      ── inherited  those that the program was started with, standard input and output
 //!       │      ── listener accept, and what to do when descriptors run out
 //!       │      ── rest     what to do when memory runs out
 //!   SystemHost ── clocks, randomness, bind, names
@@ -23,6 +24,7 @@
 
 mod adopted;
 mod host;
+mod inherited;
 mod limits;
 mod listener;
 mod poll;

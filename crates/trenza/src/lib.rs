@@ -34,8 +34,8 @@ pub use trenza_core::{
     Engine, Error, Factory, Flow, Get, Group, Guard, Handle, Home, IntoEndpoint, JobPanicked, Layer, Left,
     LeftKind, Leftover, Limit, Limits, Lock, LoopingCall, Lost, Peer, Permit, Port, Protocol, Queue,
     QueueClosed, Reactor, Reason, Remote, RemoteResolver, Resolver, Result, Semaphore, Sleep, Spawner,
-    Stream, TimedOut, Timeout, Timer, TooManyWaiters, Transport, Wait, cooperate, driver, join, race,
-    timeout, yield_now,
+    Stream, TimedOut, Timeout, Timer, TooManyWaiters, Transport, UnixAddr, Wait, cooperate, driver, join,
+    race, timeout, yield_now,
 };
 pub use trenza_core::{
     Choice, ConnectTo, Connecting, EndpointKind, Form, Given, Layers, ListenOn, Listening, MakeStream,

@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, LazyLock, Mutex, mpsc},
     time::Duration,
 };
+use tempfile::TempDir;
 use trenza_core::{Endpoint, IntoEndpoint, Port, Protocol, Reactor, Result, Transport, driver::Ends};
 use trenza_sim::HostHandle;
 
@@ -36,6 +37,7 @@ struct Inner {
     reactor: Reactor,
     log: Log,
     ports: RefCell<Vec<Port>>,
+    folder: RefCell<Option<TempDir>>,
     end: Cell<Option<Box<dyn FnOnce()>>>,
     /// Where time is virtual.
     host: Option<HostHandle>,
@@ -53,8 +55,8 @@ impl Ground {
     }
 
     fn new(reactor: Reactor, host: Option<HostHandle>) -> Self {
-        let (ports, end) = (RefCell::default(), Cell::new(None));
-        Self(Rc::new(Inner { reactor, log: Log::default(), ports, end, host, turns: Cell::new(0) }))
+        let (ports, folder, end) = (RefCell::default(), RefCell::default(), Cell::new(None));
+        Self(Rc::new(Inner { reactor, log: Log::default(), ports, folder, end, host, turns: Cell::new(0) }))
     }
 
     pub(crate) fn reactor(&self) -> &Reactor {
@@ -146,6 +148,38 @@ impl Ground {
         })?;
         let to = beneath(to(&port).as_str().into_endpoint()?);
         let client = self.0.reactor.connect(to, |_| client).await?;
+        let server = accepted.await?;
+        port.pause();
+        Ok((server, client))
+    }
+
+    /// A path in a folder of the case's own. Short, since paths of sockets must be.
+    pub(crate) fn path(&self, name: &str) -> String {
+        let mut folder = self.0.folder.borrow_mut();
+        let folder = folder.get_or_insert_with(|| tempfile::tempdir().unwrap());
+        // The same in every run of a seed.
+        if self.is_simulated() {
+            format!("/run/{name}")
+        } else {
+            folder.path().join(name).display().to_string()
+        }
+    }
+
+    /// Connects two protocols over a UNIX socket.
+    pub(crate) async fn unix_pair(
+        &self,
+        server: impl Protocol,
+        client: impl Protocol,
+    ) -> Result<(Transport, Transport)> {
+        let (accepted, tell) = self.0.reactor.deferred();
+        let mut once = Some((server, tell));
+        let on = format!("unix:{}", self.path("pair"));
+        let port = self.listen_on(&on, move |transport| {
+            let (server, tell) = once.take().expect("one connection");
+            tell.fire(Ok(transport.clone()));
+            server
+        })?;
+        let client = self.0.reactor.connect(&on, |_| client).await?;
         let server = accepted.await?;
         port.pause();
         Ok((server, client))

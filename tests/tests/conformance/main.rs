@@ -58,3 +58,4 @@ mod switch;
 mod threads;
 mod throttle;
 mod time;
+mod unix;

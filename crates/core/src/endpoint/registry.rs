@@ -2,7 +2,7 @@
 
 use crate::{
     Connecting, EndpointKind, Form, Given, Listening, Parsed, Reactor, Result,
-    endpoint::{error::meant, tcp::Tcp},
+    endpoint::{error::meant, fd::Fd, stdio::Stdio, tcp::Tcp, unix::Unix},
 };
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -12,7 +12,8 @@ pub(crate) struct Kinds(BTreeMap<&'static str, Rc<dyn EndpointKind>>);
 impl Default for Kinds {
     fn default() -> Self {
         let mut kinds = Self(BTreeMap::new());
-        drop(kinds.add(Rc::new(Tcp)));
+        let known: [Rc<dyn EndpointKind>; 4] = [Rc::new(Tcp), Rc::new(Unix), Rc::new(Fd), Rc::new(Stdio)];
+        known.into_iter().for_each(|kind| drop(kinds.add(kind)));
         kinds
     }
 }
