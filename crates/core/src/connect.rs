@@ -2,8 +2,8 @@
 
 use crate::{
     Deferred, Error, Protocol, Reactor, Reason, Transport,
-    endpoint::{ConnectPlace, MakeLayers},
-    race::{Build, Race},
+    endpoint::ConnectPlace,
+    race::{Beneath, Build, Race},
     shared::Stop,
 };
 use std::{collections::VecDeque, fmt, io, net::SocketAddr};
@@ -13,7 +13,7 @@ use std::{collections::VecDeque, fmt, io, net::SocketAddr};
 pub(crate) fn connect<P: Protocol>(
     reactor: &Reactor,
     place: ConnectPlace,
-    layers: Option<MakeLayers>,
+    beneath: Beneath,
     build: impl FnOnce(&Transport) -> P + 'static,
 ) -> Deferred<Transport> {
     if reactor.0.stop.get() == Stop::Begun {
@@ -22,7 +22,7 @@ pub(crate) fn connect<P: Protocol>(
     let (deferred, resolver) = reactor.deferred();
     let lookup = reactor.lookup(&place.host, place.port);
     let build: Build = Box::new(move |transport| Box::new(build(transport)));
-    let race = Race::new(reactor, place, layers, build, resolver);
+    let race = Race::new(reactor, place, beneath, build, resolver);
     reactor.0.add_race(&race);
     lookup.then(move |found| match found {
         Ok(addresses) => race.begin(addresses),

@@ -1,6 +1,6 @@
 //! [`Endpoint`]: where to listen or connect to, as a string or built in code.
 
-use crate::{Layer, Result};
+use crate::{Layer, Policy, Result};
 use std::{
     fmt,
     net::{IpAddr, Ipv6Addr, SocketAddr},
@@ -43,6 +43,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Endpoint {
     place: Rc<Place>,
     layers: Option<MakeLayers>,
+    policy: Option<Rc<Policy>>,
 }
 
 enum Place {
@@ -79,7 +80,7 @@ pub trait IntoEndpoint {
 
 impl IntoEndpoint for &str {
     fn into_endpoint(self) -> Result<Endpoint> {
-        Ok(Endpoint { place: Rc::new(Place::Parsed(parse(self)?)), layers: None })
+        Ok(Endpoint { place: Rc::new(Place::Parsed(parse(self)?)), layers: None, policy: None })
     }
 }
 
@@ -94,13 +95,13 @@ impl IntoEndpoint for SocketAddr {
         let host = self.ip();
         let (values, options) = (vec![host.to_string(), self.port().to_string()], Vec::new());
         let parsed = Parsed { text: self.to_string(), kind: "tcp".into(), values, options };
-        Ok(Endpoint { place: Rc::new(Place::Parsed(parsed)), layers: None })
+        Ok(Endpoint { place: Rc::new(Place::Parsed(parsed)), layers: None, policy: None })
     }
 }
 
 impl IntoEndpoint for OwnedFd {
     fn into_endpoint(self) -> Result<Endpoint> {
-        Ok(Endpoint { place: Rc::new(Place::Socket(Some(self).into())), layers: None })
+        Ok(Endpoint { place: Rc::new(Place::Socket(Some(self).into())), layers: None, policy: None })
     }
 }
 
@@ -146,6 +147,28 @@ impl Endpoint {
     pub fn layered(mut self, make: impl Fn() -> Vec<Box<dyn Layer>> + 'static) -> Self {
         self.layers = Some(Rc::new(make));
         self
+    }
+
+    /// Has a policy hold for every connection of this endpoint.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(Rc::new(policy));
+        self
+    }
+
+    /// The policy of a port.
+    pub(crate) fn listen_policy(&self) -> Option<Rc<Policy>> {
+        self.policy.clone()
+    }
+
+    /// The policy of a connect.
+    pub(crate) fn connect_policy(&self) -> Result<Option<Rc<Policy>>> {
+        match &self.policy {
+            Some(policy) if policy.is_for_ports() => {
+                Err(format!("{self:?}: limits of connections are for ports, not for what connects").into())
+            }
+            policy => Ok(policy.clone()),
+        }
     }
 
     pub(crate) fn layers(&self) -> Option<MakeLayers> {

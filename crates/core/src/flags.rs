@@ -53,6 +53,10 @@ flags! {
     GRACEFUL = 18;
     /// As many bytes as allowed were discarded.
     LINGER_FULL = 19;
+    /// It received more than its rate permits, and is not read for a while.
+    HELD_IN = 20;
+    /// It may not send more for a while.
+    HELD_OUT = 21;
 }
 
 impl Flags {

@@ -1,7 +1,7 @@
 //! [`Port`]: a listener seen from outside.
 
 use crate::{
-    Addr, Deferred, Reactor, Resolver, driver::Token, endpoint::MakeLayers, engine::command::Command,
+    Addr, Deferred, Policy, Reactor, Resolver, driver::Token, endpoint::MakeLayers, engine::command::Command,
 };
 use std::{
     cell::{Cell, RefCell},
@@ -17,14 +17,22 @@ pub(crate) struct PortState {
     pub(crate) addr: Addr,
     pub(crate) token: Cell<Option<Token>>,
     pub(crate) layers: Option<MakeLayers>,
+    pub(crate) policy: Option<Rc<Policy>>,
     pub(crate) paused: Cell<bool>,
     pub(crate) stopped: Cell<bool>,
     /// How many of its connections are there.
     pub(crate) live: Cell<usize>,
+    /// How many it has refused.
+    pub(crate) refused: Cell<u64>,
     pub(crate) waiting: RefCell<Vec<Resolver<()>>>,
 }
 
 impl PortState {
+    /// It has as many connections as its policy permits.
+    pub(crate) fn is_full(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.is_full())
+    }
+
     /// One connection less. When the last one of a stopped port is gone, those who wait are told.
     pub(crate) fn leave(&self) {
         self.live.set(self.live.get().saturating_sub(1));
@@ -76,6 +84,12 @@ impl Port {
     /// How many of its connections are there.
     pub fn connections(&self) -> usize {
         self.state.live.get()
+    }
+
+    /// How many connections it has refused because there were too many from their address
+    /// ([`Policy::per_address`]).
+    pub fn refused(&self) -> u64 {
+        self.state.refused.get()
     }
 }
 

@@ -15,7 +15,7 @@
 //! is tried, losers included.
 
 use crate::{
-    Error, Protocol, Reactor, Reason, Resolver, Result, Timer, Transport,
+    Error, Policy, Protocol, Reactor, Reason, Resolver, Result, Timer, Transport,
     connect::{ConnectError, by_families},
     driver::Token,
     endpoint::{ConnectPlace, MakeLayers},
@@ -39,9 +39,16 @@ const ADDRESSES_MAX: usize = 64;
 /// Makes the protocol of a connection.
 pub(crate) type Build = Box<dyn FnOnce(&Transport) -> Box<dyn Protocol>>;
 
+/// What an endpoint puts under its connections.
+#[derive(Clone, Default)]
+pub(crate) struct Beneath {
+    pub(crate) layers: Option<MakeLayers>,
+    pub(crate) policy: Option<Rc<Policy>>,
+}
+
 /// What the user gave for the connection.
 struct Making {
-    layers: Option<MakeLayers>,
+    beneath: Beneath,
     build: Build,
 }
 
@@ -73,7 +80,7 @@ impl Race {
     pub(crate) fn new(
         reactor: &Reactor,
         place: ConnectPlace,
-        layers: Option<MakeLayers>,
+        beneath: Beneath,
         build: Build,
         resolver: Resolver<Transport>,
     ) -> Rc<Self> {
@@ -82,7 +89,7 @@ impl Race {
             reactor: reactor.clone(),
             place,
             resolver: Cell::new(None),
-            making: RefCell::new(Some(Making { layers, build })),
+            making: RefCell::new(Some(Making { beneath, build })),
             limit: Cell::new(None),
             stagger: Cell::new(None),
             untried: RefCell::default(),
@@ -256,13 +263,13 @@ impl Race {
         self.go_on();
     }
 
-    /// There is a connection: the others are given up, but tried again if its layers fail. Gives the layers.
-    pub(crate) fn won(&self, to: SocketAddr) -> Option<MakeLayers> {
+    /// There is a connection: the others are given up, but tried again if its layers fail. Gives what is beneath.
+    pub(crate) fn won(&self, to: SocketAddr) -> Beneath {
         drop(self.stagger.take());
         self.winner.replace(Some((to, None)));
         let mut untried = self.untried.borrow_mut();
         self.forget_all().into_iter().rev().for_each(|loser| untried.push_front(loser));
-        self.making.borrow().as_ref()?.layers.clone()
+        self.making.borrow().as_ref().map(|making| making.beneath.clone()).unwrap_or_default()
     }
 
     /// The winner is in the loop's table.

@@ -7,6 +7,7 @@ use crate::{
     engine::command::Command,
     port::PortState,
     protocol::Build,
+    race::Beneath,
     remote::Awaited,
     shared::{Shared, Stop, current},
     stream::StreamEnd,
@@ -73,9 +74,11 @@ impl Reactor {
             addr: bound.addr.clone(),
             token: Cell::new(None),
             layers: endpoint.layers(),
+            policy: endpoint.listen_policy(),
             paused: Cell::new(false),
             stopped: Cell::new(false),
             live: Cell::new(0),
+            refused: Cell::new(0),
             waiting: RefCell::default(),
         });
         self.0.command(Command::Listen(bound, state.clone(), Box::new(factory)));
@@ -147,8 +150,12 @@ impl Reactor {
         build: impl FnOnce(&Transport) -> P + 'static,
     ) -> Deferred<Transport> {
         let endpoint = to.into_endpoint();
-        match endpoint.and_then(|endpoint| Ok((endpoint.connect_place()?, endpoint.layers()))) {
-            Ok((place, layers)) => connect::connect(self, place, layers, build),
+        let read = |endpoint: Endpoint| {
+            let place = endpoint.connect_place()?;
+            Ok((place, Beneath { layers: endpoint.layers(), policy: endpoint.connect_policy()? }))
+        };
+        match endpoint.and_then(read) {
+            Ok((place, beneath)) => connect::connect(self, place, beneath, build),
             Err(error) => self.fired(Err(error)),
         }
     }

@@ -30,12 +30,12 @@ pub mod testing;
 
 pub use run::{Interrupted, block_on, run};
 pub use trenza_core::{
-    Abandoned, Addr, AllFailed, ConnectError, ConnectionId, Counts, Deferred, Endpoint, EndpointError,
-    Engine, Error, Factory, Flow, Get, Group, Guard, Handle, Home, IntoEndpoint, JobPanicked, Layer, Left,
-    LeftKind, Leftover, Limit, Limits, Lock, LoopingCall, Lost, Peer, Permit, Port, Protocol, Queue,
-    QueueClosed, Reactor, Reason, Remote, RemoteResolver, Resolver, Result, Semaphore, Sleep, Spawner,
-    Stream, TimedOut, Timeout, Timer, TooManyWaiters, Transport, Wait, cooperate, driver, join, race,
-    timeout, yield_now,
+    Abandoned, Addr, Addresses, AllFailed, Bucket, ConnectError, ConnectionId, Counts, Deferred, Endpoint,
+    EndpointError, Engine, Error, Factory, Flow, Get, Group, Guard, Handle, Home, IntoEndpoint, JobPanicked,
+    Layer, Left, LeftKind, Leftover, Limit, Limits, Lock, LoopingCall, Lost, Peer, Permit, Policy, Port,
+    Printer, Protocol, Queue, QueueClosed, Rate, Reactor, Reason, Recorder, Recording, Remote,
+    RemoteResolver, Resolver, Result, Seat, Seen, Semaphore, Sleep, Spawner, Stream, Tap, TimedOut, Timeout,
+    Timer, TooManyWaiters, Transport, Wait, cooperate, driver, join, race, timeout, yield_now,
 };
 #[cfg(feature = "test")]
 pub use trenza_macros::test;

@@ -435,7 +435,8 @@ mod tests {
             out.advance(2);
             let mut front = out.split_front(most);
             assert_eq!((front.queued(), front.queued() + out.queued()), (most.min(1008), 1008), "{most}");
-            let shared: Vec<u8> = front.share().iter().flat_map(|chunk| chunk.bytes().unwrap().to_vec()).collect();
+            let shared: Vec<u8> =
+                front.share().iter().flat_map(|chunk| chunk.bytes().unwrap().to_vec()).collect();
             assert_eq!(shared, whole[2..2 + most.min(1008)]);
             front.advance(most / 2);
             let sent = (most / 2).min(1008);

@@ -5,13 +5,16 @@ use crate::{
     connection::Origin,
     driver::{Bound, Close, Driver, Event, Open, Token},
     endpoint::MakeLayers,
+    engine::admit::Parked,
     engine::command::Command,
+    engine::edge::Edge,
     engine::entry::Entry,
     engine::lost::contained,
     engine::stack::Decoded,
     flags::Flags,
+    policy::Admission,
     port::PortState,
-    race::Race,
+    race::{Beneath, Race},
     shared::Stop,
     task::{Task, Tasks},
     timer::Due,
@@ -30,9 +33,9 @@ pub(crate) struct Listener {
     pub(crate) state: Rc<PortState>,
     pub(crate) factory: Box<dyn Factory>,
     /// What the driver was told.
-    accepting: bool,
+    pub(crate) accepting: bool,
     /// It rests after an error.
-    resting: bool,
+    pub(crate) resting: bool,
 }
 
 /// A place in the loop's table.
@@ -51,9 +54,11 @@ pub(crate) struct Turn {
     /// Ports, whose accepting follows the number of connections.
     pub(crate) ports: Vec<Token>,
     /// Something about ports changed since they were last looked at.
-    ports_changed: bool,
+    pub(crate) ports_changed: bool,
     /// New connections that nobody wants.
-    refused: Vec<Token>,
+    pub(crate) refused: Vec<Token>,
+    /// New connections that there is no room for yet.
+    pub(crate) parked: VecDeque<Parked>,
     pub(crate) flushing: VecDeque<Transport>,
     /// Emptied by the last flush; its memory is used for the next.
     spare: Vec<Transport>,
@@ -73,6 +78,7 @@ impl Turn {
             ports: Vec::new(),
             ports_changed: false,
             refused: Vec::new(),
+            parked: VecDeque::new(),
             flushing: VecDeque::new(),
             spare: Vec::new(),
             work_left: 0,
@@ -93,7 +99,7 @@ impl Turn {
         }
     }
 
-    fn listener(&mut self, token: Token) -> Option<&mut Listener> {
+    pub(crate) fn listener(&mut self, token: Token) -> Option<&mut Listener> {
         match self.slots.get_mut(token.index as usize)? {
             Slot::Listener(listener) if listener.state.token.get() == Some(token) => Some(listener),
             _ => None,
@@ -125,11 +131,11 @@ impl Turn {
 
     /// What needs the driver after an event.
     pub(crate) fn settle(&mut self, driver: &mut dyn Driver) {
-        while let Some(token) = self.refused.pop() {
-            driver.close(token, Close::Abort);
-        }
         if self.ports_changed {
             self.look_at_ports(driver);
+        }
+        while let Some(token) = self.refused.pop() {
+            driver.close(token, Close::Abort);
         }
     }
 
@@ -190,23 +196,15 @@ impl Turn {
             }
             return entry.transport.condemn(Reason::Io(error));
         }
+        if self.forget_parked(token) {
+            return;
+        }
         let Some(listener) = self.listener(token) else { return };
         tracing::warn!(port = %listener.state.addr, %error, "cannot accept; trying again in {ACCEPT_PAUSE:?}");
         (listener.accepting, listener.resting) = (false, true);
         let state = listener.state.clone();
         let reactor = self.reactor.clone();
         self.reactor.call_later(ACCEPT_PAUSE, move || reactor.0.command(Command::Rested(state))).detach();
-    }
-
-    fn accepted(&mut self, on: Token, new: Token, remote: Addr, local: Addr) {
-        let stopping = self.reactor.0.stop.get() != Stop::Running;
-        let Some(state) = self.listener(on).map(|listener| listener.state.clone()).filter(|_| !stopping)
-        else {
-            return self.refused.push(new);
-        };
-        state.live.set(state.live.get() + 1);
-        let layers = state.layers.clone();
-        self.enroll(new, Peer::new(remote, local), Origin::Port(state), layers);
     }
 
     fn connected(&mut self, token: Token, result: io::Result<Addr>) {
@@ -220,15 +218,23 @@ impl Turn {
             (None, Ok(_)) => self.refused.push(token),
             (Some(to), Err(error)) => race.failed(to, error.into()),
             (Some(to), Ok(local)) => {
-                let layers = race.won(to);
+                let Beneath { layers, policy } = race.won(to);
                 let peer = Peer::new(Addr::from(to), local);
-                self.enroll(token, peer, Origin::Connect(race), layers);
+                let edge = policy.map(|policy| Edge::new(Some(policy), Admission::default()));
+                self.enroll(token, peer, Origin::Connect(race), layers, edge);
             }
         }
     }
 
     /// A new connection: pushes its layers, and builds the protocol if there are none.
-    fn enroll(&mut self, token: Token, peer: Peer, origin: Origin, layers: Option<MakeLayers>) {
+    pub(crate) fn enroll(
+        &mut self,
+        token: Token,
+        peer: Peer,
+        origin: Origin,
+        layers: Option<MakeLayers>,
+        edge: Option<Edge>,
+    ) {
         let limits = self.reactor.0.limits.borrow().clone();
         let until = self.reactor.0.after(limits.handshake);
         let connection = Connection::new(self.reactor.clone(), token, Rc::new(peer), limits);
@@ -239,7 +245,12 @@ impl Turn {
             race.enrolled(&transport);
         }
         transport.mark_dirty();
-        drop(self.place(token, Slot::Connection(Entry::new(transport.clone(), origin))));
+        let entry = Entry { edge: edge.map(Box::new), ..Entry::new(transport.clone(), origin) };
+        drop(self.place(token, Slot::Connection(entry)));
+        if let Some(entry) = self.entry(token) {
+            entry.begin_policy();
+        }
+        transport.arm();
         if let (Some(make), Some(entry)) = (layers, self.entry(token)) {
             entry.push_first(&make);
             transport.0.change_times(|times| times.phase = Some(until));
@@ -312,6 +323,7 @@ impl Turn {
             Some(Due::Wake(waker)) => waker.wake(),
             Some(Due::Call(call)) => call(),
             Some(Due::Connection(transport)) => self.expired(&transport),
+            Some(Due::Flush(transport)) => transport.mark_dirty(),
         }
         true
     }
@@ -372,6 +384,7 @@ impl Turn {
             Command::Attach(transport, guard) => {
                 self.with(&transport, |entry| entry.belongings().guards.push(guard))
             }
+            Command::Edge(transport, change) => self.with(&transport, |entry| entry.change_edge(change)),
             Command::Piece(transport, piece) => self.with(&transport, |entry| entry.piece(piece)),
             Command::Run(run) => run(),
             Command::Spawn(task) => self.spawn(task),
@@ -431,28 +444,9 @@ impl Turn {
         }
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.reactor.0.connection_count() >= self.reactor.0.connections_max.get()
-    }
-
     /// A connection has ended: there may be room for others.
     pub(crate) fn one_less(&mut self) {
         self.ports_changed = true;
-    }
-
-    /// Tells the driver which ports accept.
-    fn look_at_ports(&mut self, driver: &mut dyn Driver) {
-        self.ports_changed = false;
-        let full = self.is_full();
-        for place in 0..self.ports.len() {
-            let Some(&token) = self.ports.get(place) else { return };
-            let Some(listener) = self.listener(token) else { continue };
-            let accepting = !full && !listener.resting && !listener.state.paused.get();
-            if accepting != listener.accepting {
-                listener.accepting = accepting;
-                driver.read(token, accepting);
-            }
-        }
     }
 
     /// Tries the next address of a race.
@@ -508,6 +502,7 @@ impl Turn {
             && let Some(token) = state.token.take()
         {
             self.ports.retain(|port| *port != token || crate::broken("leave-port", 2));
+            self.ports_changed = true;
             driver.close(token, Close::Abort);
             if let Slot::Listener(listener) = self.place(token, Slot::Free) {
                 end_factory(listener.factory);
