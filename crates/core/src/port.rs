@@ -1,8 +1,6 @@
 //! [`Port`]: a listener seen from outside.
 
-use crate::{
-    Addr, Deferred, Policy, Reactor, Resolver, driver::Token, endpoint::MakeLayers, engine::command::Command,
-};
+use crate::{Addr, Deferred, Layers, Policy, Reactor, Resolver, driver::Token, engine::command::Command};
 use std::{
     cell::{Cell, RefCell},
     fmt,
@@ -16,7 +14,7 @@ pub(crate) struct PortState {
     pub(crate) made: &'static Location<'static>,
     pub(crate) addr: Addr,
     pub(crate) token: Cell<Option<Token>>,
-    pub(crate) layers: Option<MakeLayers>,
+    pub(crate) layers: Layers,
     pub(crate) policy: Option<Rc<Policy>>,
     pub(crate) paused: Cell<bool>,
     pub(crate) stopped: Cell<bool>,
@@ -28,6 +26,26 @@ pub(crate) struct PortState {
 }
 
 impl PortState {
+    pub(crate) fn new(
+        made: &'static Location<'static>,
+        addr: Addr,
+        layers: Layers,
+        policy: Option<Rc<Policy>>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            made,
+            addr,
+            token: Cell::new(None),
+            layers,
+            policy,
+            paused: Cell::new(false),
+            stopped: Cell::new(false),
+            live: Cell::new(0),
+            refused: Cell::new(0),
+            waiting: RefCell::default(),
+        })
+    }
+
     /// It has as many connections as its policy permits.
     pub(crate) fn is_full(&self) -> bool {
         self.policy.as_ref().is_some_and(|policy| policy.is_full())

@@ -47,6 +47,11 @@ impl Edge {
         Self { policy, _admission: admission, ..Self::default() }
     }
 
+    /// That of a connection that the program made.
+    pub(crate) fn of_connect(policy: Rc<Policy>) -> Self {
+        Self::new(Some(policy), Admission::default())
+    }
+
     /// Bytes came: they are paid for, and then it is not read until they are.
     fn received(&mut self, transport: &Transport, data: &[u8]) {
         self.show(transport, |tap| tap.see(transport, Seen::Received(data)));

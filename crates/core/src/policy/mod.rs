@@ -93,6 +93,10 @@ impl Flow {
         }
     }
 
+    fn over(self, lower: Self) -> Self {
+        Self { each: self.each.or(lower.each), all: self.all.or(lower.all) }
+    }
+
     pub(crate) fn pace(&self) -> Option<Pace> {
         self.bucket().map(Pace::new)
     }
@@ -207,6 +211,22 @@ impl Policy {
     pub fn tap_some<T: Tap>(self, make: impl Fn(&Transport) -> Option<T> + 'static) -> Self {
         let make = move |transport: &Transport| make(transport).map(|tap| Box::new(tap) as Box<dyn Tap>);
         Self { tap: Some(Rc::new(make)), ..self }
+    }
+
+    /// One policy over another: what it does not say the other does.
+    pub(crate) fn over(upper: Option<&Rc<Self>>, lower: Option<Rc<Self>>) -> Option<Rc<Self>> {
+        let (Some(upper), Some(lower)) = (upper, &lower) else { return upper.cloned().or(lower) };
+        let (upper, lower) = ((**upper).clone(), (**lower).clone());
+        Some(Rc::new(Self {
+            connections: upper.connections.or(lower.connections),
+            addresses: upper.addresses.or(lower.addresses),
+            input: upper.input.over(lower.input),
+            output: upper.output.over(lower.output),
+            idle: upper.idle.or(lower.idle),
+            deadline: upper.deadline.or(lower.deadline),
+            logged: upper.logged || lower.logged,
+            tap: upper.tap.or(lower.tap),
+        }))
     }
 
     /// Limits of what a port accepts.
