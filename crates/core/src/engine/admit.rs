@@ -57,7 +57,8 @@ impl Turn {
         };
         state.live.set(state.live.get() + 1);
         let edge = state.policy.clone().map(|policy| Edge::new(Some(policy), admission.unwrap_or_default()));
-        self.enroll(new, Peer::new(remote, local), Origin::Port(state.clone()), state.layers.clone(), edge);
+        let (origin, layers) = (Origin::Port(state.clone()), state.layers.clone());
+        self.enroll(new, Peer::new(remote, local), origin, layers, edge, 0);
         self.ports_changed |= state.is_full();
     }
 

@@ -3,7 +3,7 @@
 use crate::{
     Addr, Connection, Factory, Layers, Peer, Protocol, Reactor, Reason, Result, Transport,
     connection::{Only, Origin},
-    driver::{Bound, Close, Driver, Established, Event, Open, Token},
+    driver::{Bound, Close, Driver, Ends, Established, Event, Open, Token},
     engine::admit::Parked,
     engine::command::Command,
     engine::edge::Edge,
@@ -219,7 +219,7 @@ impl Turn {
                 let beneath = race.won(to.clone());
                 let peer = Peer::new(to, local);
                 let edge = beneath.edge();
-                self.enroll(token, peer, Origin::Connect(race), beneath.layers, edge);
+                self.enroll(token, peer, Origin::Connect(race), beneath.layers, edge, 0);
             }
         }
     }
@@ -232,10 +232,12 @@ impl Turn {
         origin: Origin,
         layers: Layers,
         edge: Option<Edge>,
+        flags: u32,
     ) {
         let limits = self.reactor.0.limits.borrow().clone();
         let until = self.reactor.0.after(limits.handshake);
         let connection = Connection::new(self.reactor.clone(), token, Rc::new(peer), limits);
+        connection.flags.set(flags);
         let transport = Transport(Rc::new(connection));
         self.reactor.0.enroll(&transport);
         self.ports_changed |= self.is_full();
@@ -453,8 +455,8 @@ impl Turn {
         state: Rc<PortState>,
         factory: Box<dyn Factory>,
     ) {
-        let peer = Peer::new(stream.remote.clone(), stream.local.clone());
-        match driver.open(Open::Adopt(stream)) {
+        let (peer, flags) = (Peer::new(stream.remote, stream.local), flags_of(&stream.ends));
+        match driver.open(Open::Adopt(stream.ends)) {
             Ok(token) if self.reactor.0.stop.get() == Stop::Begun => {
                 state.stopped.set(true);
                 driver.close(token, Close::Abort);
@@ -464,7 +466,8 @@ impl Turn {
                 state.live.set(1);
                 let layers = state.layers.clone();
                 let edge = state.policy.clone().map(Edge::of_connect);
-                self.enroll(token, peer, Origin::Only(Box::new(Only { port: state, factory })), layers, edge);
+                let origin = Origin::Only(Box::new(Only { port: state, factory }));
+                self.enroll(token, peer, origin, layers, edge, flags);
             }
             Err(error) => tracing::error!(port = %state.addr, %error, "cannot serve a connection"),
         }
@@ -500,12 +503,12 @@ impl Turn {
         if race.is_decided() {
             return;
         }
-        let peer = Peer::new(stream.remote.clone(), stream.local.clone());
-        match driver.open(Open::Adopt(stream)) {
+        let (peer, flags) = (Peer::new(stream.remote, stream.local), flags_of(&stream.ends));
+        match driver.open(Open::Adopt(stream.ends)) {
             Ok(token) => {
                 let beneath = race.won(peer.remote.clone());
                 let edge = beneath.edge();
-                self.enroll(token, peer, Origin::Connect(race.clone()), beneath.layers, edge);
+                self.enroll(token, peer, Origin::Connect(race.clone()), beneath.layers, edge, flags);
             }
             Err(error) => race.failed(peer.remote, error.into()),
         }
@@ -585,6 +588,14 @@ impl Turn {
         let Some(transport) = self.flushing.pop_front() else { return false };
         self.flush(driver, &transport);
         true
+    }
+}
+
+/// Pipes and the like lose nothing when they are closed, so nobody has to wait for their far end.
+fn flags_of(ends: &Ends) -> u32 {
+    match ends {
+        Ends::One(_) => 0,
+        Ends::Two { .. } => Flags::UNLINGERING,
     }
 }
 
