@@ -206,6 +206,7 @@ impl Transport {
         let unsent = self.0.unsent();
         let out = self.0.out.borrow().len() as u64;
         Counts {
+            held: self.0.held(),
             received: self.0.received.get(),
             sent: self.0.written.get().saturating_sub(out),
             unread: self.0.unread_len.get(),
@@ -252,8 +253,8 @@ impl Transport {
         self.0.limits()
     }
 
-    /// Calls [`Protocol::timed_out`] when no byte has moved in either direction for so long. To call it often is
-    /// cheap.
+    /// Calls [`Protocol::timed_out`] when no byte has moved in either direction for so long. Bytes that the peer takes
+    /// from the system's buffers move, too, as far as the driver can tell. To call it often is cheap.
     pub fn set_timeout(&self, idle: Option<Duration>) {
         self.0.change_times(|times| {
             times.idle = idle;

@@ -49,6 +49,7 @@ mod port;
 mod receive;
 mod remote;
 mod send;
+mod slow;
 mod starttls;
 mod stop;
 mod stream;
