@@ -86,6 +86,10 @@ pub(crate) struct Extra {
     pub(crate) discarded: u64,
     /// How many bytes the system held for the peer when the loop last looked; None after any have left since.
     pub(crate) held: Option<usize>,
+    /// Those who wait for the end.
+    pub(crate) ended: Vec<Resolver<Rc<Reason>>>,
+    /// How it has ended.
+    pub(crate) end: Option<Rc<Reason>>,
     /// What is cancelled with the connection.
     pub(crate) cancels: Cancels,
 }

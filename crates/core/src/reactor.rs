@@ -9,7 +9,6 @@ use crate::{
     protocol::Build,
     remote::Awaited,
     shared::{Shared, Stop, current},
-    stream::StreamEnd,
     task::Task,
     timer::Due,
 };
@@ -95,7 +94,7 @@ impl Reactor {
     ) -> Result<Port> {
         let made = Location::caller();
         self.listen(on, move |transport| {
-            let (stream, end) = StreamEnd::pair(transport);
+            let (stream, end) = Stream::pair(transport);
             transport.spawn_from(made, coroutine(stream));
             end
         })
@@ -160,7 +159,7 @@ impl Reactor {
         let made = Rc::new(Cell::new(None));
         let stream = made.clone();
         let connected = self.connect(to, move |transport| {
-            let (stream, end) = StreamEnd::pair(transport);
+            let (stream, end) = Stream::pair(transport);
             made.set(Some(stream));
             end
         });
