@@ -59,10 +59,12 @@ pub enum Open {
     /// Starts a connection; [`Event::Connected`] tells how it went.
     Connect {
         /// Where to.
-        to: SocketAddr,
+        to: Addr,
         /// The local address to connect from, or the system's choice.
-        from: Option<SocketAddr>,
+        from: Option<Addr>,
     },
+    /// Takes over a connection that somebody else made. It is connected at once, without an event.
+    Adopt(Established),
 }
 
 /// A listening socket that is bound but not served yet.
@@ -74,7 +76,18 @@ pub struct Bound {
     pub socket: Socket,
 }
 
-/// Who holds a bound socket.
+/// A connection that somebody else made, and that nobody serves yet.
+#[derive(Debug)]
+pub struct Established {
+    /// The far end's address.
+    pub remote: Addr,
+    /// This end's address.
+    pub local: Addr,
+    /// The socket, which does not block.
+    pub socket: Socket,
+}
+
+/// Who holds a socket.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Socket {
@@ -184,6 +197,11 @@ pub trait Driver {
     fn wait(&mut self, until: Option<Instant>) -> io::Result<()>;
     /// The next event of the last wait.
     fn next(&mut self) -> Option<Event<'_>>;
+    /// When a `wait` ends for the driver's own sake, with or without an event; whoever waits on
+    /// [`Driver::descriptor`] calls by then. None: not for its own sake.
+    fn until(&self) -> Option<Instant> {
+        None
+    }
     /// Ends a `wait` from any thread, also one that begins later.
     fn waker(&self) -> Waker;
     /// A descriptor that is readable while a `wait` would return at once, as far as that was so after the last `wait`

@@ -179,7 +179,8 @@ async fn tokio_copies_both_ways(ground: Ground) -> Result {
             };
             let read = of_tokio::AsyncReadExt::read_to_end(&mut reader, &mut all);
             let (written, read) = futures_util::future::join(write, read).await;
-            (written?, read?);
+            written?;
+            read?;
             assert!(all == text);
             Ok(())
         }));

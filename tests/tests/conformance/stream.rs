@@ -436,7 +436,7 @@ async fn any_parser_reads_messages_however_they_are_split(ground: Ground) -> Res
     let mut seen = Vec::new();
     let rest = cli.next(|input| {
         seen.extend_from_slice(input.rest());
-        Ok(seen.ends_with(b",").then(|| seen.len()))
+        Ok(seen.ends_with(b",").then_some(seen.len()))
     });
     assert!(rest.await?.is_some());
     assert!(b"hello, world,".starts_with(&seen));

@@ -6,7 +6,7 @@ use crate::{
     driver::{Close, Driver, Token},
     engine::entry::Entry,
     engine::flush::leftovers,
-    engine::turn::{Slot, Turn},
+    engine::turn::{Slot, Turn, end_factory},
     flags::Flags,
     protocol::Protocol,
 };
@@ -125,6 +125,11 @@ impl Entry {
         let reason = match self.origin {
             Origin::Port(port) => {
                 port.leave();
+                reason
+            }
+            Origin::Only(only) => {
+                end_factory(only.factory);
+                only.port.leave();
                 reason
             }
             Origin::Connect(race) => {
