@@ -1,5 +1,7 @@
 //! The storage of hosts: what a crash takes, what it must leave, and what goes wrong without one.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "the lint knows tests, not what they share")]
+
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
@@ -485,8 +487,11 @@ fn sync_all(folder: &Folder) {
 fn change(disk: &Disk, dice: &mut Dice) -> io::Result<()> {
     let pick = |dice: &mut Dice| ["a", "b", "c", "d"][dice.below(4)];
     let root = disk.root();
-    let folder =
-        if dice.chance(0.5) { root.folder(pick(dice)).unwrap_or(root.clone()) } else { root.clone() };
+    let folder = if dice.chance(0.5) {
+        root.folder(pick(dice)).unwrap_or_else(|_| root.clone())
+    } else {
+        root.clone()
+    };
     let (name, new) = (pick(dice), pick(dice));
     let bytes = vec![b'a' + dice.below(26) as u8; dice.piece(3000)];
     let at = dice.below(4000) as u64;
