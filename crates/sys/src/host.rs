@@ -1,6 +1,6 @@
 //! [`SystemHost`]: clocks, randomness, binding and names of the operating system.
 
-use crate::pool::ThreadPool;
+use crate::{activation, pool::ThreadPool};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::{
     io,
@@ -11,7 +11,7 @@ use std::{
 };
 use trenza_core::{
     Addr,
-    driver::{self, Bind, Bound, Host, Job, Resolve},
+    driver::{self, Bind, Bound, HandedOver, Host, Job, Resolve},
 };
 
 /// The machine that the program runs on.
@@ -75,6 +75,10 @@ impl Host for SystemHost {
         };
         let addr = addr.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not an IP socket"))?;
         Ok(Bound { addr: Addr::from(addr), socket: driver::Socket::Descriptor(socket) })
+    }
+
+    fn handed_over(&self, which: HandedOver<'_>) -> io::Result<Bound> {
+        self.adopt(activation::take(which)?)
     }
 
     fn run(&self, job: Job) -> io::Result<()> {

@@ -10,6 +10,7 @@
 //!       │      ── listener accept, and what to do when descriptors run out
 //!   SystemHost ── clocks, randomness, bind, names
 //!              ── pool     threads for what blocks
+//!              ── activation  sockets that a service manager has opened
 //!   Signals, raise_descriptor_limit: for programs
 //! ```
 #![allow(
@@ -18,6 +19,7 @@
     reason = "clocks, threads and sockets come from this crate: the fence of clippy.toml is around it"
 )]
 
+mod activation;
 mod host;
 mod limits;
 mod listener;
