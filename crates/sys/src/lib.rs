@@ -8,6 +8,7 @@
 //!       │      ── socket   what the loop wants of a socket, what the poller knows of it
 //!       │      ── stream   receive, send, send files, connect
 //!       │      ── listener accept, and what to do when descriptors run out
+//!       │      ── rest     what to do when memory runs out
 //!   SystemHost ── clocks, randomness, bind, names
 //!              ── pool     threads for what blocks
 //!              ── activation  sockets that a service manager has opened
@@ -25,6 +26,7 @@ mod limits;
 mod listener;
 mod poll;
 mod pool;
+mod rest;
 mod signals;
 mod slots;
 mod socket;
