@@ -64,7 +64,7 @@ fn a_header_may_come_in_any_two_pieces() {
             net.run();
             assert_eq!(proxy.received(), b"hello");
             let peer = echo.peers.borrow().first().cloned().unwrap();
-            let via = proxy.local_addr().into();
+            let via = proxy.local_addr().clone();
             match &header.told {
                 Told::Ip { source, .. } => assert_eq!((peer.remote, peer.via), ((*source).into(), Some(via))),
                 _ => assert_eq!((peer.remote, peer.via), (via, None)),
@@ -159,6 +159,21 @@ fn clients_tell_their_own_address_before_anything_else() {
             assert_eq!(peer.via.as_ref(), Some(&peer.remote), "{version:?}");
         }
     });
+}
+
+#[test]
+fn clients_on_unix_sockets_are_told_too() {
+    for (path, means) in
+        [("/run/a.sock", "/run/a.sock"), ("\0abs", "@abs"), ("", "a UNIX socket without a name")]
+    {
+        let net = Net::gentle(1);
+        let echo = serve(&net.host("srv"), "haproxy:tcp:80");
+        let proxy = net.host("proxy").probe("tcp:srv:80");
+        let told = Told::Unix { source: path.into(), destination: b"/run/b".to_vec() };
+        proxy.send(Header { version: Version::V2, told }.encode());
+        net.run();
+        assert_eq!(echo.peers.borrow().first().unwrap().remote.to_string(), means);
+    }
 }
 
 /// What a client sends is the header, although the server speaks first or the client never does.

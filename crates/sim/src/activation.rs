@@ -5,7 +5,10 @@ use std::{
     io,
     net::{Ipv6Addr, SocketAddr},
 };
-use trenza_core::driver::{Bind, HandedOver};
+use trenza_core::{
+    Addr,
+    driver::{Bind, HandedOver},
+};
 
 /// The backlog of a socket that a service manager has opened.
 const BACKLOG: i32 = 4096;
@@ -15,14 +18,15 @@ const BACKLOG: i32 = 4096;
 pub(crate) struct Handed {
     name: String,
     /// None: it was taken.
-    listener: Option<(u64, SocketAddr)>,
+    listener: Option<(u64, Addr)>,
 }
 
 impl World {
     /// Opens a port of all addresses for the programs of a host.
     pub(crate) fn hand_over(&mut self, host: usize, name: &str, port: u16) -> io::Result<()> {
-        let addr = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
-        let listener = Some(self.bind(host, &Bind { addr, dual_stack: true, backlog: BACKLOG })?);
+        let addr = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port).into();
+        let how = Bind { addr, dual_stack: true, mode: None, backlog: BACKLOG };
+        let listener = Some(self.bind(host, &how)?);
         if let Some(machine) = self.hosts.get_mut(host) {
             machine.handed.push(Handed { name: name.into(), listener });
         }
@@ -32,7 +36,7 @@ impl World {
 
 impl Machine {
     /// The number and the address of a socket that was opened for a program.
-    pub(crate) fn take_handed(&mut self, which: HandedOver<'_>) -> io::Result<(u64, SocketAddr)> {
+    pub(crate) fn take_handed(&mut self, which: HandedOver<'_>) -> io::Result<(u64, Addr)> {
         let fits = |(n, one): &(usize, &mut Handed)| match which {
             HandedOver::Index(index) => *n == index,
             HandedOver::Name(name) => one.name == name,

@@ -7,6 +7,8 @@
 //!   PollDriver ── slots    tokens ↔ sockets
 //!       │      ── socket   what the loop wants of a socket, what the poller knows of it
 //!       │      ── stream   receive, send, send files, connect
+//!       │      ── unix     UNIX sockets: addresses, files that nobody listens on
+//!       │      ── adopted  descriptors that others have opened
 //!       │      ── listener accept, and what to do when descriptors run out
 //!       │      ── rest     what to do when memory runs out
 //!   SystemHost ── clocks, randomness, bind, names
@@ -21,6 +23,7 @@
 )]
 
 mod activation;
+mod adopted;
 mod host;
 mod limits;
 mod listener;
@@ -31,6 +34,7 @@ mod signals;
 mod slots;
 mod socket;
 mod stream;
+mod unix;
 
 pub use host::SystemHost;
 pub use limits::raise_descriptor_limit;

@@ -1,8 +1,10 @@
 //! The kind of endpoint `haproxy`.
 
 use super::{Header, Reader, Told, Version, Writer};
+use std::os::unix::ffi::OsStrExt;
 use trenza_core::{
-    Addr, Choice, Connecting, EndpointKind, Form, Given, Layer, Listening, Peer, Reactor, Result, Usage,
+    Addr, Choice, Connecting, EndpointKind, Form, Given, Layer, Listening, Peer, Reactor, Result, UnixAddr,
+    Usage,
 };
 
 /// `haproxy:ENDPOINT`: a PROXY header before the bytes of another endpoint.
@@ -53,7 +55,19 @@ impl EndpointKind for Haproxy {
 fn writer(version: Version, peer: &Peer) -> Vec<Box<dyn Layer>> {
     let told = match (&peer.local, &peer.remote) {
         (Addr::Ip(source), Addr::Ip(destination)) => Told::Ip { source: *source, destination: *destination },
+        (Addr::Unix(source), Addr::Unix(destination)) => {
+            Told::Unix { source: path(source), destination: path(destination) }
+        }
         _ => Told::Local,
     };
     vec![Box::new(Writer::new(&Header { version, told }))]
+}
+
+/// The path as system calls have it: before an abstract name stands a zero.
+fn path(addr: &UnixAddr) -> Vec<u8> {
+    match addr {
+        UnixAddr::Path(path) => path.as_os_str().as_bytes().to_vec(),
+        UnixAddr::Abstract(name) => [&[0], &name[..]].concat(),
+        _ => Vec::new(),
+    }
 }

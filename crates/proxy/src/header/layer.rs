@@ -1,8 +1,8 @@
 //! [`Reader`] and [`Writer`]: the header under a protocol.
 
 use super::{Header, Told, parse};
-use std::mem;
-use trenza_core::{Addr, Buf, Flow, Layer, OutBuf, Peer, Result, Wire};
+use std::{ffi::OsStr, mem, os::unix::ffi::OsStrExt};
+use trenza_core::{Addr, Buf, Flow, Layer, OutBuf, Peer, Result, UnixAddr, Wire};
 
 /// Takes the header from the beginning of a connection, and then leaves: what follows passes by. The protocol is built
 /// when the header is there; then [`Peer::remote`] is the client and [`Peer::via`] the proxy. A header that names nobody
@@ -71,9 +71,21 @@ impl Layer for Reader {
     }
 
     fn describe(&self, peer: &mut Peer) {
-        if let Some(Told::Ip { source, .. }) = self.found {
-            peer.via = Some(mem::replace(&mut peer.remote, Addr::from(source)));
-        }
+        let client = match &self.found {
+            Some(Told::Ip { source, .. }) => Addr::from(*source),
+            Some(Told::Unix { source, .. }) => Addr::from(unix(source)),
+            Some(Told::Local | Told::Unknown) | None => return,
+        };
+        peer.via = Some(mem::replace(&mut peer.remote, client));
+    }
+}
+
+/// The address with this path, which is one of Linux's abstract names if a zero stands before it.
+fn unix(path: &[u8]) -> UnixAddr {
+    match path.split_first() {
+        None => UnixAddr::Unnamed,
+        Some((0, name)) => UnixAddr::abstract_name(name),
+        Some(_) => UnixAddr::path(OsStr::from_bytes(path)),
     }
 }
 
