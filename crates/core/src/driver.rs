@@ -254,6 +254,12 @@ pub trait Driver {
     fn send(&mut self, token: Token, out: &mut OutBuf);
     /// Closes; see [`Close`].
     fn close(&mut self, token: Token, how: Close);
+    /// How many of the bytes that have left the [`OutBuf`] the system still holds because the peer did not take them;
+    /// 0 where a driver cannot tell. The loop asks when a send left bytes behind and when a time is over: a peer that
+    /// reads slowly makes this smaller long before there is room again.
+    fn held(&mut self, _token: Token) -> usize {
+        0
+    }
     /// Waits for events until the given time (None: without end), or until woken.
     ///
     /// # Errors
