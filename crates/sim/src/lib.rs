@@ -87,6 +87,7 @@
 //!                                    Probe ─────────────────────▲
 //! ```
 
+mod activation;
 mod canary;
 mod dice;
 mod disk;

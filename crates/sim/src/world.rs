@@ -1,6 +1,7 @@
 //! [`World`]: everything that the hosts of one network share.
 
 use crate::{
+    activation::Handed,
     dice::Dice,
     disk::Disk,
     hostility::Hostility,
@@ -85,6 +86,8 @@ pub(crate) struct Machine {
     pub(crate) down: bool,
     /// How often it has crashed: drivers of former times do nothing any more.
     pub(crate) boot: u32,
+    /// What a service manager has opened for programs here.
+    pub(crate) handed: Vec<Handed>,
     next_port: u16,
 }
 
@@ -240,6 +243,7 @@ impl World {
             disk: Disk::new(name, Dice::new(self.seed, DISKS + u64::from(number)), self.trace.clone()),
             down: false,
             boot: 0,
+            handed: Vec::new(),
             next_port: EPHEMERAL,
         });
         index
