@@ -1,7 +1,7 @@
 //! [`SystemHost`]: clocks, randomness, binding and names of the operating system.
 
 use crate::{
-    inherited, listener,
+    activation, inherited, listener,
     pool::ThreadPool,
     unix::{self, SocketFile},
 };
@@ -18,7 +18,7 @@ use std::{
 };
 use trenza_core::{
     Addr,
-    driver::{self, Bind, Bound, Ends, Host, Job, Resolve},
+    driver::{self, Bind, Bound, Ends, HandedOver, Host, Job, Resolve},
 };
 
 /// The machine that the program runs on.
@@ -114,6 +114,10 @@ impl Host for SystemHost {
 
     fn stdio(&self) -> io::Result<Ends> {
         inherited::take_stdio()
+    }
+
+    fn handed_over(&self, which: HandedOver<'_>) -> io::Result<Bound> {
+        self.adopt(activation::take(which)?)
     }
 
     fn run(&self, job: Job) -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use crate::{
     Connecting, EndpointKind, Form, Given, Listening, Parsed, Reactor, Result,
-    endpoint::{error::meant, fd::Fd, stdio::Stdio, tcp::Tcp, unix::Unix},
+    endpoint::{error::meant, fd::Fd, stdio::Stdio, systemd::Systemd, tcp::Tcp, unix::Unix},
 };
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -12,8 +12,11 @@ pub(crate) struct Kinds(BTreeMap<&'static str, Rc<dyn EndpointKind>>);
 impl Default for Kinds {
     fn default() -> Self {
         let mut kinds = Self(BTreeMap::new());
-        let known: [Rc<dyn EndpointKind>; 4] = [Rc::new(Tcp), Rc::new(Unix), Rc::new(Fd), Rc::new(Stdio)];
-        known.into_iter().for_each(|kind| drop(kinds.add(kind)));
+        drop(kinds.add(Rc::new(Fd)));
+        drop(kinds.add(Rc::new(Stdio)));
+        drop(kinds.add(Rc::new(Systemd)));
+        drop(kinds.add(Rc::new(Tcp)));
+        drop(kinds.add(Rc::new(Unix)));
         kinds
     }
 }

@@ -14,7 +14,9 @@
 //! The flush never calls a protocol: what it causes becomes a command of the next turn, and what gets dirty
 //! during a flush waits a turn, so that one fast reader does not hold the loop.
 
+pub(crate) mod admit;
 pub(crate) mod command;
+pub(crate) mod edge;
 pub(crate) mod entry;
 pub(crate) mod flush;
 pub(crate) mod left;
@@ -172,7 +174,7 @@ impl Engine {
     }
 
     fn timers(&mut self) {
-        while self.turn.next_timer() {}
+        while self.turn.next_timer(&mut *self.driver) {}
     }
 
     fn work(&mut self) {
