@@ -161,7 +161,7 @@ impl Endpoint {
                 return Ok(ListenPlace::Socket(taken));
             }
         };
-        parsed.kind_is_tcp()?;
+        parsed.kind_is("tcp")?;
         parsed.only(&["interface", "backlog"])?;
         let (interface, port) = match &parsed.values[..] {
             [port] => (parsed.option("interface"), port),
@@ -186,13 +186,42 @@ impl Endpoint {
         Ok(ListenPlace::Address(crate::driver::Bind { addr, dual_stack: interface.is_none(), backlog }))
     }
 
+    /// Reads it as a UDP port's endpoint.
+    pub(crate) fn udp_place(&self) -> Result<crate::driver::BindUdp> {
+        let Place::Parsed(parsed) = &*self.place else {
+            return Err("a bound socket is no UDP port".into());
+        };
+        parsed.kind_is("udp")?;
+        parsed.only(&["interface", "reuse"])?;
+        let [port] = &parsed.values[..] else {
+            return Err(parsed.error("a UDP port's endpoint is udp:PORT, as in udp:53:interface=127.0.0.1"));
+        };
+        let interface = parsed.option("interface");
+        let ip = match interface {
+            None => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            Some(ip) => ip.parse().map_err(|_| parsed.error("interface= takes an IP address"))?,
+        };
+        let addr = SocketAddr::new(ip, parsed.port(port)?);
+        let reuse = parsed.option("reuse") == Some("yes");
+        Ok(crate::driver::BindUdp { addr, dual_stack: interface.is_none(), reuse, to: None })
+    }
+
+    /// Reads it as the endpoint of a UDP port that has a peer.
+    pub(crate) fn udp_peer(&self) -> Result<ConnectPlace> {
+        self.peer_place("udp", &["bind"])
+    }
+
     /// Reads it as a client's endpoint.
     pub(crate) fn connect_place(&self) -> Result<ConnectPlace> {
+        self.peer_place("tcp", &["bind", "timeout"])
+    }
+
+    fn peer_place(&self, kind: &str, options: &[&str]) -> Result<ConnectPlace> {
         let Place::Parsed(parsed) = &*self.place else {
             return Err("a bound socket cannot be connected to".into());
         };
-        parsed.kind_is_tcp()?;
-        parsed.only(&["bind", "timeout"])?;
+        parsed.kind_is(kind)?;
+        parsed.only(options)?;
         let [host, port] = &parsed.values[..] else {
             return Err(parsed.error("a client's endpoint is tcp:HOST:PORT, as in tcp:127.0.0.1:8080"));
         };
@@ -231,11 +260,11 @@ impl Parsed {
         EndpointError { endpoint: self.text.clone(), what: what.into() }.into()
     }
 
-    fn kind_is_tcp(&self) -> Result {
-        if self.kind == "tcp" {
+    fn kind_is(&self, kind: &str) -> Result {
+        if self.kind == kind {
             return Ok(());
         }
-        Err(self.error(format!("unknown kind {:?}; known: tcp", self.kind)))
+        Err(self.error(format!("unknown kind {:?}; known: {kind}", self.kind)))
     }
 
     fn only(&self, known: &[&str]) -> Result {

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
     time::{Instant, SystemTime},
 };
-use trenza_core::driver::{Bind, Bound, Host, Job, Resolve, Socket};
+use trenza_core::driver::{Bind, BindUdp, Bound, Host, Job, Resolve, Socket};
 
 /// A host of a simulated network: virtual time, seeded randomness, simulated sockets and names.
 #[derive(Debug)]
@@ -49,6 +49,13 @@ impl Host for SimHost {
     fn bind(&self, how: &Bind) -> io::Result<Bound> {
         self.check()?;
         let (id, addr) = self.world.borrow_mut().bind(self.host, how)?;
+        Ok(Bound { addr: addr.into(), socket: Socket::Simulated(id) })
+    }
+
+    /// The socket stays bound until it is opened and closed again, also when the [`Bound`] is dropped.
+    fn bind_udp(&self, how: &BindUdp) -> io::Result<Bound> {
+        self.check()?;
+        let (id, addr) = self.world.borrow_mut().bind_udp(self.host, how)?;
         Ok(Bound { addr: addr.into(), socket: Socket::Simulated(id) })
     }
 

@@ -81,11 +81,12 @@
 //!   Net ── steps ──▶ engine of a host ── Driver ──▶ SimDriver ──┐
 //!    │                                  └─ Host ──▶ SimHost ────┤
 //!    ├── clock, order of steps                                  ▼
-//!    └──────────────────────────────────────────▶ World: links, listeners, names, rules, trace
+//!    └──────────────────────────────────────────▶ World: links, UDP, listeners, names, rules, trace
 //!                                    Probe ─────────────────────▲
 //! ```
 
 mod canary;
+mod datagram;
 mod dice;
 mod driver;
 mod host;
@@ -106,6 +107,7 @@ mod stream;
 mod trace;
 mod world;
 
+pub use datagram::{DATAGRAM_MAX, DatagramProbe, FLIGHTS_MAX, Received};
 pub use dice::Dice;
 pub use driver::{SLOTS_MAX, SimDriver};
 pub use host::SimHost;

@@ -1,6 +1,6 @@
 //! [`SystemHost`]: clocks, randomness, binding and names of the operating system.
 
-use crate::pool::ThreadPool;
+use crate::{datagram, pool::ThreadPool};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::{
     io,
@@ -11,7 +11,7 @@ use std::{
 };
 use trenza_core::{
     Addr,
-    driver::{self, Bind, Bound, Host, Job, Resolve},
+    driver::{self, Bind, BindUdp, Bound, Host, Job, Resolve},
 };
 
 /// The machine that the program runs on.
@@ -61,6 +61,11 @@ impl Host for SystemHost {
         socket.bind(&SockAddr::from(how.addr))?;
         socket.listen(how.backlog)?;
         self.adopt(socket.into())
+    }
+
+    fn bind_udp(&self, how: &BindUdp) -> io::Result<Bound> {
+        let (socket, addr) = datagram::bind(how)?;
+        Ok(Bound { addr: Addr::from(addr), socket: driver::Socket::Descriptor(socket) })
     }
 
     fn adopt(&self, socket: OwnedFd) -> io::Result<Bound> {

@@ -7,6 +7,7 @@
 //!   PollDriver ── slots    tokens ↔ sockets
 //!       │      ── socket   what the loop wants of a socket, what the poller knows of it
 //!       │      ── stream   receive, send, send files, connect
+//!       │      ── datagram UDP: many datagrams in one system call
 //!       │      ── listener accept, and what to do when descriptors run out
 //!   SystemHost ── clocks, randomness, bind, names
 //!              ── pool     threads for what blocks
@@ -18,6 +19,7 @@
     reason = "clocks, threads and sockets come from this crate: the fence of clippy.toml is around it"
 )]
 
+mod datagram;
 mod host;
 mod limits;
 mod listener;

@@ -29,6 +29,10 @@ pub(crate) enum State {
     Open,
     /// The peer's FIN came: nothing is left to read.
     Ended,
+    /// A UDP socket, of IPv6 or of IPv4.
+    Datagrams {
+        v6: bool,
+    },
     /// It has failed; the loop knows or is about to be told.
     Broken,
 }
@@ -63,7 +67,7 @@ impl Socket {
         match self.state {
             State::Listening => Interest { read: self.reading, write: false },
             State::Connecting => Interest { read: false, write: true },
-            State::Open => Interest { read: self.reading, write: self.writing },
+            State::Open | State::Datagrams { .. } => Interest { read: self.reading, write: self.writing },
             State::Ended => Interest { read: false, write: self.writing },
             State::Broken => Interest::NONE,
         }

@@ -1,8 +1,9 @@
 //! [`Command`]: what handles ask the loop to do.
 
 use crate::{
-    Factory, Layer, Protocol, Result, Transport,
+    Factory, Layer, Protocol, Result, Transport, UdpPort,
     driver::{Bound, Token},
+    engine::udp::Wish,
     port::PortState,
     race::Race,
     task::Task,
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Rested(Rc<PortState>),
     /// Stops a port.
     StopPort(Rc<PortState>),
+    /// Does something for a UDP port.
+    Udp(UdpPort, Wish),
     /// Tries the next address of a race.
     Connect(Rc<Race>),
     /// Ends a connection that is being made.
