@@ -22,7 +22,7 @@ use std::{
 };
 use trenza_core::{
     Addr, Outbox, UdpOption,
-    driver::{self, Bound, Close, Driver, Event, Host, Open, Token},
+    driver::{self, Bound, Close, Driver, Established, Event, Host, Open, Token},
 };
 use trenza_wire::OutBuf;
 
@@ -307,7 +307,12 @@ impl Driver for PollDriver {
     fn open(&mut self, what: Open) -> io::Result<Token> {
         match what {
             Open::Listen(bound) => self.listen(bound),
-            Open::Connect { to, from } => {
+            Open::Connect { to: Addr::Ip(to), from } => {
+                let from = match from {
+                    Some(Addr::Ip(from)) => Some(from),
+                    Some(_) => return Err(io::ErrorKind::InvalidInput.into()),
+                    None => None,
+                };
                 let fd = stream::connect(to, from)?;
                 let token = self.sockets.insert(Socket::new(fd, State::Connecting))?;
                 self.change(token, |_| ());
@@ -316,6 +321,9 @@ impl Driver for PollDriver {
             Open::Datagrams(bound) => {
                 let v6 = matches!(bound.addr, Addr::Ip(addr) if addr.is_ipv6());
                 self.sockets.insert(Socket::new(descriptor(bound.socket)?, State::Datagrams { v6 }))
+            }
+            Open::Adopt(Established { socket: driver::Socket::Descriptor(fd), .. }) => {
+                self.sockets.insert(Socket::new(fd, State::Open))
             }
             _ => Err(io::ErrorKind::Unsupported.into()),
         }

@@ -1,13 +1,14 @@
 //! Opening UDP ports: [`Reactor::udp`] and [`Reactor::udp_connect`].
 
 use crate::{
-    Addr, ConnectError, DatagramProtocol, Deferred, IntoEndpoint, Outbox, Reactor, Reason, Result, UdpCounts,
-    UdpPort,
+    Addr, ConnectError, ConnectTo, Connecting, DatagramProtocol, Deferred, Endpoint, IntoEndpoint, ListenOn,
+    Outbox, Reactor, Reason, Result, UdpCounts, UdpPort,
     connect::by_families,
     datagram::port::UdpState,
     driver::{BindUdp, Bound},
     engine::udp::Wish,
     flags::Flags,
+    reactor::unbound,
     shared::Stop,
 };
 use std::{
@@ -27,11 +28,10 @@ impl Reactor {
     #[track_caller]
     pub fn udp(&self, on: impl IntoEndpoint, protocol: impl DatagramProtocol) -> Result<UdpPort> {
         let endpoint = on.into_endpoint()?;
-        let how = endpoint.udp_place()?;
-        let bound =
-            self.0.host.bind_udp(&how).map_err(|error| {
-                io::Error::new(error.kind(), format!("cannot bind {endpoint:?}: {error}"))
-            })?;
+        let ListenOn::Datagrams(how) = endpoint.listening(self)?.on else {
+            return Err(format!("{endpoint} is not for datagrams; as udp:53 is").into());
+        };
+        let bound = self.0.host.bind_udp(&how).map_err(|error| unbound(&endpoint, error))?;
         Ok(self.serve_udp(Location::caller(), bound, None, Box::new(protocol)))
     }
 
@@ -67,19 +67,20 @@ impl Reactor {
     #[track_caller]
     pub fn udp_connect(&self, to: impl IntoEndpoint, protocol: impl DatagramProtocol) -> Deferred<UdpPort> {
         let made = Location::caller();
-        let place = match to.into_endpoint().and_then(|endpoint| endpoint.udp_peer()) {
-            Ok(place) => place,
+        let endpoint = to.into_endpoint();
+        let (host, port, from, shown) = match endpoint.and_then(|endpoint| peer(&endpoint, self)) {
+            Ok(peer) => peer,
             Err(error) => return self.fired(Err(error)),
         };
         let (deferred, resolver) = self.deferred();
         let reactor = self.clone();
-        self.lookup(&place.host, place.port).then(move |found| {
+        self.lookup(&host, port).then(move |found| {
             if resolver.is_cancelled() {
                 return;
             }
             let bound = found.and_then(|found| match reactor.0.stop.get() {
                 Stop::Begun => Err(Reason::Stopped.into()),
-                _ => reactor.bind_to(found, place.from, place.to_string()),
+                _ => reactor.bind_to(found, from, &shown),
             });
             resolver.fire(
                 bound.map(|(bound, to)| reactor.serve_udp(made, bound, Some(to.into()), Box::new(protocol))),
@@ -92,23 +93,23 @@ impl Reactor {
     fn bind_to(
         &self,
         found: Vec<SocketAddr>,
-        from: Option<SocketAddr>,
-        shown: String,
+        from: Option<Addr>,
+        shown: &str,
     ) -> Result<(Bound, SocketAddr)> {
         let mut tried = Vec::new();
         for to in by_families(found) {
             let any: IpAddr =
                 if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-            let addr = from.unwrap_or_else(|| SocketAddr::new(any, 0));
+            let Addr::Ip(addr) = from.clone().unwrap_or_else(|| SocketAddr::new(any, 0).into());
             if addr.is_ipv4() != to.is_ipv4() {
                 continue;
             }
             match self.0.host.bind_udp(&BindUdp { addr, dual_stack: false, reuse: false, to: Some(to) }) {
                 Ok(bound) => return Ok((bound, to)),
-                Err(error) => tried.push((to, error.into())),
+                Err(error) => tried.push((to.into(), error.into())),
             }
         }
-        Err(ConnectError { to: shown, tried }.of_kind(io::ErrorKind::AddrNotAvailable))
+        Err(ConnectError::new(shown, tried).of_kind(io::ErrorKind::AddrNotAvailable))
     }
 
     fn serve_udp(
@@ -135,5 +136,14 @@ impl Reactor {
         }));
         port.wish(Wish::Open(bound, protocol));
         port
+    }
+}
+
+/// The name, port and own address of an endpoint that has a peer, and what errors call it.
+fn peer(endpoint: &Endpoint, reactor: &Reactor) -> Result<(String, u16, Option<Addr>, String)> {
+    let Connecting { to, shown, from, .. } = endpoint.connecting(reactor)?;
+    match to {
+        ConnectTo::Datagrams { host, port } => Ok((host, port, from, shown)),
+        _ => Err(format!("{endpoint} is not for datagrams; as udp:example.org:53 is").into()),
     }
 }
