@@ -33,9 +33,11 @@ mod actor;
 mod drivers;
 mod ground;
 mod log;
+mod post;
 
 mod build;
 mod close;
+mod datagram;
 mod deferred;
 mod descriptors;
 mod drops;
@@ -57,3 +59,4 @@ mod switch;
 mod threads;
 mod throttle;
 mod time;
+mod udp;

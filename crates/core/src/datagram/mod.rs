@@ -166,6 +166,6 @@ pub trait DatagramProtocol: Any {
         Ok(())
     }
 
-    /// Exactly once, last, also after an error or a panic, and where the loop ended before `started`.
+    /// Exactly once, last, also after an error or a panic, and where the port was closed before `started`.
     fn stopped(&mut self, _port: &UdpPort, _reason: &Reason) {}
 }

@@ -70,6 +70,11 @@ enum Reach {
     },
 }
 
+/// To all hosts, or on the loopback interface to all of this one.
+fn is_broadcast(ip: IpAddr) -> bool {
+    ip == Ipv4Addr::BROADCAST || ip == Ipv4Addr::new(127, 255, 255, 255)
+}
+
 impl World {
     /// Sends a datagram from a socket.
     ///
@@ -130,9 +135,14 @@ impl World {
             };
             return Ok((reach, mailbox.multicast_local));
         }
-        if to == Ipv4Addr::BROADCAST {
-            let permitted = mailbox.broadcast.then_some(Reach::All { own: true });
-            return Ok((permitted.ok_or(io::ErrorKind::PermissionDenied)?, false));
+        if is_broadcast(to) {
+            let own = Reach::Host(Some(mailbox.host));
+            let reach = if to.is_loopback() { own } else { Reach::All { own: true } };
+            return if mailbox.broadcast {
+                Ok((reach, to.is_loopback()))
+            } else {
+                Err(io::ErrorKind::PermissionDenied.into())
+            };
         }
         Ok((Reach::Host(self.host_of(to, mailbox.host)), to.is_loopback()))
     }
@@ -153,9 +163,9 @@ impl World {
             return if own { Ok(ip) } else { Err(io::ErrorKind::InvalidInput.into()) };
         }
         Ok(match to {
-            to if to.is_loopback() => to,
             IpAddr::V4(_) if loopback => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V4(_) => machine.v4.into(),
+            IpAddr::V6(_) if to.is_loopback() => to,
             IpAddr::V6(_) => machine.v6.into(),
         })
     }
@@ -220,7 +230,7 @@ impl World {
             *byte ^= 1;
         }
         let ip = flight.destination.ip();
-        let to_all = ip.is_multicast() || ip == Ipv4Addr::BROADCAST;
+        let to_all = ip.is_multicast() || is_broadcast(ip);
         let receivers = self.receivers(&flight);
         match receivers.last() {
             None if !to_all => {
@@ -248,7 +258,8 @@ impl World {
         let own = self.hosts.get(flight.hosts.1).map_or(Ipv4Addr::UNSPECIFIED, |machine| machine.v4);
         let Some(mailbox) = self.mailboxes.get_mut(&receiver) else { return };
         let to = match flight.destination.ip() {
-            ip if ip == Ipv4Addr::BROADCAST => own.into(),
+            ip if is_broadcast(ip) && ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),
+            ip if is_broadcast(ip) => own.into(),
             ip => ip,
         };
         let arrived = Arrived { data: flight.data.clone(), from: flight.source, to, ecn: flight.ecn };

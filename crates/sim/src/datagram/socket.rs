@@ -1,11 +1,11 @@
 //! [`Mailbox`]: a UDP socket of a host.
 
-use super::Flight;
+use super::{Flight, is_broadcast};
 use crate::{link::Owner, world::World};
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
 };
 use trenza_core::{Interface, UdpOption, driver::BindUdp};
 
@@ -59,7 +59,7 @@ impl Mailbox {
                 let joined = self.groups.get(&to) == Some(&flight.loopback);
                 joined && of_family && (own.is_unspecified() || own == to)
             }
-            to if to == Ipv4Addr::BROADCAST => of_family && own.is_unspecified(),
+            to if is_broadcast(to) => of_family && own.is_unspecified(),
             to => own == to || own.is_unspecified() && of_family,
         }
     }

@@ -344,6 +344,31 @@ fn remote() {
 }
 
 #[test]
+fn ping() {
+    let server = Example::start("ping", &[]);
+    let to = format!("udp:{}", server.address());
+    let client = Example::start("ping", &[&to]);
+    for n in 1..=3 {
+        assert_eq!(client.says(), format!("pong {n} from 127.0.0.1:7013"));
+    }
+    client.ends();
+    server.stops();
+}
+
+#[test]
+fn multicast() {
+    let ann = Example::start("multicast", &["ann"]);
+    assert_eq!(ann.says(), "ann is here");
+    let bob = Example::start("multicast", &["bob"]);
+    for member in [&ann, &bob] {
+        let mut heard = std::iter::repeat_with(|| member.says());
+        assert!(heard.any(|line| line == "bob is here") && heard.any(|line| line == "ann is here"));
+    }
+    ann.stops();
+    bob.stops();
+}
+
+#[test]
 fn starttls() {
     answers(
         "starttls",
