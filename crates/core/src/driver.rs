@@ -239,6 +239,11 @@ pub trait Driver {
     fn wait(&mut self, until: Option<Instant>) -> io::Result<()>;
     /// The next event of the last wait.
     fn next(&mut self) -> Option<Event<'_>>;
+    /// When a `wait` ends for the driver's own sake, with or without an event; whoever waits on
+    /// [`Driver::descriptor`] calls by then. None: not for its own sake.
+    fn until(&self) -> Option<Instant> {
+        None
+    }
     /// Ends a `wait` from any thread, also one that begins later.
     fn waker(&self) -> Waker;
     /// A descriptor that is readable while a `wait` would return at once, as far as that was so after the last `wait`

@@ -9,6 +9,7 @@
 //!       │      ── stream   receive, send, send files, connect
 //!       │      ── datagram UDP: many datagrams in one system call
 //!       │      ── listener accept, and what to do when descriptors run out
+//!       │      ── rest     what to do when memory runs out
 //!   SystemHost ── clocks, randomness, bind, names
 //!              ── pool     threads for what blocks
 //!   Signals, raise_descriptor_limit: for programs
@@ -25,6 +26,7 @@ mod limits;
 mod listener;
 mod poll;
 mod pool;
+mod rest;
 mod signals;
 mod slots;
 mod socket;

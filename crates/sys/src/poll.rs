@@ -4,6 +4,7 @@ use crate::{
     SystemHost,
     datagram::{self, Mail},
     listener::{self, ACCEPTS_MAX, Listener, Refusal, Reserve},
+    rest::{REST, Rests, is_short_of_memory},
     slots::{self, Slots},
     socket::{self, Socket, State},
     stream,
@@ -18,6 +19,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Wake, Waker},
+    thread,
     time::{Duration, Instant},
 };
 use trenza_core::{
@@ -39,6 +41,8 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// - File ranges leave by `sendfile` where there is one. Files that are not in memory block the loop while the
 ///   disk is read.
 /// - Nothing is sent before [`Event::Connected`].
+/// - A connection for which the system has no memory (ENOBUFS, ENOMEM) is not over: it is left alone for 10 ms and
+///   then tried again.
 ///
 /// `sendfile` to a peer that is gone raises SIGPIPE unless the program ignores it. Rust's runtime does; where
 /// `main` is not Rust's, the host program has to.
@@ -62,6 +66,7 @@ pub struct PollDriver {
     /// What UDP sockets have received and heard.
     mail: Mail,
     reserve: Reserve,
+    rests: Rests,
 }
 
 /// A harvested event.
@@ -115,6 +120,7 @@ impl PollDriver {
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
             mail: Mail::default(),
             reserve: Reserve::new()?,
+            rests: Rests::default(),
         })
     }
 
@@ -141,19 +147,54 @@ impl PollDriver {
         for token in self.changed.drain(..) {
             let Some(socket) = self.sockets.get_mut(token) else { continue };
             socket.listed = false;
-            if let Err(error) = socket.show(&self.poller, token) {
-                socket.hide(&self.poller);
+            let Err(error) = socket.show(&self.poller, token) else { continue };
+            socket.hide(&self.poller);
+            if is_short_of_memory(&error) {
+                if !std::mem::replace(&mut socket.resting, true) {
+                    self.rests.add(token, Instant::now());
+                }
+            } else {
                 self.failures.push_back((token, error));
             }
         }
     }
 
+    /// Leaves a socket alone for a while, since the system has no memory for it.
+    fn rest(&mut self, token: Token) {
+        let resting = self.sockets.get_mut(token).is_none_or(|socket| socket.resting);
+        if !resting {
+            self.rests.add(token, Instant::now());
+            self.change(token, |socket| socket.resting = true);
+        }
+    }
+
+    /// Goes on with those that have rested.
+    fn rouse(&mut self) {
+        if self.rests.until().is_none() {
+            return;
+        }
+        let now = Instant::now();
+        while let Some(token) = self.rests.over(now) {
+            self.change(token, |socket| socket.resting = false);
+        }
+    }
+
     fn harvest(&mut self, until: Option<Instant>) -> io::Result<()> {
         self.events.clear();
-        match until {
-            Some(until) => self.poller.wait_deadline(&mut self.events, until)?,
-            None => self.poller.wait(&mut self.events, None::<Duration>)?,
-        };
+        let mut until = until;
+        loop {
+            let waited = match until {
+                Some(until) => self.poller.wait_deadline(&mut self.events, until),
+                None => self.poller.wait(&mut self.events, None::<Duration>),
+            };
+            match waited {
+                Err(error) if is_short_of_memory(&error) => {}
+                waited => break waited.map(drop)?,
+            }
+            // A waker may have been told meanwhile, which the poller forgets when it fails: the next wait ends at once.
+            thread::sleep(REST);
+            until = Some(Instant::now());
+        }
         for event in self.events.iter() {
             let token = slots::token(event.key);
             let listens = self.sockets.get_mut(token).is_some_and(|socket| socket.state == State::Listening);
@@ -235,6 +276,10 @@ impl PollDriver {
                 Some(Step::Event(Event::Eof { token }))
             }
             Ok(Some(received)) => Some(Step::Received(token, received)),
+            Err(error) if is_short_of_memory(&error) => {
+                self.rest(token);
+                None
+            }
             Err(error) => self.fail(token, error).map(Step::Event),
         }
     }
@@ -341,6 +386,10 @@ impl Driver for PollDriver {
         match stream::send(socket.fd.as_fd(), out, &mut self.buffer) {
             Ok(true) => {}
             Ok(false) => self.change(token, |socket| socket.writing = true),
+            Err(error) if is_short_of_memory(&error) => {
+                self.rest(token);
+                self.change(token, |socket| socket.writing = true);
+            }
             Err(error) => self.failures.push_back((token, error)),
         }
     }
@@ -379,6 +428,7 @@ impl Driver for PollDriver {
     }
 
     fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
+        self.rouse();
         self.settle();
         if !self.failures.is_empty() || self.mail.is_waiting() {
             // Nobody may wait on the descriptor until they were told.
@@ -388,7 +438,12 @@ impl Driver for PollDriver {
         if !self.ready.is_empty() {
             return Ok(());
         }
+        let until = until.into_iter().chain(self.until()).min();
         self.harvest(until)
+    }
+
+    fn until(&self) -> Option<Instant> {
+        self.rests.until()
     }
 
     fn next(&mut self) -> Option<Event<'_>> {

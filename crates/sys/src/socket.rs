@@ -17,6 +17,8 @@ pub(crate) struct Socket {
     pub(crate) writing: bool,
     /// It is in the driver's list of those whose interest changed.
     pub(crate) listed: bool,
+    /// The system had no memory for it: nothing is wanted until its rest is over.
+    pub(crate) resting: bool,
     /// What the poller was told last.
     shown: Interest,
 }
@@ -50,7 +52,8 @@ impl Interest {
 
 impl Socket {
     pub(crate) fn new(fd: OwnedFd, state: State) -> Self {
-        Self { fd, state, reading: false, writing: false, listed: false, shown: Interest::NONE }
+        let shown = Interest::NONE;
+        Self { fd, state, reading: false, writing: false, listed: false, resting: false, shown }
     }
 
     /// True when a send may be tried: it is connected, and nobody waits for room.
@@ -65,6 +68,7 @@ impl Socket {
 
     fn wanted(&self) -> Interest {
         match self.state {
+            _ if self.resting => Interest::NONE,
             State::Listening => Interest { read: self.reading, write: false },
             State::Connecting => Interest { read: false, write: true },
             State::Open | State::Datagrams { .. } => Interest { read: self.reading, write: self.writing },

@@ -39,18 +39,23 @@ pub(crate) fn connect(to: SocketAddr, from: Option<SocketAddr>) -> io::Result<Ow
     if let Some(from) = from {
         socket.bind(&SockAddr::from(from))?;
     }
-    match socket.connect(&SockAddr::from(to)) {
-        Err(error) if !is_under_way(&error) => return Err(error),
-        _ => {}
-    }
+    begin(|| socket.connect(&SockAddr::from(to)))?;
     let fd = OwnedFd::from(socket);
     socket::tune(&fd)?;
     Ok(fd)
 }
 
-fn is_under_way(error: &io::Error) -> bool {
-    let errno = Errno::from_io_error(error);
-    matches!(errno, Some(Errno::INPROGRESS | Errno::INTR | Errno::AGAIN))
+/// Calls `connect` until it is under way. After an interruption only another call tells whether it is; EAGAIN means
+/// that it is not, and that nothing of it was begun.
+fn begin(mut connect: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    loop {
+        let Err(error) = connect() else { return Ok(()) };
+        match Errno::from_io_error(&error) {
+            Some(Errno::INTR) => {}
+            Some(Errno::INPROGRESS | Errno::ALREADY | Errno::ISCONN) => return Ok(()),
+            _ => return Err(error),
+        }
+    }
 }
 
 /// How a connect has ended: with this end's address.
@@ -231,6 +236,25 @@ mod tests {
         let socket = SockRef::from(&fd);
         assert!(socket.tcp_nodelay().unwrap() && socket.out_of_band_inline().unwrap());
         assert!(socket.nonblocking().unwrap());
+    }
+
+    #[test]
+    fn an_interrupted_connect_is_called_again() {
+        for (answers, calls, ends) in [
+            (&[Errno::INPROGRESS][..], 1, Ok(())),
+            (&[Errno::INTR, Errno::ALREADY], 2, Ok(())),
+            (&[Errno::INTR, Errno::INTR, Errno::ISCONN], 3, Ok(())),
+            (&[Errno::INTR, Errno::CONNREFUSED], 2, Err(Errno::CONNREFUSED)),
+            (&[Errno::AGAIN], 1, Err(Errno::AGAIN)),
+        ] {
+            let mut called = 0;
+            let begun = begin(|| {
+                called += 1;
+                Err(answers[called - 1].into())
+            });
+            let begun = begun.map_err(|error| Errno::from_io_error(&error).unwrap());
+            assert_eq!((begun, called), (ends, calls), "{answers:?}");
+        }
     }
 
     #[test]
