@@ -1,5 +1,5 @@
-//! Datagrams to and fro: `cargo run -p trenza --example ping`, and elsewhere the same with `udp:127.0.0.1:7013`.
-use std::time::Duration;
+//! Datagrams to and fro: `cargo run -p trenza --example ping`, or with a peer that sends them back behind it, as
+//! `udp:127.0.0.1:7`.
 use trenza::prelude::*;
 
 struct Pong;
@@ -11,29 +11,30 @@ impl DatagramProtocol for Pong {
     }
 }
 
-/// Sends its number until it comes back, three times.
+/// Sends a number each second, or as soon as there is an answer, up to 3.
 struct Ping(u8, Option<Timer>);
 
 impl DatagramProtocol for Ping {
     fn started(&mut self, port: &UdpPort) -> Result {
         port.write(&[self.0]);
-        self.1 = Some(port.handle::<Self>().call_later(Duration::from_millis(500), Self::started));
+        self.1 = Some(port.handle::<Self>().call_later(std::time::Duration::from_secs(1), Self::started));
         Ok(())
     }
     fn datagram_received(&mut self, port: &UdpPort, datagram: Datagram<'_>) -> Result {
-        if *datagram.data != [self.0] {
-            return Ok(()); // an answer that was late
+        println!("{:?} from {}", datagram.data, datagram.from);
+        match self.0 {
+            3 => port.reactor().stop(),
+            _ => self.0 += 1,
         }
-        println!("pong {} from {}", self.0, datagram.from);
-        self.0 += 1;
-        if self.0 > 3 { Ok(port.reactor().stop()) } else { self.started(port) }
+        self.started(port)
     }
 }
 
 fn main() -> Result {
-    let to = std::env::args().nth(1);
-    run(|reactor| match to {
-        Some(to) => Ok(reactor.udp_connect(&to, Ping(1, None)).detach()),
-        None => Ok(println!("listening on {}", reactor.udp("udp:7013:interface=127.0.0.1", Pong)?.addr())),
+    run(|reactor| {
+        let pong = reactor.udp("udp:0:interface=127.0.0.1", Pong)?;
+        let to = std::env::args().nth(1).unwrap_or_else(|| format!("udp:{}", pong.addr()));
+        reactor.udp_connect(&to, Ping(1, None)).detach();
+        Ok(())
     })
 }

@@ -6,6 +6,7 @@ use trenza_core::{Addr, Datagram, DatagramProtocol, Reason, Result, UdpPort};
 
 type Hook = Box<dyn FnMut(&UdpPort) -> Result>;
 type GotHook = Box<dyn FnMut(&UdpPort, Datagram<'_>) -> Result>;
+type StoppedHook = Box<dyn FnMut(&UdpPort)>;
 type FailedHook = Box<dyn FnMut(&UdpPort, Option<&Addr>, &io::Error) -> Result>;
 
 /// Notes what it hears under its name: `got` and the text of a datagram, unless it was told what to do with them.
@@ -17,7 +18,7 @@ pub(crate) struct Post {
     failed: Option<FailedHook>,
     writable: Option<Hook>,
     stopping: Option<Hook>,
-    stopped: Option<Box<dyn FnMut(&UdpPort)>>,
+    stopped: Option<StoppedHook>,
 }
 
 impl Post {

@@ -26,6 +26,7 @@ cases! {
     a_result_for_a_udp_port_that_has_ended_is_cancelled
     over_the_unsent_limit_datagrams_are_dropped_and_counted
     a_full_udp_port_hears_that_there_is_room_again
+    a_producer_of_datagrams_is_driven_by_writable
     a_taken_udp_port_is_an_error_that_names_the_endpoint
     a_udp_port_may_be_bound_again_after_the_end
     two_may_share_a_udp_port_if_both_say_so
@@ -270,6 +271,26 @@ async fn a_full_udp_port_hears_that_there_is_room_again(ground: Ground) -> Resul
     assert!(!cli.is_full());
     ground.settle().await;
     assert_eq!(ground.log().of("cli"), ["started", "writable"]);
+    Ok(())
+}
+
+async fn a_producer_of_datagrams_is_driven_by_writable(ground: Ground) -> Result {
+    let srv = ground.udp(Post::new(&ground, "srv").got(|_, _| Ok(())))?;
+    let (to, left) = (srv.addr(), Rc::new(Cell::new(100)));
+    let rest = left.clone();
+    let produce = move |port: &UdpPort| {
+        while !port.is_full() && left.get() > 0 {
+            left.set(left.get() - 1);
+            assert!(port.send_to(&to, &[0; 136]));
+        }
+        Ok(())
+    };
+    let cli = ground.udp(Post::new(&ground, "cli").started(produce.clone()).writable(produce))?;
+    cli.set_limits(Limits { high: 1000, low: 500, ..Limits::default() });
+    ground.until(|| rest.get() == 0).await;
+    ground.until(|| srv.counts().received == 100).await;
+    assert_eq!((cli.counts().dropped, cli.counts().sent), (0, 100));
+    assert!(ground.log().of("cli").len() > 10);
     Ok(())
 }
 

@@ -345,27 +345,22 @@ fn remote() {
 
 #[test]
 fn ping() {
-    let server = Example::start("ping", &[]);
-    let to = format!("udp:{}", server.address());
-    let client = Example::start("ping", &[&to]);
+    let example = Example::start("ping", &[]);
     for n in 1..=3 {
-        assert_eq!(client.says(), format!("pong {n} from 127.0.0.1:7013"));
+        assert!(example.says().starts_with(&format!("[{n}] from 127.0.0.1:")));
     }
-    client.ends();
-    server.stops();
+    example.ends();
 }
 
 #[test]
 fn multicast() {
-    let ann = Example::start("multicast", &["ann"]);
-    assert_eq!(ann.says(), "ann is here");
-    let bob = Example::start("multicast", &["bob"]);
-    for member in [&ann, &bob] {
+    // Others on this machine may be in the group as well.
+    let members = ["ann", "bob"].map(|name| Example::start("multicast", &[name]));
+    for member in &members {
         let mut heard = std::iter::repeat_with(|| member.says());
         assert!(heard.any(|line| line == "bob is here") && heard.any(|line| line == "ann is here"));
     }
-    ann.stops();
-    bob.stops();
+    members.into_iter().for_each(Example::stops);
 }
 
 #[test]
