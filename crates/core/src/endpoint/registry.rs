@@ -80,7 +80,8 @@ impl Reactor {
         if let Some(form) = form {
             return Ok(form);
         }
-        let can = self.kinds().into_iter().filter(|kind| side(&**kind).is_some());
+        let streams = self.kinds().into_iter().filter(|kind| !kind.is_for_datagrams());
+        let can = streams.filter(|kind| side(&**kind).is_some());
         let can = can.map(|kind| kind.usage().name).collect::<Vec<_>>().join(", ");
         let what = format!("{} cannot be {verb}; what can: {can}", parsed.kind());
         Err(parsed.error(parsed.kind_at(), what))

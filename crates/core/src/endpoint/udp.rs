@@ -37,6 +37,10 @@ impl EndpointKind for Udp {
         Usage { name: "udp", server: Some(SERVER), client: Some(CLIENT) }
     }
 
+    fn is_for_datagrams(&self) -> bool {
+        true
+    }
+
     fn listen(&self, given: &Given<'_>, _: &Reactor) -> Result<Listening> {
         let port = given.value(0)?.port()?;
         let interface = given.option("interface").map(|ip| ip.ip()).transpose()?;
