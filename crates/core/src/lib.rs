@@ -4,6 +4,7 @@
 //! [`driver`] does, of the operating system or of the simulator.
 
 mod addr;
+mod adopt;
 #[cfg(feature = "canaries")]
 pub mod canary;
 #[cfg(not(feature = "canaries"))]
@@ -23,6 +24,7 @@ mod layer;
 mod limits;
 mod lookup;
 mod peer;
+mod pipe;
 mod port;
 mod protocol;
 mod race;
@@ -36,7 +38,7 @@ mod timer;
 mod transport;
 mod watched;
 
-pub use addr::Addr;
+pub use addr::{Addr, UnixAddr};
 pub use connect::ConnectError;
 pub use connection::ConnectionId;
 pub use datagram::option::{Interface, UdpOption};
@@ -65,7 +67,7 @@ pub use protocol::{Factory, Protocol};
 pub use reactor::Reactor;
 pub use reason::{Reason, Timeout};
 pub use remote::{Remote, RemoteResolver};
-pub use stream::{Lost, Stream};
+pub use stream::{Lines, Lost, ReadHalf, Stream, WriteHalf};
 pub use task::cooperate::{cooperate, yield_now};
 pub use task::group::{Group, Spawner};
 pub use task::join::{AllFailed, join, race};

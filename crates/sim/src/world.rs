@@ -1,6 +1,7 @@
 //! [`World`]: everything that the hosts of one network share.
 
 use crate::{
+    activation::Handed,
     datagram::{Flight, Mailbox},
     dice::Dice,
     hostility::Hostility,
@@ -86,6 +87,8 @@ pub(crate) struct Machine {
     pub(crate) down: bool,
     /// How often it has crashed: drivers of former times do nothing any more.
     pub(crate) boot: u32,
+    /// What a service manager has opened for programs here.
+    pub(crate) handed: Vec<Handed>,
     next_port: u16,
 }
 
@@ -253,6 +256,7 @@ impl World {
             random: Dice::new(self.seed, u64::from(number)),
             down: false,
             boot: 0,
+            handed: Vec::new(),
             next_port: EPHEMERAL,
         });
         index
@@ -278,7 +282,7 @@ impl World {
             let port = machine.next_port;
             machine.next_port = port.checked_add(1).unwrap_or(EPHEMERAL);
             let listened =
-                self.listeners.values().any(|other| other.host == host && other.addr.port() == port);
+                self.listeners.values().any(|other| other.host == host && other.addr.port() == Some(port));
             let bound = self.mailboxes.values().any(|other| other.host == host && other.addr.port() == port);
             if !listened && !bound {
                 return Some(port);

@@ -8,10 +8,13 @@
 //!       │      ── socket   what the loop wants of a socket, what the poller knows of it
 //!       │      ── stream   receive, send, send files, connect
 //!       │      ── datagram UDP: many datagrams in one system call
+//!       │      ── unix     UNIX sockets: addresses, files that nobody listens on
+//!       │      ── adopted  descriptors that others have opened
 //!       │      ── listener accept, and what to do when descriptors run out
 //!       │      ── rest     what to do when memory runs out
 //!   SystemHost ── clocks, randomness, bind, names
 //!              ── pool     threads for what blocks
+//!              ── activation  sockets that a service manager has opened
 //!   Signals, raise_descriptor_limit: for programs
 //! ```
 #![allow(
@@ -20,6 +23,8 @@
     reason = "clocks, threads and sockets come from this crate: the fence of clippy.toml is around it"
 )]
 
+mod activation;
+mod adopted;
 mod datagram;
 mod host;
 mod limits;
@@ -31,6 +36,7 @@ mod signals;
 mod slots;
 mod socket;
 mod stream;
+mod unix;
 
 pub use host::SystemHost;
 pub use limits::raise_descriptor_limit;

@@ -100,7 +100,8 @@ impl Reactor {
         for to in by_families(found) {
             let any: IpAddr =
                 if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-            let Addr::Ip(addr) = from.clone().unwrap_or_else(|| SocketAddr::new(any, 0).into());
+            let own = from.clone().unwrap_or_else(|| SocketAddr::new(any, 0).into());
+            let Addr::Ip(addr) = own else { continue };
             if addr.is_ipv4() != to.is_ipv4() {
                 continue;
             }

@@ -15,6 +15,7 @@ pub(crate) mod layers;
 pub(crate) mod listening;
 pub(crate) mod parsed;
 pub(crate) mod registry;
+mod systemd;
 mod tcp;
 mod udp;
 
@@ -33,6 +34,7 @@ use std::{cell::Cell, fmt, net::SocketAddr, os::fd::OwnedFd, rc::Rc};
 /// | `tcp:8080:interface=127.0.0.1` | one address |
 /// | `tcp:8080:interface=[::1]:backlog=128` | an IPv6 address, a shorter queue |
 /// | `udp:53`, `udp:53:interface=127.0.0.1` | UDP, for [`Reactor::udp`] |
+/// | `systemd:0`, `systemd:name=http` | a socket that the service manager has opened, by index or name |
 /// | **client** | |
 /// | `tcp:example.org:80` | a name or an address |
 /// | `tcp:[::1]:80:bind=[::1]:timeout=5` | from an address, at most 5 s |
@@ -104,7 +106,7 @@ impl IntoEndpoint for &String {
 
 impl IntoEndpoint for SocketAddr {
     fn into_endpoint(self) -> Result<Endpoint> {
-        let bind = Bind { addr: self, dual_stack: false, backlog: tcp::BACKLOG };
+        let bind = Bind { addr: self.into(), dual_stack: false, mode: None, backlog: tcp::BACKLOG };
         Ok(Endpoint::built(Built {
             shown: self.to_string(),
             listen: Some(Box::new(move |_| Ok(Listening::on(ListenOn::Bind(bind.clone()))))),

@@ -26,6 +26,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
+use trenza_core::Addr;
 
 /// The most datagrams that are on their way; what is over gets lost.
 pub const FLIGHTS_MAX: usize = 1 << 16;
@@ -176,7 +177,10 @@ impl World {
         let (one, other) = (self.name(from), self.name(to));
         let (source, destination, kind) =
             (flight.source, flight.destination, Kind::Datagram(flight.data.len()));
-        let packet = Packet { from: &one, to: &other, source, destination, kind };
+        let ends = [source, destination].map(Addr::from);
+        let [source_addr, destination_addr] = &ends;
+        let packet =
+            Packet { from: &one, to: &other, source: source_addr, destination: destination_addr, kind };
         let verdict = self.rules.judge(Verdict::Pass, |judge| judge(&packet));
         match verdict {
             Verdict::Pass => self.note(format_args!("{one} {source} > {other} {destination} {kind:?}")),
