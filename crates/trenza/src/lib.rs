@@ -21,7 +21,7 @@
 //! }
 //! ```
 //!
-//! Suites are features: `web` (HTTP). Their crates are re-exported as modules. `sim` is the simulated network, and
+//! Suites are features: `web` (HTTP), `proxy` (SOCKS, forwarding). Their crates are re-exported as modules. `sim` is the simulated network, and
 //! `test` has `#[trenza::test]`; both are for dev-dependencies.
 
 mod run;
@@ -39,6 +39,8 @@ pub use trenza_core::{
 };
 #[cfg(feature = "test")]
 pub use trenza_macros::test;
+#[cfg(feature = "proxy")]
+pub use trenza_proxy as proxy;
 #[cfg(feature = "sim")]
 pub use trenza_sim as sim;
 pub use trenza_sys::{PollDriver, raise_descriptor_limit};
