@@ -1,7 +1,7 @@
 //! `trenza forward`: connections go to another endpoint.
 
 use crate::{complaint::Complaint, lines::Lines, passing::Passing, terminal::say};
-use trenza::{Reactor, Result, proxy::Forward};
+use trenza::{IntoEndpoint, Reactor, Result, proxy::Forward};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,10 +43,14 @@ pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
 
 impl Args {
     fn serve(&self, reactor: &Reactor, lines: &Lines, descriptors: u64) -> Result {
-        let forward = Forward::new(&self.to).map_err(|error| Complaint::target(&*error))?;
+        // Whether it makes sense is known now; whether anybody is there, when the first client comes.
+        let to = self.to.as_str().into_endpoint().and_then(|to| to.connecting(reactor).map(|_| to));
+        let to = to.map_err(|error| Complaint::target(&*error))?;
+        let shown = to.to_string();
+        let forward = Forward::new(to)?;
         let forward = forward.limits(self.passing.limits()).on_end(self.passing.log(reactor, lines));
         let addresses = self.passing.listen(reactor, &self.listen, &forward, lines, descriptors)?;
-        say(&format!("Forwarding to {}", self.to));
+        say(&format!("Forwarding to {shown}"));
         for address in addresses {
             say(&format!("  {address}"));
         }

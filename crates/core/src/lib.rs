@@ -36,7 +36,7 @@ mod transport;
 mod watched;
 
 pub use addr::Addr;
-pub use connect::ConnectError;
+pub use connect::{Conclusive, ConnectError};
 pub use connection::ConnectionId;
 pub use deferred::{Abandoned, Deferred, Resolver, Wait};
 pub use endpoint::connecting::{ConnectTo, Connecting, MakeStream};

@@ -14,7 +14,8 @@ use std::{
     rc::Rc,
 };
 use trenza_core::{
-    Deferred, Error, Factory, OutBuf, Port, Protocol, Resolver, Result, TimedOut, Transport, timeout,
+    Addr, ConnectTo, Connecting, Deferred, Endpoint, Error, Factory, OutBuf, Port, Protocol, Resolver,
+    Result, TimedOut, Transport, timeout,
 };
 
 /// What a client asked for. It ends with the client's connection, whatever it waits for.
@@ -72,17 +73,16 @@ impl Errand {
         self.join(far, told)
     }
 
-    /// Connects to the addresses that the rules allow.
+    /// Connects to one of the addresses that the rules allow.
     async fn dial(&self) -> Result<Transport> {
-        let mut last = None;
-        for address in self.allowed().await? {
-            let far = End::far(self.near.clone(), self.account.clone(), self.shared.limits.idle);
-            match self.near.reactor().connect(address, move |_| far).await {
-                Ok(far) => return Ok(far),
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address").into()))
+        let addresses = self.allowed().await?;
+        let shown = self.request.target.to_string();
+        let to = Endpoint::client(shown.clone(), move |_| {
+            let addresses = addresses.iter().map(|address| Addr::from(*address)).collect();
+            Ok(Connecting::to(ConnectTo::Addresses(addresses), shown.clone()))
+        });
+        let far = End::far(self.near.clone(), self.account.clone(), self.shared.limits.idle);
+        self.near.reactor().connect(to, move |_| far).await
     }
 
     /// The addresses that the target stands for and that the client may go to.

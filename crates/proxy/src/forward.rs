@@ -104,7 +104,7 @@ impl Factory for Forward {
 async fn forward(near: Transport, shared: Rc<Shared>, account: Rc<Account>) -> Result {
     let idle = shared.limits.idle;
     let far = End::far(near.clone(), account.clone(), idle);
-    let connect = near.reactor().connect(shared.to.clone(), move |_| far);
+    let connect = near.reactor().connect(&shared.to, move |_| far);
     match timeout(shared.limits.connect, connect).await {
         Ok(far) if far.is_open() => join(&near, far, account, idle),
         Ok(_) => near.abort(),

@@ -1,10 +1,11 @@
-//! Proxies for Trenza: a SOCKS server ([`SocksServer`]) and a forwarder ([`Forward`]), and the codecs that they and
-//! clients share ([`socks`], [`http`]).
+//! Proxies for Trenza: a SOCKS server ([`SocksServer`]), a forwarder ([`Forward`]), client's endpoints that go through
+//! proxies ([`register`]), and the codecs that these share ([`socks`], [`http`]).
 
 mod account;
 mod errand;
 mod forward;
 pub mod http;
+mod kinds;
 mod limits;
 pub mod log;
 mod pipe;
@@ -13,12 +14,15 @@ mod server;
 mod session;
 pub mod socks;
 mod target;
+mod through;
 mod users;
 
 pub use account::Record;
 pub use forward::Forward;
+pub use kinds::register;
 pub use limits::ProxyLimits;
 pub use rules::{Pattern, PatternError, Rules};
 pub use server::SocksServer;
 pub use target::{Host, NAME_MAX, NameError, Target};
+pub use through::{ProxyCause, ProxyError};
 pub use users::{USERS_MAX, Users, UsersError};

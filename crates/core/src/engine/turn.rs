@@ -229,7 +229,7 @@ impl Turn {
     /// A new connection: pushes its layers, and builds the protocol if there are none.
     fn enroll(&mut self, token: Token, peer: Peer, origin: Origin, layers: Layers) {
         let limits = self.reactor.0.limits.borrow().clone();
-        let until = self.reactor.0.after(limits.handshake);
+        let until = self.reactor.0.after(layers.time().unwrap_or(limits.handshake));
         let connection = Connection::new(self.reactor.clone(), token, Rc::new(peer), limits);
         let transport = Transport(Rc::new(connection));
         self.reactor.0.enroll(&transport);

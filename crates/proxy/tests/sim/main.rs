@@ -8,6 +8,7 @@ mod causes;
 mod forward;
 mod hostile;
 mod requests;
+mod through;
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 use trenza_core::{Factory, Input, Protocol, Result, Transport};
