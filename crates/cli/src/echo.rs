@@ -9,8 +9,8 @@ Examples:
   trenza echo --listen tcp:7007:interface=127.0.0.1
       For this machine only; then: nc 127.0.0.1 7007
 
-Ctrl-C (or SIGTERM) stops. Exit codes: 0 after a graceful stop, 1 error, 2 wrong usage, 130 or 143 when a second signal
-cut it short.";
+Ctrl-C (or SIGTERM) stops: what has come is sent back first. A second one stops at once.
+Exit codes: 0 after a graceful stop, 1 error, 2 wrong usage, 130 or 143 when a second signal cut it short.";
 
 /// What it says when it stops.
 const STOPPING: &str = "Stopping: what has come is sent back first. Ctrl-C again stops at once.";

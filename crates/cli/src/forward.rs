@@ -10,11 +10,11 @@ Examples:
   trenza forward --listen tcp:5432 --to tcp:[fd00::7]:5432 --log-format json 2>> forward.log
       For every machine that reaches this one; a line of JSON for each connection
 
-Each direction ends by itself; neither side is read faster than the other one takes it. A client whose target cannot be
-reached is reset.
+Each direction ends by itself, and neither side is read faster than the other one takes it. A client
+whose target cannot be reached is reset.
 
 Ctrl-C (or SIGTERM) stops: connections have 10 s to come to their end. A second one stops at once.
-Exit codes: 0 after a graceful stop, 1 error, 2 wrong usage, 130 or 143 when a second signal cut it short.";
+Exit codes: 0 after a graceful stop, 1 error, 2 wrong usage, 130 or 143 when cut short by a second signal.";
 
 /// Passes connections on to another endpoint.
 #[derive(Debug, clap::Args)]

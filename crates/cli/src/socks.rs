@@ -21,8 +21,9 @@ Examples:
   trenza socks --listen tcp:1080 --password-file users.txt --allow '*.example.org:443' --allow 10.0.0.0/8
       Many users, a line of NAME:PASSWORD each, who may go to these destinations only
 
-Where clients may go: those of this machine anywhere; those of others not to its loopback and link-local addresses (as
-127.0.0.1 and 169.254.169.254), unless an --allow names the address. Private networks are open: --deny closes them.
+Where clients may go: those of this machine anywhere; those of others not to its loopback and
+link-local addresses (as 127.0.0.1 and 169.254.169.254), unless an --allow names the address.
+Private networks are open: --deny closes them.
 
 Ctrl-C (or SIGTERM) stops: connections have 10 s to come to their end. A second one stops at once.
 Exit codes: 0 after a graceful stop, 1 error, 2 wrong usage, 130 or 143 when a second signal cut it short.";

@@ -97,7 +97,7 @@ fn clients() {
     assert!(with_reactor(|reactor| endpoint.connecting(reactor)).is_ok());
     assert!(matches!(
         with_reactor(|reactor| endpoint.listening(reactor)).unwrap().on,
-        ListenOn::Bind(bind) if bind.addr == here && !bind.dual_stack
+        ListenOn::Bind(bind) if bind.addr == here.into() && !bind.dual_stack
     ));
 }
 

@@ -101,7 +101,7 @@ impl IntoEndpoint for &String {
 
 impl IntoEndpoint for SocketAddr {
     fn into_endpoint(self) -> Result<Endpoint> {
-        let bind = Bind { addr: self, dual_stack: false, backlog: tcp::BACKLOG };
+        let bind = Bind { addr: self.into(), dual_stack: false, mode: None, backlog: tcp::BACKLOG };
         Ok(Endpoint::built(Built {
             shown: self.to_string(),
             listen: Some(Box::new(move |_| Ok(Listening::on(ListenOn::Bind(bind.clone()))))),

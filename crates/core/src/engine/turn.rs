@@ -3,7 +3,7 @@
 use crate::{
     Addr, Connection, Factory, Layers, Peer, Protocol, Reactor, Reason, Result, Transport,
     connection::{Only, Origin},
-    driver::{Bound, Close, Driver, Established, Event, Open, Token},
+    driver::{Bound, Close, Driver, Ends, Established, Event, Open, Token},
     engine::command::Command,
     engine::entry::Entry,
     engine::lost::contained,
@@ -205,7 +205,7 @@ impl Turn {
         };
         state.live.set(state.live.get() + 1);
         let layers = state.layers.clone();
-        self.enroll(new, Peer::new(remote, local), Origin::Port(state), layers);
+        self.enroll(new, Peer::new(remote, local), Origin::Port(state), layers, 0);
     }
 
     fn connected(&mut self, token: Token, result: io::Result<Addr>) {
@@ -221,16 +221,17 @@ impl Turn {
             (Some(to), Ok(local)) => {
                 let layers = race.won(to.clone());
                 let peer = Peer::new(to, local);
-                self.enroll(token, peer, Origin::Connect(race), layers);
+                self.enroll(token, peer, Origin::Connect(race), layers, 0);
             }
         }
     }
 
     /// A new connection: pushes its layers, and builds the protocol if there are none.
-    fn enroll(&mut self, token: Token, peer: Peer, origin: Origin, layers: Layers) {
+    fn enroll(&mut self, token: Token, peer: Peer, origin: Origin, layers: Layers, flags: u32) {
         let limits = self.reactor.0.limits.borrow().clone();
         let until = self.reactor.0.after(layers.time().unwrap_or(limits.handshake));
         let connection = Connection::new(self.reactor.clone(), token, Rc::new(peer), limits);
+        connection.flags.set(flags);
         let transport = Transport(Rc::new(connection));
         self.reactor.0.enroll(&transport);
         self.ports_changed |= self.is_full();
@@ -441,8 +442,8 @@ impl Turn {
         state: Rc<PortState>,
         factory: Box<dyn Factory>,
     ) {
-        let peer = Peer::new(stream.remote.clone(), stream.local.clone());
-        match driver.open(Open::Adopt(stream)) {
+        let (peer, flags) = (Peer::new(stream.remote, stream.local), flags_of(&stream.ends));
+        match driver.open(Open::Adopt(stream.ends)) {
             Ok(token) if self.reactor.0.stop.get() == Stop::Begun => {
                 state.stopped.set(true);
                 driver.close(token, Close::Abort);
@@ -451,7 +452,13 @@ impl Turn {
             Ok(token) => {
                 state.live.set(1);
                 let layers = state.layers.clone();
-                self.enroll(token, peer, Origin::Only(Box::new(Only { port: state, factory })), layers);
+                self.enroll(
+                    token,
+                    peer,
+                    Origin::Only(Box::new(Only { port: state, factory })),
+                    layers,
+                    flags,
+                );
             }
             Err(error) => tracing::error!(port = %state.addr, %error, "cannot serve a connection"),
         }
@@ -506,11 +513,11 @@ impl Turn {
         if race.is_decided() {
             return;
         }
-        let peer = Peer::new(stream.remote.clone(), stream.local.clone());
-        match driver.open(Open::Adopt(stream)) {
+        let (peer, flags) = (Peer::new(stream.remote, stream.local), flags_of(&stream.ends));
+        match driver.open(Open::Adopt(stream.ends)) {
             Ok(token) => {
                 let layers = race.won(peer.remote.clone());
-                self.enroll(token, peer, Origin::Connect(race.clone()), layers);
+                self.enroll(token, peer, Origin::Connect(race.clone()), layers, flags);
             }
             Err(error) => race.failed(peer.remote, error.into()),
         }
@@ -589,6 +596,14 @@ impl Turn {
         let Some(transport) = self.flushing.pop_front() else { return false };
         self.flush(driver, &transport);
         true
+    }
+}
+
+/// Pipes and the like lose nothing when they are closed, so nobody has to wait for their far end.
+fn flags_of(ends: &Ends) -> u32 {
+    match ends {
+        Ends::One(_) => 0,
+        Ends::Two { .. } => Flags::UNLINGERING,
     }
 }
 

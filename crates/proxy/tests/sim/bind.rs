@@ -2,10 +2,16 @@
 
 use super::Site;
 use std::net::SocketAddr;
+use trenza_core::Addr;
 use trenza_proxy::SocksServer;
-use trenza_sim::{Net, for_seeds};
+use trenza_sim::{Net, Probe, for_seeds};
 
 const BIND: &[u8] = b"\x05\x01\0\x05\x02\0\x03\x03srv\0\x14";
+
+/// A client by IPv4, so that the proxy listens on IPv4.
+fn client4(site: &Site) -> Probe {
+    site.net.host("cli").probe_to(SocketAddr::new(site.net.host("gate").ips()[0], 1080))
+}
 
 /// The address in a reply of version 5 that begins at `at`.
 fn address(reply: &[u8]) -> SocketAddr {
@@ -18,7 +24,7 @@ fn address(reply: &[u8]) -> SocketAddr {
 fn who_was_asked_for_comes() {
     for_seeds(0..30, |seed| {
         let site = Site::new(Net::new(seed), SocksServer::new());
-        let client = site.net.host("cli").probe_to((site.net.host("gate").ips()[0], 1080).into());
+        let client = client4(&site);
         client.send(BIND);
         let server = site.net.host("srv");
         site.net.run();
@@ -30,7 +36,7 @@ fn who_was_asked_for_comes() {
         let guest = server.probe_to(listens);
         guest.send("file");
         site.net.run();
-        assert_eq!(address(&client.received()[12..]), guest.local_addr());
+        assert_eq!(Addr::from(address(&client.received()[12..])), *guest.local_addr());
         assert!(client.received().ends_with(b"file"));
         assert!(server.probe_to(listens).error().is_none());
         client.send("thanks");
@@ -51,7 +57,7 @@ fn who_was_asked_for_comes() {
 fn nobody_comes() {
     let site = Site::gentle();
     site.net.host("srv");
-    let client = site.net.host("cli").probe_to((site.net.host("gate").ips()[0], 1080).into());
+    let client = client4(&site);
     client.send(BIND);
     site.net.run();
     let listens = address(&client.received()[2..]);
@@ -67,7 +73,7 @@ fn nobody_comes() {
 fn a_client_that_leaves_takes_its_port_along() {
     let site = Site::gentle();
     site.net.host("srv");
-    let client = site.net.host("cli").probe_to((site.net.host("gate").ips()[0], 1080).into());
+    let client = client4(&site);
     client.send(BIND);
     site.net.run();
     let listens = address(&client.received()[2..]);
@@ -81,13 +87,14 @@ fn a_client_that_leaves_takes_its_port_along() {
 #[test]
 fn version_4_binds_as_well() {
     let site = Site::gentle();
-    let client = site.net.host("cli").probe_to((site.net.host("gate").ips()[0], 1080).into());
+    let client = client4(&site);
     client.send(b"\x04\x02\0\x14\0\0\0\0\0");
     site.net.run();
     let reply = client.received();
     assert_eq!(reply[..2], *b"\0\x5a");
     let ip: [u8; 4] = reply[4..8].try_into().unwrap();
-    let guest = site.net.host("srv").probe_to((ip, u16::from_be_bytes([reply[2], reply[3]])).into());
+    let guest =
+        site.net.host("srv").probe_to(SocketAddr::from((ip, u16::from_be_bytes([reply[2], reply[3]]))));
     guest.send("file");
     site.net.run();
     assert!(client.received()[8..].starts_with(b"\0\x5a") && client.received().ends_with(b"file"));
