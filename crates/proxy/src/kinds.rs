@@ -1,15 +1,18 @@
-//! [`register`]: the kinds of endpoint `socks5`, `socks4a` and `http-proxy`.
+//! [`register`]: the kinds of endpoint of this crate; `socks5`, `socks4a` and `http-proxy` are here.
 
 use crate::{
-    Target, http,
+    Target,
+    header::Haproxy,
+    http,
     socks::{self, Command, Version},
     through::{Dialogue, Through},
 };
 use std::sync::Arc;
 use trenza_core::{Choice, ConnectTo, Connecting, EndpointKind, Form, Given, Reactor, Result, Usage};
 
-/// Makes the prefixes `socks5:`, `socks4a:` and `http-proxy:` known to a reactor. Each stands before a client's endpoint,
-/// whose connection a proxy then makes; the proxy looks up the name.
+/// Makes the prefixes `socks5:`, `socks4a:`, `http-proxy:` and `haproxy:` known to a reactor.
+///
+/// The first three stand before a client's endpoint, whose connection a proxy then makes; the proxy looks up the name.
 ///
 /// | endpoint | |
 /// |---|---|
@@ -50,7 +53,38 @@ use trenza_core::{Choice, ConnectTo, Connecting, EndpointKind, Form, Given, Reac
 /// assert_eq!((target.received(), target.remote_addr().ip()), (b"hello".to_vec(), net.host("gate").ips()[0]));
 /// # Ok::<(), trenza_core::Error>(())
 /// ```
+///
+/// `haproxy:` stands before a server's endpoint, whose connections then tell who their client is, or before a client's:
+///
+/// ```
+/// use trenza_core::{Input, Protocol, Result, Transport};
+///
+/// struct Greet;
+///
+/// impl Protocol for Greet {
+///     fn connection_made(&mut self, transport: &Transport) -> Result {
+///         let peer = transport.peer();
+///         let via = peer.via.as_ref().ok_or("nobody brought it")?;
+///         write!(transport, "hello {}, brought by {}", peer.remote, via.ip().ok_or("no address")?)
+///     }
+///     fn data_received(&mut self, _: &Transport, _: &mut Input<'_>) -> Result {
+///         Ok(())
+///     }
+/// }
+///
+/// let net = trenza_sim::Net::new(1);
+/// net.host("srv").run(|reactor| {
+///     trenza_proxy::register(reactor);
+///     reactor.listen("haproxy:tcp:80", |_| Greet).map(drop)
+/// })?;
+/// let proxy = net.host("proxy").probe("tcp:srv:80");
+/// proxy.send("PROXY TCP4 192.0.2.1 192.0.2.2 5000 80\r\n");
+/// net.run();
+/// assert_eq!(proxy.received(), b"hello 192.0.2.1:5000, brought by 10.0.0.2");
+/// # Ok::<(), trenza_core::Error>(())
+/// ```
 pub fn register(reactor: &Reactor) {
+    reactor.register(Haproxy);
     reactor.register(Prefix::Socks5);
     reactor.register(Prefix::Socks4a);
     reactor.register(Prefix::Http);

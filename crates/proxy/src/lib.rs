@@ -1,9 +1,10 @@
 //! Proxies for Trenza: a SOCKS server ([`SocksServer`]), a forwarder ([`Forward`]), client's endpoints that go through
-//! proxies ([`register`]), and the codecs that these share ([`socks`], [`http`]).
+//! proxies ([`register`]), and the codecs that these share ([`socks`], [`http`]). [`header`] is the PROXY protocol.
 
 mod account;
 mod errand;
 mod forward;
+pub mod header;
 pub mod http;
 mod kinds;
 mod limits;

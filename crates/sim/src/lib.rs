@@ -85,6 +85,7 @@
 //!                                    Probe ─────────────────────▲
 //! ```
 
+mod activation;
 mod canary;
 mod dice;
 mod driver;

@@ -198,6 +198,18 @@ impl HostHandle {
         }
     }
 
+    /// Opens a listening socket on `tcp:PORT` for the program that will run here, as a service manager does: clients can
+    /// connect at once, and the endpoint `systemd:0` or `systemd:name=NAME` takes it. A crash closes it.
+    ///
+    /// # Panics
+    /// The endpoint cannot be read, or the port is taken.
+    pub fn hand_over(&self, name: &str, on: &str) {
+        let port = on.strip_prefix("tcp:").and_then(|port| port.parse().ok());
+        let port = port.unwrap_or_else(|| panic!("a service manager opens tcp:PORT, not {on}"));
+        let opened = self.0.world.borrow_mut().hand_over(self.0.index, name, port);
+        opened.unwrap_or_else(|error| panic!("cannot listen on {on}: {error}"));
+    }
+
     /// Lets the next accepts fail with "too many open files".
     pub fn fail_accepts(&self, times: usize) {
         if let Some(machine) = self.0.world.borrow_mut().hosts.get_mut(self.0.index) {

@@ -1,6 +1,7 @@
 //! [`World`]: everything that the hosts of one network share.
 
 use crate::{
+    activation::Handed,
     dice::Dice,
     hostility::Hostility,
     jobs::{Job, JobRule},
@@ -81,6 +82,8 @@ pub(crate) struct Machine {
     pub(crate) down: bool,
     /// How often it has crashed: drivers of former times do nothing any more.
     pub(crate) boot: u32,
+    /// What a service manager has opened for programs here.
+    pub(crate) handed: Vec<Handed>,
     next_port: u16,
 }
 
@@ -234,6 +237,7 @@ impl World {
             random: Dice::new(self.seed, u64::from(number)),
             down: false,
             boot: 0,
+            handed: Vec::new(),
             next_port: EPHEMERAL,
         });
         index
