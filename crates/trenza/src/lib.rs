@@ -30,12 +30,13 @@ pub mod testing;
 
 pub use run::{Interrupted, block_on, run};
 pub use trenza_core::{
-    Abandoned, Addr, AllFailed, ConnectError, ConnectionId, Counts, Deferred, Endpoint, EndpointError,
-    Engine, Error, Factory, Flow, Get, Group, Guard, Handle, Home, IntoEndpoint, JobPanicked, Layer, Left,
-    LeftKind, Leftover, Limit, Limits, Lines, Lock, LoopingCall, Lost, Peer, Permit, Port, Protocol, Queue,
-    QueueClosed, Reactor, ReadHalf, Reason, Remote, RemoteResolver, Resolver, Result, Semaphore, Sleep,
-    Spawner, Stream, TimedOut, Timeout, Timer, TooManyWaiters, Transport, Wait, WriteHalf, cooperate, driver,
-    join, race, timeout, yield_now,
+    Abandoned, Addr, Addresses, AllFailed, Bucket, ConnectError, ConnectionId, Counts, Deferred, Endpoint,
+    EndpointError, Engine, Error, Factory, Flow, Get, Group, Guard, Handle, Home, IntoEndpoint, JobPanicked,
+    Layer, Left, LeftKind, Leftover, Limit, Limits, Lines, Lock, LoopingCall, Lost, Peer, Permit, Policy,
+    Port, Printer, Protocol, Queue, QueueClosed, Rate, Reactor, ReadHalf, Reason, Recorder, Recording,
+    Remote, RemoteResolver, Resolver, Result, Seat, Seen, Semaphore, Sleep, Spawner, Stream, Tap, TimedOut,
+    Timeout, Timer, TooManyWaiters, Transport, Wait, WriteHalf, cooperate, driver, join, race, timeout,
+    yield_now,
 };
 pub use trenza_core::{
     Choice, ConnectTo, Connecting, EndpointKind, Form, Given, Layers, ListenOn, Listening, MakeStream,
