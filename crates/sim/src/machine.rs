@@ -2,6 +2,7 @@
 
 use crate::{
     datagram::DatagramProbe,
+    disk::Disk,
     driver::SimDriver,
     link::End,
     probe::{Probe, ProbeListener},
@@ -85,6 +86,13 @@ impl HostHandle {
         assert!(!self.is_down(), "{} has crashed: restart it first", self.name());
         let mut engine = self.0.engine.try_borrow_mut().expect("not from a callback of the same host");
         f(engine.get_or_insert_with(|| Engine::new(Box::new(self.driver()))))
+    }
+
+    /// Its storage, which outlives crashes as far as [`Disk`] says. What was opened before a crash is of no use
+    /// afterwards: ask again.
+    pub fn disk(&self) -> Disk {
+        let world = self.0.world.borrow();
+        world.hosts.get(self.0.index).expect("a handle's host exists").disk.current()
     }
 
     /// Ends its engine, as when its process is killed. The next use starts a new one.

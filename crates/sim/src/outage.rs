@@ -75,7 +75,9 @@ impl World {
         machine.handed.clear();
         machine.woken = Arc::default();
         let name = machine.name.clone();
+        let disk = machine.disk.clone();
         self.note(format_args!("{name} crashes"));
+        disk.crash();
         self.listeners.retain(|_, listener| listener.host != host);
         self.mailboxes.retain(|_, mailbox| mailbox.host != host);
         let ends: Vec<End> =
