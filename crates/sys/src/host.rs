@@ -1,7 +1,7 @@
 //! [`SystemHost`]: clocks, randomness, binding and names of the operating system.
 
 use crate::{
-    activation, inherited, listener,
+    activation, datagram, inherited, listener,
     pool::ThreadPool,
     unix::{self, SocketFile},
 };
@@ -18,7 +18,7 @@ use std::{
 };
 use trenza_core::{
     Addr,
-    driver::{self, Bind, Bound, Ends, HandedOver, Host, Job, Resolve},
+    driver::{self, Bind, BindUdp, Bound, Ends, HandedOver, Host, Job, Resolve},
 };
 
 /// The machine that the program runs on.
@@ -85,6 +85,11 @@ impl Host for SystemHost {
         socket.bind(&SockAddr::from(addr))?;
         socket.listen(how.backlog)?;
         self.adopt(socket.into())
+    }
+
+    fn bind_udp(&self, how: &BindUdp) -> io::Result<Bound> {
+        let (socket, addr) = datagram::bind(how)?;
+        Ok(Bound { addr: Addr::from(addr), socket: driver::Socket::Descriptor(socket) })
     }
 
     fn adopt(&self, socket: OwnedFd) -> io::Result<Bound> {

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use trenza_core::{Endpoint, IntoEndpoint, Port, Protocol, Reactor, Result, Transport, driver::Ends};
+use trenza_core::{
+    DatagramProtocol, Endpoint, IntoEndpoint, Port, Protocol, Reactor, Result, Transport, UdpPort,
+    driver::Ends,
+};
 use trenza_sim::HostHandle;
 
 /// More bytes than a real system holds for a peer that does not read.
@@ -38,6 +41,7 @@ struct Inner {
     log: Log,
     ports: RefCell<Vec<Port>>,
     folder: RefCell<Option<TempDir>>,
+    udp_ports: RefCell<Vec<UdpPort>>,
     end: Cell<Option<Box<dyn FnOnce()>>>,
     /// Where time is virtual.
     host: Option<HostHandle>,
@@ -55,8 +59,16 @@ impl Ground {
     }
 
     fn new(reactor: Reactor, host: Option<HostHandle>) -> Self {
-        let (ports, folder, end) = (RefCell::default(), RefCell::default(), Cell::new(None));
-        Self(Rc::new(Inner { reactor, log: Log::default(), ports, folder, end, host, turns: Cell::new(0) }))
+        Self(Rc::new(Inner {
+            reactor,
+            log: Log::default(),
+            ports: RefCell::default(),
+            udp_ports: RefCell::default(),
+            folder: RefCell::default(),
+            end: Cell::new(None),
+            host,
+            turns: Cell::new(0),
+        }))
     }
 
     pub(crate) fn reactor(&self) -> &Reactor {
@@ -113,6 +125,17 @@ impl Ground {
         build: impl FnMut(&Transport) -> P + 'static,
     ) -> Result<Port> {
         self.0.reactor.listen(on, build).map(|port| self.keep(port))
+    }
+
+    /// Makes a UDP port on a free port of an IPv4 address of this host only.
+    pub(crate) fn udp(&self, protocol: impl DatagramProtocol) -> Result<UdpPort> {
+        self.0.reactor.udp("udp:0:interface=127.0.0.1", protocol).map(|port| self.keep_udp(port))
+    }
+
+    /// Has the UDP port closed when the case has ended.
+    pub(crate) fn keep_udp(&self, port: UdpPort) -> UdpPort {
+        self.0.udp_ports.borrow_mut().push(port.clone());
+        port
     }
 
     /// Has the port stopped when the case has ended.
@@ -288,6 +311,8 @@ impl Ground {
     pub(crate) fn stop_ports(&self) {
         let ports = std::mem::take(&mut *self.0.ports.borrow_mut());
         ports.iter().for_each(|port| port.stop().detach());
+        let udp_ports = std::mem::take(&mut *self.0.udp_ports.borrow_mut());
+        udp_ports.iter().for_each(UdpPort::close);
     }
 }
 

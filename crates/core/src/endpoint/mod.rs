@@ -19,6 +19,7 @@ pub(crate) mod registry;
 mod stdio;
 mod systemd;
 mod tcp;
+mod udp;
 mod unix;
 
 use crate::{
@@ -40,12 +41,14 @@ use std::{cell::Cell, fmt, net::SocketAddr, os::fd::OwnedFd, rc::Rc};
 /// | `unix:/run/app.sock:mode=660` | a UNIX socket; `unix:@app` with an abstract name of Linux |
 /// | `fd:3` | a listening socket that the program was started with |
 /// | `stdio:` | standard input and output, one connection |
+/// | `udp:53`, `udp:53:interface=127.0.0.1` | UDP, for [`Reactor::udp`] |
 /// | `systemd:0`, `systemd:name=http` | a socket that the service manager has opened, by index or name |
 /// | **client** | |
 /// | `tcp:example.org:80` | a name or an address |
 /// | `tcp:[::1]:80:bind=[::1]:timeout=5` | from an address, at most 5 s |
 /// | `unix:/run/app.sock` | a UNIX socket |
 /// | `fd:3`, `stdio:` | what the program was started with |
+/// | `udp:example.org:53` | UDP, for [`Reactor::udp_connect`] |
 ///
 /// More kinds come from suites and from you: see [`Reactor::register`] and [`EndpointKind`](crate::EndpointKind).
 ///
