@@ -74,15 +74,15 @@ pub(crate) struct Race {
 }
 
 impl Race {
-    #[track_caller]
     pub(crate) fn new(
+        asked: &'static Location<'static>,
         reactor: &Reactor,
         place: Connecting,
         build: Build,
         resolver: Resolver<Transport>,
     ) -> Rc<Self> {
         let race = Rc::new(Self {
-            asked: Location::caller(),
+            asked,
             reactor: reactor.clone(),
             shown: place.shown,
             from: place.from,

@@ -17,7 +17,7 @@
 //! | blocking jobs, lookups | the queue of their pool |
 
 use crate::{
-    ConnectionId, Limits, Map, Reactor,
+    ConnectionId, Limits, Map, Reactor, Service,
     connection::{Connection, push_pruning},
     driver::{Host, Resolve, Token},
     endpoint::registry::Kinds,
@@ -51,6 +51,10 @@ const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 pub(crate) enum Stop {
     Running,
     Asked,
+    /// Services are being stopped.
+    Services,
+    /// They have stopped.
+    Ready,
     Begun,
 }
 
@@ -155,6 +159,18 @@ impl Shared {
         self.commands.borrow_mut().pop_front()
     }
 
+    /// Takes the services out of the queue that were started in this turn.
+    pub(crate) fn take_kept(&self) -> Vec<Box<dyn Service>> {
+        let mut kept = Vec::new();
+        for command in std::mem::take(&mut *self.commands.borrow_mut()) {
+            match command {
+                Command::Keep(service) => kept.push(service),
+                other => self.commands.borrow_mut().push_back(other),
+            }
+        }
+        kept
+    }
+
     /// Queues a connection that is to end.
     pub(crate) fn doom(&self, transport: Transport) {
         self.doomed.borrow_mut().push_back(transport);
@@ -175,7 +191,7 @@ impl Shared {
 
     /// True when `dispatch` would find something to do without any event.
     pub(crate) fn has_work(&self) -> bool {
-        self.is_queued() || self.stop.get() == Stop::Asked || self.outside.has_work()
+        self.is_queued() || matches!(self.stop.get(), Stop::Asked | Stop::Ready) || self.outside.has_work()
     }
 
     fn is_queued(&self) -> bool {

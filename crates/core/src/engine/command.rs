@@ -1,7 +1,7 @@
 //! [`Command`]: what handles ask the loop to do.
 
 use crate::{
-    Factory, Layer, Protocol, Result, Transport,
+    Factory, Layer, Protocol, Result, Service, Transport,
     driver::{Bound, Established, Token},
     port::PortState,
     race::Race,
@@ -45,6 +45,12 @@ pub(crate) enum Command {
     Rested(Rc<PortState>),
     /// Stops a port.
     StopPort(Rc<PortState>),
+    /// Resets the connections of a port.
+    AbortPort(Rc<PortState>),
+    /// Tells a protocol to stop.
+    Stop(Transport),
+    /// Keeps a service that was started, until the loop stops.
+    Keep(Box<dyn Service>),
     /// Tries the next address of a race.
     Connect(Rc<Race>),
     /// Takes over the stream that code made for a connect.

@@ -6,6 +6,7 @@ use crate::{
     driver::{Bound, Close, Driver, Ends, Established, Event, Open, Token},
     engine::command::Command,
     engine::entry::Entry,
+    engine::kept::Kept,
     engine::lost::contained,
     engine::stack::Decoded,
     flags::Flags,
@@ -59,6 +60,8 @@ pub(crate) struct Turn {
     work_left: usize,
     /// Timers made in this turn wait for the next one.
     timer_serial: u64,
+    /// What was started with [`Reactor::start`].
+    pub(crate) services: Kept,
     /// The task that is being polled.
     polling: Option<Transport>,
 }
@@ -77,6 +80,7 @@ impl Turn {
             work_left: 0,
             timer_serial: 0,
             polling: None,
+            services: Kept::default(),
         }
     }
 
@@ -198,7 +202,7 @@ impl Turn {
     }
 
     fn accepted(&mut self, on: Token, new: Token, remote: Addr, local: Addr) {
-        let stopping = self.reactor.0.stop.get() != Stop::Running;
+        let stopping = !matches!(self.reactor.0.stop.get(), Stop::Running | Stop::Services);
         let Some(state) = self.listener(on).map(|listener| listener.state.clone()).filter(|_| !stopping)
         else {
             return self.refused.push(new);
@@ -389,6 +393,9 @@ impl Turn {
             Command::Adopt(race, stream) => self.adopt(driver, &race, stream),
             Command::Accept => self.ports_changed = true,
             Command::Rested(state) => self.rested(&state),
+            Command::AbortPort(state) => self.abort_port(&state),
+            Command::Stop(transport) => self.with(&transport, tell_stopping),
+            Command::Keep(service) => self.services.keep(service),
             Command::StopPort(state) => self.stop_port(driver, &state),
             Command::Connect(race) => self.connect(driver, &race),
             Command::Forget(token) => self.forget(driver, token),
@@ -543,7 +550,8 @@ impl Turn {
         let abort_rest = move || {
             reactor.connections().into_iter().for_each(|transport| transport.condemn(Reason::Stopped));
         };
-        self.reactor.call_later(self.reactor.0.grace.get(), abort_rest).detach();
+        let grace = self.services.grace_left(&self.reactor);
+        self.reactor.call_later(grace, abort_rest).detach();
         for port in self.ports.clone() {
             if let Some(state) = self.listener(port).map(|listener| listener.state.clone()) {
                 self.stop_port(driver, &state);
@@ -577,6 +585,17 @@ impl Turn {
             }
         }
         state.tell_if_done();
+    }
+
+    /// Resets the connections of a port.
+    fn abort_port(&self, state: &Rc<PortState>) {
+        for slot in &self.slots {
+            if let Slot::Connection(entry) = slot
+                && entry.origin.port().is_some_and(|port| Rc::ptr_eq(port, state))
+            {
+                entry.transport.condemn(Reason::Stopped);
+            }
+        }
     }
 
     /// True when the loop was stopped and everything has ended.
