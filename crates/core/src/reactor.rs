@@ -75,13 +75,18 @@ impl Reactor {
             ListenOn::Bind(bind) => self.0.host.bind(&bind).map_err(explain)?,
             ListenOn::Socket(socket) => self.0.host.adopt(socket).map_err(explain)?,
             ListenOn::Bound(bound) => bound,
+            ListenOn::Datagrams(_) => {
+                return Err(format!("{endpoint} is for datagrams: Reactor::udp takes it").into());
+            }
             ListenOn::Stream(stream) => {
-                let state = PortState::new(made, stream.local.clone(), listening.layers);
+                let (addr, layers) = (stream.local.clone(), listening.layers);
+                let state = PortState::new(made, addr, layers, listening.policy);
                 self.0.command(Command::Serve(stream, state.clone(), factory));
                 return Ok(Port { reactor: self.clone(), state });
             }
         };
-        let state = PortState::new(made, bound.addr.clone(), listening.layers);
+        let addr = bound.addr.clone();
+        let state = PortState::new(made, addr, listening.layers, listening.policy);
         self.0.command(Command::Listen(bound, state.clone(), factory));
         Ok(Port { reactor: self.clone(), state })
     }
@@ -314,7 +319,7 @@ impl Reactor {
     }
 }
 
-fn unbound(endpoint: &Endpoint, error: std::io::Error) -> crate::Error {
+pub(crate) fn unbound(endpoint: &Endpoint, error: std::io::Error) -> crate::Error {
     std::io::Error::new(error.kind(), format!("cannot listen on {endpoint}: {error}")).into()
 }
 

@@ -75,19 +75,23 @@
 //! # Ok::<(), trenza_core::Error>(())
 //! ```
 //!
+//! Each host has a [`Disk`], and a crash leaves of it what was synced, and of the rest what the seed chooses.
+//!
 //! The program `soak` runs random programs in such networks: `cargo run --release -p trenza-sim --bin soak -- --help`.
 //!
 //! ```text
 //!   Net ── steps ──▶ engine of a host ── Driver ──▶ SimDriver ──┐
 //!    │                                  └─ Host ──▶ SimHost ────┤
 //!    ├── clock, order of steps                                  ▼
-//!    └──────────────────────────────────────────▶ World: links, listeners, names, rules, trace
+//!    └──────────────────────────────────────────▶ World: links, UDP, listeners, names, rules, trace
 //!                                    Probe ─────────────────────▲
 //! ```
 
 mod activation;
 mod canary;
+mod datagram;
 mod dice;
+mod disk;
 mod driver;
 mod host;
 mod hostility;
@@ -107,7 +111,12 @@ mod stream;
 mod trace;
 mod world;
 
+pub use datagram::{DATAGRAM_MAX, DatagramProbe, FLIGHTS_MAX, Received};
 pub use dice::Dice;
+pub use disk::{
+    DISK_CAPACITY, DISK_CHANGES_MAX, DISK_DIRTY_MAX, DISK_NAME_MAX, DISK_NODES_MAX, DISK_SECTOR, Disk,
+    DiskAccess, DiskEntry, DiskFate, DiskFile, DiskMetadata, DiskOpen, DiskVerb, Folder,
+};
 pub use driver::{SLOTS_MAX, SimDriver};
 pub use host::SimHost;
 pub use hostility::Hostility;

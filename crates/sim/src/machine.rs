@@ -1,6 +1,8 @@
 //! [`HostHandle`]: one host of a network.
 
 use crate::{
+    datagram::DatagramProbe,
+    disk::Disk,
     driver::SimDriver,
     link::End,
     probe::{Probe, ProbeListener},
@@ -84,6 +86,13 @@ impl HostHandle {
         assert!(!self.is_down(), "{} has crashed: restart it first", self.name());
         let mut engine = self.0.engine.try_borrow_mut().expect("not from a callback of the same host");
         f(engine.get_or_insert_with(|| Engine::new(Box::new(self.driver()))))
+    }
+
+    /// Its storage, which outlives crashes as far as [`Disk`] says. What was opened before a crash is of no use
+    /// afterwards: ask again.
+    pub fn disk(&self) -> Disk {
+        let world = self.0.world.borrow();
+        world.hosts.get(self.0.index).expect("a handle's host exists").disk.current()
     }
 
     /// Ends its engine, as when its process is killed. The next use starts a new one.
@@ -300,6 +309,19 @@ fn unix(path: &str) -> Addr {
     match path.strip_prefix('@') {
         Some(name) => UnixAddr::abstract_name(name).into(),
         None => UnixAddr::path(path).into(),
+    }
+}
+
+impl HostHandle {
+    /// A raw UDP socket here, `udp:PORT`, on all addresses.
+    ///
+    /// # Panics
+    /// The endpoint cannot be read, or the port is taken.
+    pub fn datagram_probe(&self, on: &str) -> DatagramProbe {
+        let port = on.strip_prefix("udp:").and_then(|port| port.parse().ok());
+        let port = port.unwrap_or_else(|| panic!("a datagram probe is bound to udp:PORT, not to {on}"));
+        DatagramProbe::bind(self.0.world.clone(), self.0.index, port)
+            .unwrap_or_else(|error| panic!("cannot bind {on}: {error}"))
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::{
     activation::Handed,
+    datagram::{Flight, Mailbox},
     dice::Dice,
+    disk::Disk,
     hostility::Hostility,
     jobs::{Job, JobRule},
     line::Line,
@@ -17,8 +19,8 @@ use crate::{
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    fmt, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     rc::Rc,
     sync::{
         Arc,
@@ -38,6 +40,8 @@ pub const WINDOW: usize = 64 * 1024;
 pub const LATENCY: Duration = Duration::from_millis(1);
 /// The first instant of every network's wall clock, in seconds since 1970: 2026-01-01T00:00:00Z.
 const WALL_START: u64 = 1_767_225_600;
+/// Where the streams of a seed begin that disks draw from.
+const DISKS: u64 = 1 << 32;
 /// The first port that the system chooses.
 const EPHEMERAL: u16 = 49_152;
 
@@ -49,6 +53,10 @@ pub(crate) enum Due {
     Segment(End),
     /// A probe writes.
     Script(End, Vec<u8>),
+    /// A datagram arrives.
+    Datagram(Box<Flight>),
+    /// A socket hears that what it has sent was refused.
+    Refusal(u64, SocketAddr, io::ErrorKind),
     /// A job may run.
     Job(Job),
 }
@@ -78,6 +86,7 @@ pub(crate) struct Machine {
     /// How many accepts still fail.
     pub(crate) failing_accepts: usize,
     pub(crate) random: Dice,
+    pub(crate) disk: Disk,
     /// It has crashed and is not up again.
     pub(crate) down: bool,
     /// How often it has crashed: drivers of former times do nothing any more.
@@ -87,7 +96,8 @@ pub(crate) struct Machine {
     next_port: u16,
 }
 
-/// The state of a network. Its parts are beside it: links in `link`, listeners in `port`, probes in `probe`.
+/// The state of a network. Its parts are beside it: links in `link`, listeners in `port`, UDP in `datagram`, probes in
+/// `probe`.
 pub(crate) struct World {
     pub(crate) dice: Dice,
     pub(crate) hostility: Hostility,
@@ -98,6 +108,11 @@ pub(crate) struct World {
     pub(crate) hosts: Vec<Machine>,
     pub(crate) sides: BTreeMap<End, Side>,
     pub(crate) listeners: BTreeMap<u64, Listener>,
+    pub(crate) mailboxes: BTreeMap<u64, Mailbox>,
+    /// How many datagrams are on their way.
+    pub(crate) flights: usize,
+    /// The most bytes of a datagram between hosts.
+    pub(crate) mtu: Option<usize>,
     pub(crate) scripts: BTreeMap<End, Script>,
     /// Jobs that may be run.
     pub(crate) jobs: VecDeque<Job>,
@@ -135,6 +150,9 @@ impl World {
             hosts: Vec::new(),
             sides: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            mailboxes: BTreeMap::new(),
+            flights: 0,
+            mtu: None,
             scripts: BTreeMap::new(),
             jobs: VecDeque::new(),
             slow_jobs: 0,
@@ -173,7 +191,7 @@ impl World {
     }
 
     pub(crate) fn wall(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(WALL_START) + self.now
+        wall(self.now)
     }
 
     /// The virtual time of an instant; what lies before the start of the network is its start.
@@ -184,6 +202,7 @@ impl World {
     /// Moves the clock on, never back.
     pub(crate) fn set_time(&mut self, to: Duration) {
         self.now = self.now.max(to);
+        self.trace.set_time(self.now);
     }
 
     // What is on its way.
@@ -206,6 +225,11 @@ impl World {
         match first.remove() {
             Due::Segment(from) => self.arrive(from),
             Due::Script(end, data) => self.play(end, data),
+            Due::Datagram(flight) => {
+                self.flights -= 1;
+                self.land(*flight);
+            }
+            Due::Refusal(sender, to, kind) => self.refused(sender, to, kind),
             Due::Job(job) => {
                 self.slow_jobs -= 1;
                 self.jobs.push_back(job);
@@ -235,6 +259,7 @@ impl World {
             window: self.window,
             failing_accepts: 0,
             random: Dice::new(self.seed, u64::from(number)),
+            disk: Disk::new(name, Dice::new(self.seed, DISKS + u64::from(number)), self.trace.clone()),
             down: false,
             boot: 0,
             handed: Vec::new(),
@@ -256,13 +281,16 @@ impl World {
         self.hosts.get(host).map_or_else(|| "?".into(), |machine| machine.name.clone())
     }
 
-    /// A port of `host` that nobody listens on, counting up.
+    /// A port of `host` that nobody has bound, counting up.
     pub(crate) fn free_port(&mut self, host: usize) -> Option<u16> {
         for _ in EPHEMERAL..=u16::MAX {
             let machine = self.hosts.get_mut(host)?;
             let port = machine.next_port;
             machine.next_port = port.checked_add(1).unwrap_or(EPHEMERAL);
-            if !self.listeners.values().any(|other| other.host == host && other.addr.port() == Some(port)) {
+            let listened =
+                self.listeners.values().any(|other| other.host == host && other.addr.port() == Some(port));
+            let bound = self.mailboxes.values().any(|other| other.host == host && other.addr.port() == port);
+            if !listened && !bound {
                 return Some(port);
             }
         }
@@ -296,8 +324,13 @@ impl World {
     }
 
     pub(crate) fn note(&mut self, what: fmt::Arguments<'_>) {
-        self.trace.note(self.now, what);
+        self.trace.note(what);
     }
+}
+
+/// The wall clock at a time of a network.
+pub(crate) fn wall(elapsed: Duration) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(WALL_START) + elapsed
 }
 
 impl fmt::Debug for World {

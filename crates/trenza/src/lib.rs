@@ -21,21 +21,23 @@
 //! }
 //! ```
 //!
-//! Suites are features: `web` (HTTP). Their crates are re-exported as modules. `sim` is the simulated network, and
+//! Suites are features: `web` (HTTP), `proxy` (SOCKS, forwarding). Their crates are re-exported as modules. `sim` is the simulated network, and
 //! `test` has `#[trenza::test]`; both are for dev-dependencies.
 
 mod run;
 #[cfg(feature = "test")]
 pub mod testing;
 
-pub use run::{Interrupted, block_on, run};
+pub use run::{Interrupted, block_on, register, run};
 pub use trenza_core::{
-    Abandoned, Addr, AllFailed, ConnectError, ConnectionId, Counts, Deferred, Endpoint, EndpointError,
-    Engine, Error, Factory, Flow, Get, Group, Guard, Handle, Home, IntoEndpoint, JobPanicked, Layer, Left,
-    LeftKind, Leftover, Limit, Limits, Lines, Lock, LoopingCall, Lost, Peer, Permit, Port, Protocol, Queue,
-    QueueClosed, Reactor, ReadHalf, Reason, Remote, RemoteResolver, Resolver, Result, Semaphore, Sleep,
-    Spawner, Stream, TimedOut, Timeout, Timer, TooManyWaiters, Transport, Wait, WriteHalf, cooperate, driver,
-    join, race, timeout, yield_now,
+    Abandoned, Addr, Addresses, AllFailed, Bucket, ConnectError, ConnectionId, Counts, Datagram,
+    DatagramProtocol, Deferred, Endpoint, EndpointError, Engine, Error, Factory, Flow, Get, Group, Guard,
+    Handle, Home, Interface, IntoEndpoint, JobPanicked, Layer, Left, LeftKind, Leftover, Limit, Limits,
+    Lines, Lock, LoopingCall, Lost, Outgoing, Peer, Permit, Policy, Port, Printer, Protocol, Queue,
+    QueueClosed, Rate, Reactor, ReadHalf, Reason, Recorder, Recording, Remote, RemoteResolver, Resolver,
+    Result, Seat, Seen, Semaphore, Sleep, Spawner, Stream, Tap, TimedOut, Timeout, Timer, TooManyWaiters,
+    Transport, UdpCounts, UdpOption, UdpPort, Wait, WriteHalf, cooperate, driver, join, race, timeout,
+    yield_now,
 };
 pub use trenza_core::{
     Backoff, ClientService, NotConnected, PortService, Retry, Service, Services, StartError, StopError,
@@ -47,6 +49,8 @@ pub use trenza_core::{
 };
 #[cfg(feature = "test")]
 pub use trenza_macros::test;
+#[cfg(feature = "proxy")]
+pub use trenza_proxy as proxy;
 #[cfg(feature = "sim")]
 pub use trenza_sim as sim;
 pub use trenza_sys::{PollDriver, raise_descriptor_limit};
@@ -57,7 +61,7 @@ pub use trenza_wire as wire;
 /// What most programs use.
 pub mod prelude {
     pub use crate::{
-        Deferred, Error, Factory, Handle, Protocol, Queue, QueueClosed, Reactor, Reason, Result, Stream,
-        Timer, Transport, block_on, run, timeout, wire::Input,
+        Datagram, DatagramProtocol, Deferred, Error, Factory, Handle, Outgoing, Protocol, Queue, QueueClosed,
+        Reactor, Reason, Result, Stream, Timer, Transport, UdpPort, block_on, run, timeout, wire::Input,
     };
 }

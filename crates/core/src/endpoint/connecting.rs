@@ -1,7 +1,7 @@
 //! [`Connecting`]: what a client's endpoint stands for.
 
-use crate::{Addr, Deferred, Layers, Reactor, driver::Established};
-use std::{fmt, net::IpAddr, time::Duration};
+use crate::{Addr, Deferred, Layers, Policy, Reactor, driver::Established};
+use std::{fmt, net::IpAddr, rc::Rc, time::Duration};
 
 /// How long a connect may take, unless the endpoint says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -20,6 +20,8 @@ pub struct Connecting {
     pub timeout: Duration,
     /// What is under the connection.
     pub layers: Layers,
+    /// What holds for the connection.
+    pub policy: Option<Rc<Policy>>,
 }
 
 /// Makes the stream of a connection; called once.
@@ -40,6 +42,13 @@ pub enum ConnectTo {
     /// A stream that code makes, as that of a child process. It is called once, from within `connect`; the result is
     /// cancelled when nobody waits any more or the time is over.
     Stream(MakeStream),
+    /// A name or an IP address to send datagrams to: [`Reactor::udp_connect`] alone takes it.
+    Datagrams {
+        /// The name or IP address.
+        host: String,
+        /// The port.
+        port: u16,
+    },
 }
 
 impl Connecting {
@@ -55,7 +64,14 @@ impl Connecting {
 
     /// To anything; `shown` is what errors call it.
     pub fn to(to: ConnectTo, shown: impl Into<String>) -> Self {
-        Self { to, shown: shown.into(), from: None, timeout: TIMEOUT, layers: Layers::default() }
+        Self {
+            to,
+            shown: shown.into(),
+            from: None,
+            timeout: TIMEOUT,
+            layers: Layers::default(),
+            policy: None,
+        }
     }
 }
 
@@ -65,6 +81,9 @@ impl fmt::Debug for ConnectTo {
             Self::Name { host, port } => f.debug_tuple("Name").field(host).field(port).finish(),
             Self::Addresses(addresses) => f.debug_tuple("Addresses").field(addresses).finish(),
             Self::Stream(_) => f.write_str("Stream"),
+            Self::Datagrams { host, port } => {
+                f.debug_struct("Datagrams").field("host", host).field("port", port).finish()
+            }
         }
     }
 }

@@ -1,10 +1,10 @@
 //! [`Listening`]: what a server's endpoint stands for.
 
 use crate::{
-    Layers,
-    driver::{Bind, Bound, Established},
+    Layers, Policy,
+    driver::{Bind, BindUdp, Bound, Established},
 };
-use std::os::fd::OwnedFd;
+use std::{os::fd::OwnedFd, rc::Rc};
 
 /// What a server's endpoint stands for: where connections come from, and what is under each.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct Listening {
     pub on: ListenOn,
     /// What is under each connection.
     pub layers: Layers,
+    /// What holds for each connection.
+    pub policy: Option<Rc<Policy>>,
 }
 
 /// Where the connections of a port come from.
@@ -28,11 +30,13 @@ pub enum ListenOn {
     Bound(Bound),
     /// One connection that is there already, as standard input and output. The port has no other.
     Stream(Established),
+    /// An address for datagrams: [`Reactor::udp`](crate::Reactor::udp) alone takes it.
+    Datagrams(BindUdp),
 }
 
 impl Listening {
-    /// Without layers.
+    /// Without layers and policy.
     pub fn on(on: ListenOn) -> Self {
-        Self { on, layers: Layers::default() }
+        Self { on, layers: Layers::default(), policy: None }
     }
 }

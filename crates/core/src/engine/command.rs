@@ -1,8 +1,10 @@
 //! [`Command`]: what handles ask the loop to do.
 
 use crate::{
-    Factory, Layer, Protocol, Result, Service, Transport,
+    Factory, Layer, Protocol, Result, Service, Transport, UdpPort,
     driver::{Bound, Established, Token},
+    engine::edge::Change,
+    engine::udp::Wish,
     port::PortState,
     race::Race,
     task::Task,
@@ -27,6 +29,8 @@ pub(crate) enum Command {
     Offer(Transport),
     /// Tells the protocol that there is room again.
     Writable(Transport),
+    /// Changes what is done at the driver's edge.
+    Edge(Transport, Change),
     /// A piece of a file for a connection with layers was read.
     Piece(Transport, io::Result<Vec<u8>>),
     /// Runs a closure.
@@ -51,6 +55,8 @@ pub(crate) enum Command {
     Stop(Transport),
     /// Keeps a service that was started, until the loop stops.
     Keep(Box<dyn Service>),
+    /// Does something for a UDP port.
+    Udp(UdpPort, Wish),
     /// Tries the next address of a race.
     Connect(Rc<Race>),
     /// Takes over the stream that code made for a connect.

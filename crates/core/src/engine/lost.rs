@@ -47,6 +47,10 @@ impl Turn {
             drop(connection.reactor.0.timers.borrow_mut().remove(connection.timer.get()));
         }
         self.one_less();
+        let edge = if let Slot::Connection(entry) = &slot { entry.edge.as_ref() } else { None };
+        if let Some(key) = edge.and_then(|edge| edge.timer()) {
+            drop(connection.reactor.0.timers.borrow_mut().remove(key));
+        }
         let reason = connection.with_extra(|extra| extra.reason.take()).unwrap_or(Reason::Aborted);
         let mut reason = if crate::broken("wrong-reason", 8) { Reason::Aborted } else { reason };
         tracing::debug!(connection = %connection.id, %reason, "lost");
@@ -90,6 +94,14 @@ impl Turn {
                     driver.close(Token { index: index as u32, generation }, Close::Abort);
                     contained("a drop", || drop(race));
                 }
+                Slot::Udp(entry) => {
+                    let port = entry.port.clone();
+                    port.condemn(Reason::Stopped);
+                    if let Some(token) = port.0.token.get() {
+                        drop(self.place(token, Slot::Udp(entry)));
+                    }
+                    self.finish_udp(driver, &port);
+                }
                 Slot::Connection(entry) => {
                     let transport = entry.transport.clone();
                     transport.condemn(Reason::Stopped);
@@ -98,6 +110,7 @@ impl Turn {
                 }
             }
         }
+        self.take_parked().into_iter().for_each(|parked| driver.close(parked, Close::Abort));
         for task in self.tasks.drain() {
             contained("a drop", || drop(task));
         }
@@ -125,6 +138,12 @@ impl Entry {
             }
         }
         contained("a drop", || drop(self.protocol));
+        if let Some(mut edge) = self.edge {
+            let stack = self.stack.as_ref();
+            let lent = stack.map_or_else(|| transport.0.out.borrow().lent(), |stack| stack.wire.lent());
+            contained("a tap", || edge.ended(&transport, &reason, lent));
+            contained("a drop", || drop(edge));
+        }
         let reason = match self.origin {
             Origin::Port(port) => {
                 port.leave();
@@ -154,7 +173,7 @@ impl Entry {
             return;
         }
         connection.flags.clear(Flags::PAUSED | Flags::EOF_TOLD);
-        connection.change_times(|times| (times.idle, times.deadline) = (None, None));
+        self.reset_times();
         if let Some(mut former) = self.protocol.replace(next) {
             let transport = self.transport.clone();
             contained("connection_lost", || former.connection_lost(&transport, &Reason::Switched));
@@ -172,7 +191,7 @@ impl Entry {
 }
 
 /// Once, as the contract says.
-fn times_lost() -> usize {
+pub(crate) fn times_lost() -> usize {
     match () {
         () if crate::broken("lose-connection-lost", 8) => 0,
         () if crate::broken("call-connection-lost-twice", 8) => 2,

@@ -4,11 +4,14 @@ use crate::{
     Addr, Connection, Factory, Layers, Peer, Protocol, Reactor, Reason, Result, Transport,
     connection::{Only, Origin},
     driver::{Bound, Close, Driver, Ends, Established, Event, Open, Token},
+    engine::admit::Parked,
     engine::command::Command,
+    engine::edge::Edge,
     engine::entry::Entry,
     engine::kept::Kept,
     engine::lost::contained,
     engine::stack::Decoded,
+    engine::udp::UdpEntry,
     flags::Flags,
     port::PortState,
     race::Race,
@@ -30,9 +33,9 @@ pub(crate) struct Listener {
     pub(crate) state: Rc<PortState>,
     pub(crate) factory: Box<dyn Factory>,
     /// What the driver was told.
-    accepting: bool,
+    pub(crate) accepting: bool,
     /// It rests after an error.
-    resting: bool,
+    pub(crate) resting: bool,
 }
 
 /// A place in the loop's table.
@@ -41,6 +44,7 @@ pub(crate) enum Slot {
     Listener(Box<Listener>),
     Connecting(u32, Rc<Race>),
     Connection(Entry),
+    Udp(Box<UdpEntry>),
 }
 
 /// The loop without its driver: tables, and what a turn is at.
@@ -51,10 +55,14 @@ pub(crate) struct Turn {
     /// Ports, whose accepting follows the number of connections.
     pub(crate) ports: Vec<Token>,
     /// Something about ports changed since they were last looked at.
-    ports_changed: bool,
+    pub(crate) ports_changed: bool,
     /// New connections that nobody wants.
-    refused: Vec<Token>,
+    pub(crate) refused: Vec<Token>,
+    /// New connections that there is no room for yet.
+    pub(crate) parked: VecDeque<Parked>,
     pub(crate) flushing: VecDeque<Transport>,
+    /// How many UDP ports this flush is for.
+    flushing_udp: usize,
     /// Emptied by the last flush; its memory is used for the next.
     spare: Vec<Transport>,
     work_left: usize,
@@ -75,7 +83,9 @@ impl Turn {
             ports: Vec::new(),
             ports_changed: false,
             refused: Vec::new(),
+            parked: VecDeque::new(),
             flushing: VecDeque::new(),
+            flushing_udp: 0,
             spare: Vec::new(),
             work_left: 0,
             timer_serial: 0,
@@ -96,7 +106,7 @@ impl Turn {
         }
     }
 
-    fn listener(&mut self, token: Token) -> Option<&mut Listener> {
+    pub(crate) fn listener(&mut self, token: Token) -> Option<&mut Listener> {
         match self.slots.get_mut(token.index as usize)? {
             Slot::Listener(listener) if listener.state.token.get() == Some(token) => Some(listener),
             _ => None,
@@ -114,6 +124,10 @@ impl Turn {
     /// A panic came out of user code: it costs the connection that it was running for.
     pub(crate) fn panicked(&mut self) {
         let running = self.reactor.0.running.take();
+        if let Some(port) = running.and_then(|token| Some(self.udp(token)?.port.clone())) {
+            tracing::error!(?port, "a callback panicked");
+            return port.condemn(Reason::Panicked);
+        }
         let transport = self.polling.take().or_else(|| Some(self.entry(running?)?.transport.clone()));
         match transport {
             Some(transport) => {
@@ -128,11 +142,11 @@ impl Turn {
 
     /// What needs the driver after an event.
     pub(crate) fn settle(&mut self, driver: &mut dyn Driver) {
-        while let Some(token) = self.refused.pop() {
-            driver.close(token, Close::Abort);
-        }
         if self.ports_changed {
             self.look_at_ports(driver);
+        }
+        while let Some(token) = self.refused.pop() {
+            driver.close(token, Close::Abort);
         }
     }
 
@@ -154,6 +168,8 @@ impl Turn {
             }
             Event::Failed { token, error } => self.failed(token, error),
             Event::Connected { token, result } => self.connected(token, result),
+            Event::Datagram { token, datagram } => self.datagram(token, datagram),
+            Event::Undelivered { token, to, error } => self.undelivered(token, to.as_ref(), &error),
         }
     }
 
@@ -167,6 +183,9 @@ impl Turn {
     }
 
     fn sent(&mut self, token: Token, bytes: usize) {
+        if let Some(entry) = self.udp(token) {
+            return entry.port.mark_dirty();
+        }
         let Some(entry) = self.entry(token) else { return };
         let connection = &entry.transport.0;
         match entry.stack.as_deref_mut() {
@@ -193,23 +212,15 @@ impl Turn {
             }
             return entry.transport.condemn(Reason::Io(error));
         }
-        let Some(listener) = self.listener(token) else { return };
+        if self.forget_parked(token) {
+            return;
+        }
+        let Some(listener) = self.listener(token) else { return self.udp_failed(token, &error) };
         tracing::warn!(port = %listener.state.addr, %error, "cannot accept; trying again in {ACCEPT_PAUSE:?}");
         (listener.accepting, listener.resting) = (false, true);
         let state = listener.state.clone();
         let reactor = self.reactor.clone();
         self.reactor.call_later(ACCEPT_PAUSE, move || reactor.0.command(Command::Rested(state))).detach();
-    }
-
-    fn accepted(&mut self, on: Token, new: Token, remote: Addr, local: Addr) {
-        let stopping = !matches!(self.reactor.0.stop.get(), Stop::Running | Stop::Services);
-        let Some(state) = self.listener(on).map(|listener| listener.state.clone()).filter(|_| !stopping)
-        else {
-            return self.refused.push(new);
-        };
-        state.live.set(state.live.get() + 1);
-        let layers = state.layers.clone();
-        self.enroll(new, Peer::new(remote, local), Origin::Port(state), layers, 0);
     }
 
     fn connected(&mut self, token: Token, result: io::Result<Addr>) {
@@ -223,17 +234,26 @@ impl Turn {
             (None, Ok(_)) => self.refused.push(token),
             (Some(to), Err(error)) => race.failed(to, error.into()),
             (Some(to), Ok(local)) => {
-                let layers = race.won(to.clone());
+                let beneath = race.won(to.clone());
                 let peer = Peer::new(to, local);
-                self.enroll(token, peer, Origin::Connect(race), layers, 0);
+                let edge = beneath.edge();
+                self.enroll(token, peer, Origin::Connect(race), beneath.layers, edge, 0);
             }
         }
     }
 
     /// A new connection: pushes its layers, and builds the protocol if there are none.
-    fn enroll(&mut self, token: Token, peer: Peer, origin: Origin, layers: Layers, flags: u32) {
+    pub(crate) fn enroll(
+        &mut self,
+        token: Token,
+        peer: Peer,
+        origin: Origin,
+        layers: Layers,
+        edge: Option<Edge>,
+        flags: u32,
+    ) {
         let limits = self.reactor.0.limits.borrow().clone();
-        let until = self.reactor.0.after(limits.handshake);
+        let until = self.reactor.0.after(layers.time().unwrap_or(limits.handshake));
         let connection = Connection::new(self.reactor.clone(), token, Rc::new(peer), limits);
         connection.flags.set(flags);
         let transport = Transport(Rc::new(connection));
@@ -243,7 +263,12 @@ impl Turn {
             race.enrolled(&transport);
         }
         transport.mark_dirty();
-        drop(self.place(token, Slot::Connection(Entry::new(transport.clone(), origin))));
+        let entry = Entry { edge: edge.map(Box::new), ..Entry::new(transport.clone(), origin) };
+        drop(self.place(token, Slot::Connection(entry)));
+        if let Some(entry) = self.entry(token) {
+            entry.begin_policy();
+        }
+        transport.arm();
         if !layers.is_empty()
             && let Some(entry) = self.entry(token)
         {
@@ -324,6 +349,7 @@ impl Turn {
             Some(Due::Wake(waker)) => waker.wake(),
             Some(Due::Call(call)) => call(),
             Some(Due::Connection(transport)) => self.expired(driver, &transport),
+            Some(Due::Flush(transport)) => transport.mark_dirty(),
         }
         true
     }
@@ -384,6 +410,7 @@ impl Turn {
             Command::Attach(transport, guard) => {
                 self.with(&transport, |entry| entry.belongings().guards.push(guard))
             }
+            Command::Edge(transport, change) => self.with(&transport, |entry| entry.change_edge(change)),
             Command::Piece(transport, piece) => self.with(&transport, |entry| entry.piece(piece)),
             Command::Run(run) => run(),
             Command::Spawn(task) => self.spawn(task),
@@ -397,6 +424,7 @@ impl Turn {
             Command::Stop(transport) => self.with(&transport, tell_stopping),
             Command::Keep(service) => self.services.keep(service),
             Command::StopPort(state) => self.stop_port(driver, &state),
+            Command::Udp(port, wish) => self.wish(driver, &port, wish),
             Command::Connect(race) => self.connect(driver, &race),
             Command::Forget(token) => self.forget(driver, token),
         }
@@ -459,13 +487,9 @@ impl Turn {
             Ok(token) => {
                 state.live.set(1);
                 let layers = state.layers.clone();
-                self.enroll(
-                    token,
-                    peer,
-                    Origin::Only(Box::new(Only { port: state, factory })),
-                    layers,
-                    flags,
-                );
+                let edge = state.policy.clone().map(Edge::of_connect);
+                let origin = Origin::Only(Box::new(Only { port: state, factory }));
+                self.enroll(token, peer, origin, layers, edge, flags);
             }
             Err(error) => tracing::error!(port = %state.addr, %error, "cannot serve a connection"),
         }
@@ -478,28 +502,9 @@ impl Turn {
         }
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.reactor.0.connection_count() >= self.reactor.0.connections_max.get()
-    }
-
     /// A connection has ended: there may be room for others.
     pub(crate) fn one_less(&mut self) {
         self.ports_changed = true;
-    }
-
-    /// Tells the driver which ports accept.
-    fn look_at_ports(&mut self, driver: &mut dyn Driver) {
-        self.ports_changed = false;
-        let full = self.is_full();
-        for place in 0..self.ports.len() {
-            let Some(&token) = self.ports.get(place) else { return };
-            let Some(listener) = self.listener(token) else { continue };
-            let accepting = !full && !listener.resting && !listener.state.paused.get();
-            if accepting != listener.accepting {
-                listener.accepting = accepting;
-                driver.read(token, accepting);
-            }
-        }
     }
 
     /// Tries the next address of a race.
@@ -523,8 +528,9 @@ impl Turn {
         let (peer, flags) = (Peer::new(stream.remote, stream.local), flags_of(&stream.ends));
         match driver.open(Open::Adopt(stream.ends)) {
             Ok(token) => {
-                let layers = race.won(peer.remote.clone());
-                self.enroll(token, peer, Origin::Connect(race.clone()), layers, flags);
+                let beneath = race.won(peer.remote.clone());
+                let edge = beneath.edge();
+                self.enroll(token, peer, Origin::Connect(race.clone()), beneath.layers, edge, flags);
             }
             Err(error) => race.failed(peer.remote, error.into()),
         }
@@ -549,6 +555,8 @@ impl Turn {
         let reactor = self.reactor.clone();
         let abort_rest = move || {
             reactor.connections().into_iter().for_each(|transport| transport.condemn(Reason::Stopped));
+            let ports = reactor.0.udp_ports.borrow().clone();
+            ports.iter().for_each(|port| port.condemn(Reason::Stopped));
         };
         let grace = self.services.grace_left(&self.reactor);
         self.reactor.call_later(grace, abort_rest).detach();
@@ -565,12 +573,14 @@ impl Turn {
                 tell_stopping(entry);
             }
         }
+        self.stop_udp();
     }
 
     fn stop_port(&mut self, driver: &mut dyn Driver, state: &Rc<PortState>) {
         if !state.stopped.replace(true) {
             if let Some(token) = state.token.take() {
                 self.ports.retain(|port| *port != token || crate::broken("leave-port", 2));
+                self.ports_changed = true;
                 driver.close(token, Close::Abort);
                 if let Slot::Listener(listener) = self.place(token, Slot::Free) {
                     end_factory(listener.factory);
@@ -600,7 +610,10 @@ impl Turn {
 
     /// True when the loop was stopped and everything has ended.
     pub(crate) fn is_over(&self) -> bool {
-        self.reactor.0.stop.get() == Stop::Begun && self.reactor.0.connection_count() == 0
+        let shared = &self.reactor.0;
+        shared.stop.get() == Stop::Begun
+            && shared.connection_count() == 0
+            && shared.udp_ports.borrow().is_empty()
     }
 
     // ── flush ──
@@ -608,12 +621,19 @@ impl Turn {
     pub(crate) fn begin_flush(&mut self) {
         self.reactor.0.swap_dirty(&mut self.spare);
         self.flushing.extend(self.spare.drain(..));
+        self.flushing_udp = self.reactor.0.dirty_udp();
     }
 
-    /// Flushes one dirty connection; false when none is left.
+    /// Flushes one dirty connection or UDP port; false when none is left.
     pub(crate) fn next_flush(&mut self, driver: &mut dyn Driver) -> bool {
-        let Some(transport) = self.flushing.pop_front() else { return false };
-        self.flush(driver, &transport);
+        if let Some(transport) = self.flushing.pop_front() {
+            self.flush(driver, &transport);
+            return true;
+        }
+        let Some(left) = self.flushing_udp.checked_sub(1) else { return false };
+        self.flushing_udp = left;
+        let Some(port) = self.reactor.0.next_dirty_udp() else { return false };
+        self.flush_udp(driver, &port);
         true
     }
 }

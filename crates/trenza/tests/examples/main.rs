@@ -8,7 +8,12 @@
 mod example;
 
 use example::{ANY, Client, Example};
-use std::{fs, net::TcpListener, path::Path};
+use std::{
+    fs,
+    net::TcpListener,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// The most lines of an example.
 const LINES_MAX: usize = 40;
@@ -334,6 +339,19 @@ fn idle() {
 }
 
 #[test]
+fn throttled() {
+    let (example, address) = Example::server("throttled");
+    let (text, start) = ("x".repeat(3000), Instant::now());
+    assert_eq!(Client::ask(address, text.as_bytes()), text);
+    assert!(
+        start.elapsed() >= Duration::from_millis(900),
+        "a thousand bytes at once, two thousand in a second"
+    );
+    assert!(example.says().contains(" <-> ") && example.says().contains(" <- "));
+    example.stops();
+}
+
+#[test]
 fn remote() {
     let (example, address) = Example::server("remote");
     let mut client = Client::connect(address);
@@ -341,6 +359,26 @@ fn remote() {
     assert_eq!([client.line(), client.line()], ["7\n", "97\n"]);
     drop(client);
     example.stops();
+}
+
+#[test]
+fn ping() {
+    let example = Example::start("ping", &[]);
+    for n in 1..=3 {
+        assert!(example.says().starts_with(&format!("[{n}] from 127.0.0.1:")));
+    }
+    example.ends();
+}
+
+#[test]
+fn multicast() {
+    // Others on this machine may be in the group as well.
+    let members = ["ann", "bob"].map(|name| Example::start("multicast", &[name]));
+    for member in &members {
+        let mut heard = std::iter::repeat_with(|| member.says());
+        assert!(heard.any(|line| line == "bob is here") && heard.any(|line| line == "ann is here"));
+    }
+    members.into_iter().for_each(Example::stops);
 }
 
 #[test]
