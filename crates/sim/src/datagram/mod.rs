@@ -17,7 +17,6 @@ pub(crate) use slot::Slot;
 pub(crate) use socket::{Arrived, Mailbox};
 
 use crate::{
-    canary::broken,
     rule::{Kind, Packet, Verdict},
     world::{Due, World},
 };
@@ -196,9 +195,6 @@ impl World {
             Verdict::Reset => return self.refuse(&flight, travel),
             Verdict::Pass => travel,
         };
-        if broken("drop-datagrams-silently", 1) {
-            return;
-        }
         if self.dice.chance(self.hostility.loss) {
             return self.note(format_args!("{one} {source} > {other} {destination} is lost"));
         }
@@ -223,15 +219,10 @@ impl World {
     }
 
     /// A datagram has arrived at its host.
-    pub(crate) fn land(&mut self, mut flight: Flight) {
+    pub(crate) fn land(&mut self, flight: Flight) {
         let (from, to) = flight.hosts;
         if self.is_cut(from, to) {
             return self.note(format_args!("{} > {} is cut off", flight.source, flight.destination));
-        }
-        if broken("change-datagram", 16)
-            && let Some(byte) = flight.data.last_mut()
-        {
-            *byte ^= 1;
         }
         let ip = flight.destination.ip();
         let to_all = ip.is_multicast() || is_broadcast(ip);
@@ -249,7 +240,7 @@ impl World {
     /// The sockets that a datagram is for, the one that fits best last.
     fn receivers(&self, flight: &Flight) -> Vec<u64> {
         let fits = |mailbox: &&Mailbox| {
-            let port = mailbox.addr.port() == flight.destination.port() || broken("misdeliver", 32);
+            let port = mailbox.addr.port() == flight.destination.port();
             mailbox.host == flight.hosts.1 && port && mailbox.takes(flight)
         };
         let mut found: Vec<_> = self.mailboxes.iter().filter(|(_, mailbox)| fits(mailbox)).collect();
