@@ -16,6 +16,7 @@ use crate::{
     rule::{Judge, Rules},
     stdio::Stdio,
     trace::Trace,
+    watch,
 };
 use std::{
     cell::RefCell,
@@ -117,6 +118,7 @@ pub(crate) struct World {
     /// The most bytes of a datagram between hosts.
     pub(crate) mtu: Option<usize>,
     pub(crate) scripts: BTreeMap<End, Script>,
+    pub(crate) watchables: BTreeMap<u64, watch::Place>,
     /// Jobs that may be run.
     pub(crate) jobs: VecDeque<Job>,
     /// How many jobs are in the queue until their time has come.
@@ -157,6 +159,7 @@ impl World {
             flights: 0,
             mtu: None,
             scripts: BTreeMap::new(),
+            watchables: BTreeMap::new(),
             jobs: VecDeque::new(),
             slow_jobs: 0,
             job_time: Duration::ZERO,

@@ -26,6 +26,7 @@
 
 mod activation;
 mod adopted;
+mod carried;
 mod datagram;
 mod host;
 mod inherited;

@@ -35,9 +35,9 @@ pub use trenza_core::{
     Handle, Home, Interface, IntoEndpoint, JobPanicked, Layer, Left, LeftKind, Leftover, Limit, Limits,
     Lines, Lock, LoopingCall, Lost, Outgoing, Peer, Permit, Policy, Port, Printer, Protocol, Queue,
     QueueClosed, Rate, Reactor, ReadHalf, Reason, Recorder, Recording, Remote, RemoteResolver, Resolver,
-    Result, Seat, Seen, Semaphore, Sleep, Spawner, Stream, Tap, TimedOut, Timeout, Timer, TooManyWaiters,
-    Transport, UdpCounts, UdpOption, UdpPort, UnixAddr, Wait, WriteHalf, cooperate, driver, join, race,
-    timeout, yield_now,
+    Result, Seat, Seen, Semaphore, Sleep, SocketOption, Spawner, Stream, Tap, TimedOut, Timeout, Timer,
+    TooManyWaiters, Transport, UdpCounts, UdpOption, UdpPort, UnixAddr, Wait, Watch, WriteHalf, cooperate,
+    driver, join, race, timeout, yield_now,
 };
 pub use trenza_core::{
     Backoff, ClientService, NotConnected, PortService, Retry, Service, Services, StartError, StopError,

@@ -1,13 +1,14 @@
 //! [`Command`]: what handles ask the loop to do.
 
 use crate::{
-    Factory, Layer, Protocol, Result, Service, Transport, UdpPort,
-    driver::{Bound, Established, Token},
+    Factory, Layer, Protocol, Resolver, Result, Service, SocketOption, Transport, UdpPort,
+    driver::{Bound, Established, Interest, Socket, Token},
     engine::edge::Change,
     engine::udp::Wish,
     port::PortState,
     race::Race,
     task::Task,
+    watch::{OnReady, WatchState},
 };
 use std::{any::Any, io, rc::Rc};
 use trenza_wire::OutBuf;
@@ -63,4 +64,10 @@ pub(crate) enum Command {
     Adopt(Rc<Race>, Established),
     /// Ends a connection that is being made.
     Forget(Token),
+    /// Sets an option of a connection's socket.
+    SetOption(Transport, SocketOption, Resolver<()>),
+    /// Watches a descriptor.
+    Watch(Socket, Interest, Rc<WatchState>, OnReady),
+    /// Ends a watch.
+    Unwatch(Rc<WatchState>),
 }

@@ -94,6 +94,7 @@ impl Turn {
                     driver.close(Token { index: index as u32, generation }, Close::Abort);
                     contained("a drop", || drop(race));
                 }
+                Slot::Watch(entry) => Self::end_watch(driver, entry),
                 Slot::Udp(entry) => {
                     let port = entry.port.clone();
                     port.condemn(Reason::Stopped);

@@ -287,6 +287,8 @@ impl Stack {
         let top = &mut self.stages.last_mut()?.plain;
         let mut out = connection.out.borrow_mut();
         while out.queued() > 0 && out.file().is_none() {
+            // They pass the layers by, and go with the next byte of the lowest.
+            std::iter::from_fn(|| out.pop_descriptor()).for_each(|fd| self.wire.push_descriptor(fd));
             top.push_chunk(out.pop_chunk()?);
         }
         if !room || out.queued() == 0 {
