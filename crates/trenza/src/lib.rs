@@ -30,7 +30,7 @@ pub mod testing;
 
 pub use run::{Interrupted, block_on, register, run};
 pub use trenza_core::{
-    Abandoned, Addr, Addresses, AllFailed, Bucket, ConnectError, ConnectionId, Counts, Datagram,
+    Abandoned, Addr, Addresses, AllFailed, Bucket, Conclusive, ConnectError, ConnectionId, Counts, Datagram,
     DatagramProtocol, Deferred, Endpoint, EndpointError, Engine, Error, Factory, Flow, Get, Group, Guard,
     Handle, Home, Interface, IntoEndpoint, JobPanicked, Layer, Left, LeftKind, Leftover, Limit, Limits,
     Lines, Lock, LoopingCall, Lost, Outgoing, Peer, Permit, Policy, Port, Printer, Protocol, Queue,
