@@ -23,6 +23,7 @@ mod limits;
 mod lookup;
 mod peer;
 mod port;
+mod process;
 mod protocol;
 mod race;
 mod reactor;
@@ -49,6 +50,9 @@ pub use layer::{Flow, Layer};
 pub use limits::{Counts, Limit, Limits};
 pub use peer::Peer;
 pub use port::Port;
+pub use process::{
+    Command, ExitStatus, Output, OutputTooLong, Process, ProcessProtocol, Signal, SpawnError,
+};
 pub use protocol::{Factory, Protocol};
 pub use reactor::Reactor;
 pub use reason::{Reason, Timeout};

@@ -4,6 +4,7 @@ use crate::{
     Factory, Layer, Protocol, Result, Transport,
     driver::{Bound, Token},
     port::PortState,
+    process::{children::Order, handle::State},
     race::Race,
     task::Task,
 };
@@ -47,4 +48,8 @@ pub(crate) enum Command {
     Connect(Rc<Race>),
     /// Ends a connection that is being made.
     Forget(Token),
+    /// Does something about a child process.
+    Process(Rc<State>, Order),
+    /// The time to stop in is over: ends all child processes.
+    EndProcesses,
 }

@@ -94,6 +94,7 @@ impl Turn {
                 }
             }
         }
+        self.end_processes();
         for task in self.tasks.drain() {
             contained("a drop", || drop(task));
         }

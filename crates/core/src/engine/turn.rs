@@ -11,6 +11,7 @@ use crate::{
     engine::stack::Decoded,
     flags::Flags,
     port::PortState,
+    process::children::Children,
     race::Race,
     shared::Stop,
     task::{Task, Tasks},
@@ -48,6 +49,7 @@ pub(crate) struct Turn {
     pub(crate) reactor: Reactor,
     pub(crate) slots: Vec<Slot>,
     pub(crate) tasks: Tasks,
+    pub(crate) children: Children,
     /// Ports, whose accepting follows the number of connections.
     pub(crate) ports: Vec<Token>,
     /// Something about ports changed since they were last looked at.
@@ -70,6 +72,7 @@ impl Turn {
             reactor,
             slots: Vec::new(),
             tasks: Tasks::default(),
+            children: Children::default(),
             ports: Vec::new(),
             ports_changed: false,
             refused: Vec::new(),
@@ -142,6 +145,7 @@ impl Turn {
                 }
             }
             Event::Sent { token, bytes } => self.sent(token, bytes),
+            Event::Exited { pid, status } => self.exited(pid, status),
             Event::Accepted { on, new, remote, local } => self.accepted(on, new, remote, local),
             Event::Eof { token } => {
                 if let Some(entry) = self.entry(token) {
@@ -382,6 +386,8 @@ impl Turn {
             Command::StopPort(state) => self.stop_port(driver, &state),
             Command::Connect(race) => self.connect(driver, &race),
             Command::Forget(token) => self.forget(driver, token),
+            Command::EndProcesses => self.children.fail_all(),
+            Command::Process(state, order) => self.process(&state, order),
         }
     }
 
@@ -486,6 +492,7 @@ impl Turn {
         let reactor = self.reactor.clone();
         let abort_rest = move || {
             reactor.connections().into_iter().for_each(|transport| transport.condemn(Reason::Stopped));
+            reactor.0.command(Command::EndProcesses);
         };
         self.reactor.call_later(self.reactor.0.grace.get(), abort_rest).detach();
         for port in self.ports.clone() {
@@ -501,6 +508,7 @@ impl Turn {
                 tell_stopping(entry);
             }
         }
+        self.stop_processes();
     }
 
     fn stop_port(&mut self, driver: &mut dyn Driver, state: &Rc<PortState>) {
@@ -525,7 +533,7 @@ impl Turn {
 
     /// True when the loop was stopped and everything has ended.
     pub(crate) fn is_over(&self) -> bool {
-        self.reactor.0.stop.get() == Stop::Begun && self.reactor.0.connection_count() == 0
+        self.reactor.0.stop.get() == Stop::Begun && self.reactor.0.connection_count() == 0 && self.children.is_empty()
     }
 
     // ── flush ──

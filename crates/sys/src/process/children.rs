@@ -1,0 +1,205 @@
+//! [`Children`]: who was started and lives.
+
+use super::{number, pipes::Pipes, start::start, status};
+use rustix::process::{Pid, kill_process, kill_process_group};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+    io,
+    os::fd::OwnedFd,
+    process,
+    sync::{Arc, Mutex, PoisonError},
+    task::Waker,
+    thread,
+};
+use trenza_core::{
+    ExitStatus, Signal,
+    driver::{Child, Spawn},
+};
+
+/// The stack of a thread that waits, in bytes.
+const STACK: usize = 64 * 1024;
+
+/// The children of a host. They are reaped when the driver tells that they have exited, and not before: until then a
+/// number stands for one process.
+#[derive(Debug, Default)]
+pub(crate) struct Children {
+    live: RefCell<BTreeMap<u32, process::Child>>,
+    /// Those that the driver does not watch yet, with what is to be watched.
+    newborn: RefCell<Vec<(u32, OwnedFd)>>,
+    exits: Arc<Exits>,
+    /// Has threads wait although there are descriptors for it.
+    #[cfg(test)]
+    pub(crate) by_threads: std::cell::Cell<bool>,
+}
+
+/// What the threads that wait have found.
+#[derive(Debug, Default)]
+struct Exits {
+    exited: Mutex<VecDeque<u32>>,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Exits {
+    fn tell(&self, pid: u32) {
+        self.exited.lock().unwrap_or_else(PoisonError::into_inner).push_back(pid);
+        if let Some(waker) = &*self.waker.lock().unwrap_or_else(PoisonError::into_inner) {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+impl Children {
+    /// Whom the threads that wait wake up.
+    pub(crate) fn set_waker(&self, waker: Waker) {
+        *self.exits.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker);
+    }
+
+    pub(crate) fn spawn(&self, mut how: Spawn) -> io::Result<Child> {
+        let mut pipes = Pipes::new(&mut how)?;
+        let ours = std::mem::take(&mut pipes.ours);
+        let mut child = start(&how, pipes)?;
+        let pid = child.id();
+        if let Err(error) = self.watch(pid) {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(error);
+        }
+        self.live.borrow_mut().insert(pid, child);
+        Ok(Child { pid, pipes: ours })
+    }
+
+    /// Sees to it that the exit will be noticed.
+    fn watch(&self, pid: u32) -> io::Result<()> {
+        #[cfg(test)]
+        if self.by_threads.get() {
+            return self.wait_on_thread(pid);
+        }
+        match descriptor_of(pid)? {
+            Some(fd) => {
+                self.newborn.borrow_mut().push((pid, fd));
+                Ok(())
+            }
+            None => self.wait_on_thread(pid),
+        }
+    }
+
+    /// Waits on a thread, which leaves the reaping to the loop.
+    fn wait_on_thread(&self, pid: u32) -> io::Result<()> {
+        let exits = self.exits.clone();
+        let wait = move || {
+            wait_for(pid);
+            exits.tell(pid);
+        };
+        let thread = thread::Builder::new().name("trenza-child".into()).stack_size(STACK);
+        thread.spawn(wait).map(drop)
+    }
+
+    /// Those that are to be watched from now on.
+    pub(crate) fn take_newborn(&self) -> Vec<(u32, OwnedFd)> {
+        self.newborn.take()
+    }
+
+    /// A child that a thread has seen exit, reaped.
+    pub(crate) fn next_exit(&self) -> Option<(u32, ExitStatus)> {
+        loop {
+            let pid = self.exits.exited.lock().unwrap_or_else(PoisonError::into_inner).pop_front()?;
+            if let Some(status) = self.reap(pid) {
+                return Some((pid, status));
+            }
+            if self.live.borrow().contains_key(&pid) && self.wait_on_thread(pid).is_err() {
+                // Rather a moment of this thread than a child that is never seen to exit.
+                thread::yield_now();
+                self.exits.tell(pid);
+                return None;
+            }
+        }
+    }
+
+    /// Reaps a child; None if it has not exited.
+    pub(crate) fn reap(&self, pid: u32) -> Option<ExitStatus> {
+        let mut live = self.live.borrow_mut();
+        let status = match live.get_mut(&pid)?.try_wait() {
+            Ok(None) => return None,
+            Ok(Some(exit)) => status(exit),
+            Err(_) => ExitStatus::Unknown,
+        };
+        live.remove(&pid);
+        Some(status)
+    }
+
+    pub(crate) fn signal(&self, pid: u32, signal: Signal, group: bool) -> io::Result<()> {
+        if !self.live.borrow().contains_key(&pid) {
+            return Err(io::Error::new(io::ErrorKind::NotFound, format!("process {pid} has exited")));
+        }
+        let known = number(signal).and_then(|number| rustix_signal(number).ok());
+        let invalid = || io::Error::new(io::ErrorKind::InvalidInput, format!("{signal} is no signal here"));
+        let signal = known.ok_or_else(invalid)?;
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(if group { kill_process_group(pid, signal) } else { kill_process(pid, signal) }?)
+    }
+}
+
+impl Drop for Children {
+    /// Who lives is killed, and reaped on a thread: a process that the system cannot end at once must not hold the loop's.
+    fn drop(&mut self) {
+        let mut left = std::mem::take(self.live.get_mut());
+        left.values_mut().for_each(|child| drop(child.kill()));
+        left.retain(|_, child| matches!(child.try_wait(), Ok(None)));
+        if left.is_empty() {
+            return;
+        }
+        let reap = move || left.values_mut().for_each(|child| drop(child.wait()));
+        // Without a thread they are zombies until this program ends.
+        let _ = thread::Builder::new().name("trenza-reaper".into()).stack_size(STACK).spawn(reap);
+    }
+}
+
+#[allow(unsafe_code, reason = "the numbers of real-time signals have no names")]
+fn rustix_signal(number: i32) -> Result<rustix::process::Signal, ()> {
+    if let Some(named) = rustix::process::Signal::from_named_raw(number) {
+        return Ok(named);
+    }
+    let real_time = cfg!(any(target_os = "linux", target_os = "android")) && (35..=64).contains(&number);
+    // SAFETY: it is sent only, to another process, and within the numbers that the C library leaves to programs.
+    if real_time { Ok(unsafe { rustix::process::Signal::from_raw_unchecked(number) }) } else { Err(()) }
+}
+
+/// A descriptor that is readable when the process has exited; None where the system has none.
+#[cfg(target_os = "linux")]
+fn descriptor_of(pid: u32) -> io::Result<Option<OwnedFd>> {
+    use rustix::{
+        io::Errno,
+        process::{PidfdFlags, pidfd_open},
+    };
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(None) };
+    match pidfd_open(pid, PidfdFlags::NONBLOCK) {
+        Ok(fd) => Ok(Some(fd)),
+        // Kernels before 5.10, and fences that do not know the call.
+        Err(Errno::NOSYS | Errno::INVAL | Errno::PERM) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn descriptor_of(_: u32) -> io::Result<Option<OwnedFd>> {
+    Ok(None)
+}
+
+/// Waits until a process has exited, and leaves it to be reaped.
+#[cfg(not(target_os = "openbsd"))]
+fn wait_for(pid: u32) {
+    use rustix::{
+        io::Errno,
+        process::{WaitId, WaitIdOptions, waitid},
+    };
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
+    let how = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    while matches!(waitid(WaitId::Pid(pid), how), Err(Errno::INTR)) {}
+}
+
+/// Without a call that leaves it to be reaped, the loop looks now and then.
+#[cfg(target_os = "openbsd")]
+fn wait_for(_: u32) {
+    thread::sleep(std::time::Duration::from_millis(20));
+}
