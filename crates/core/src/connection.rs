@@ -47,7 +47,9 @@ pub(crate) enum Origin {
     Port(Rc<crate::port::PortState>),
     /// By `connect`.
     Connect(Rc<crate::race::Race>),
-    /// By `connect` in that place, and who asked was told.
+    /// By `adopt`.
+    Adopted(Box<crate::adopt::Adoption>),
+    /// By `connect` or `adopt` in that place, and who asked was told.
     Told(&'static Location<'static>),
 }
 
@@ -57,6 +59,7 @@ impl Origin {
         match self {
             Self::Port(port) => port.made,
             Self::Connect(race) => race.asked,
+            Self::Adopted(adoption) => adoption.asked,
             Self::Told(made) => made,
         }
     }

@@ -182,8 +182,8 @@ impl Endpoint {
             None => BACKLOG,
             Some(backlog) => backlog.parse().map_err(|_| parsed.error("backlog= takes a number"))?,
         };
-        let addr = SocketAddr::new(ip, port);
-        Ok(ListenPlace::Address(crate::driver::Bind { addr, dual_stack: interface.is_none(), backlog }))
+        let (addr, dual_stack) = (SocketAddr::new(ip, port).into(), interface.is_none());
+        Ok(ListenPlace::Address(crate::driver::Bind { addr, dual_stack, mode: None, backlog }))
     }
 
     /// Reads it as a client's endpoint.

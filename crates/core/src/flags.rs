@@ -53,6 +53,8 @@ flags! {
     GRACEFUL = 18;
     /// As many bytes as allowed were discarded.
     LINGER_FULL = 19;
+    /// Closing it loses nothing, so nobody waits for the far end.
+    UNLINGERING = 20;
 }
 
 impl Flags {

@@ -4,6 +4,7 @@
 //! [`driver`] does, of the operating system or of the simulator.
 
 mod addr;
+mod adopt;
 #[cfg(feature = "canaries")]
 pub mod canary;
 #[cfg(not(feature = "canaries"))]
@@ -36,7 +37,7 @@ mod timer;
 mod transport;
 mod watched;
 
-pub use addr::Addr;
+pub use addr::{Addr, UnixAddr};
 pub use connect::ConnectError;
 pub use connection::ConnectionId;
 pub use deferred::{Abandoned, Deferred, Resolver, Wait};

@@ -115,7 +115,7 @@ fn watch(net: &Net, silent: &[IpAddr]) -> (Rc<RefCell<Vec<IpAddr>>>, RuleGuard) 
     let tried = Rc::new(RefCell::new(Vec::new()));
     let (note, silent) = (tried.clone(), silent.to_vec());
     let guard = net.rule(move |packet| {
-        let to = packet.destination().ip();
+        let Some(to) = packet.destination().ip() else { return Verdict::Pass };
         if packet.kind() == Kind::Connect {
             note.borrow_mut().push(to);
         }

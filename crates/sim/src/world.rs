@@ -258,7 +258,7 @@ impl World {
             let machine = self.hosts.get_mut(host)?;
             let port = machine.next_port;
             machine.next_port = port.checked_add(1).unwrap_or(EPHEMERAL);
-            if !self.listeners.values().any(|other| other.host == host && other.addr.port() == port) {
+            if !self.listeners.values().any(|other| other.host == host && other.addr.port() == Some(port)) {
                 return Some(port);
             }
         }

@@ -397,7 +397,8 @@ fn connecting_tells_how_it_went() {
     for_seeds(0..50, |seed| {
         let net = Net::gentle(seed);
         net.host("srv");
-        let _silent = net.rule(|p| if p.destination().port() == 77 { Verdict::Drop } else { Verdict::Pass });
+        let _silent =
+            net.rule(|p| if p.destination().port() == Some(77) { Verdict::Drop } else { Verdict::Pass });
         let outcome = |to: &'static str| {
             let result = net.block_on(&net.host("cli"), async move {
                 trenza_core::Reactor::current().open(to).await.map(|_| ())

@@ -7,6 +7,8 @@
 //!   PollDriver ── slots    tokens ↔ sockets
 //!       │      ── socket   what the loop wants of a socket, what the poller knows of it
 //!       │      ── stream   receive, send, send files, connect
+//!       │      ── unix     UNIX sockets: addresses, files that nobody listens on
+//!       │      ── adopted  descriptors that others have opened
 //!       │      ── listener accept, and what to do when descriptors run out
 //!   SystemHost ── clocks, randomness, bind, names
 //!              ── pool     threads for what blocks
@@ -18,6 +20,7 @@
     reason = "clocks, threads and sockets come from this crate: the fence of clippy.toml is around it"
 )]
 
+mod adopted;
 mod host;
 mod limits;
 mod listener;
@@ -27,6 +30,7 @@ mod signals;
 mod slots;
 mod socket;
 mod stream;
+mod unix;
 
 pub use host::SystemHost;
 pub use limits::raise_descriptor_limit;

@@ -2,9 +2,10 @@
 
 use crate::{
     SystemHost,
+    adopted::{self, Adopted, Writer},
     listener::{self, ACCEPTS_MAX, Listener, Refusal, Reserve},
     slots::{self, Slots},
-    socket::{self, Socket, State},
+    socket::{self, Interest, Kind, Socket, State, Ways},
     stream,
 };
 use polling::{Events, Poller};
@@ -19,7 +20,10 @@ use std::{
     task::{Wake, Waker},
     time::{Duration, Instant},
 };
-use trenza_core::driver::{self, Bound, Close, Driver, Event, Host, Open, Token};
+use trenza_core::{
+    Addr,
+    driver::{self, Bound, Close, Driver, Ends, Event, Host, Open, Token},
+};
 use trenza_wire::OutBuf;
 
 /// What one receive can bring. The buffer is shared by all connections; one that is idle has none.
@@ -36,6 +40,8 @@ const BUFFER_BYTES: usize = 64 * 1024;
 ///   disk is read.
 /// - Nothing is sent before [`Event::Connected`].
 ///
+/// What is adopted ([`Open::Adopt`]) is used by what it is; see [`Ends`].
+///
 /// `sendfile` to a peer that is gone raises SIGPIPE unless the program ignores it. Rust's runtime does; where
 /// `main` is not Rust's, the host program has to.
 #[derive(Debug)]
@@ -46,6 +52,12 @@ pub struct PollDriver {
     sockets: Slots<Socket>,
     /// By index of their token.
     listeners: BTreeMap<u32, Listener>,
+    /// Writing ends apart from what is read, by index of their token.
+    writers: BTreeMap<u32, Writer>,
+    /// Those that no poller takes and that are always ready, by index.
+    always: BTreeMap<u32, Token>,
+    /// Those that nothing more can be read from, of which the loop has not heard.
+    ended: VecDeque<Token>,
     /// Those that the poller may have to be told about.
     changed: Vec<Token>,
     events: Events,
@@ -100,6 +112,9 @@ impl PollDriver {
             host: Rc::new(SystemHost::new()),
             sockets: Slots::new(),
             listeners: BTreeMap::new(),
+            writers: BTreeMap::new(),
+            always: BTreeMap::new(),
+            ended: VecDeque::new(),
             changed: Vec::new(),
             events: Events::new(),
             ready: VecDeque::new(),
@@ -113,9 +128,25 @@ impl PollDriver {
         let driver::Socket::Descriptor(fd) = bound.socket else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a simulated socket on a real system"));
         };
-        socket::tune(&fd)?;
+        match bound.addr {
+            Addr::Unix(_) => socket::tune_unix(&fd)?,
+            _ => socket::tune(&fd)?,
+        }
         let token = self.sockets.insert(Socket::new(fd, State::Listening))?;
         self.listeners.insert(token.index, Listener::new(bound.addr));
+        Ok(token)
+    }
+
+    fn adopt(&mut self, ends: Ends) -> io::Result<Token> {
+        let Adopted { fd, kind, ways, writer } = Adopted::new(ends)?;
+        let token = self.sockets.insert(Socket::of_kind(fd, State::Open, kind, ways))?;
+        let always = kind == Kind::File || writer.as_ref().is_some_and(|writer| writer.kind == Kind::File);
+        if always {
+            self.always.insert(token.index, token);
+        }
+        if let Some(writer) = writer {
+            self.writers.insert(token.index, writer);
+        }
         Ok(token)
     }
 
@@ -123,7 +154,8 @@ impl PollDriver {
     fn change(&mut self, token: Token, change: impl FnOnce(&mut Socket)) {
         let Some(socket) = self.sockets.get_mut(token) else { return };
         change(socket);
-        if socket.is_stale() && !socket.listed {
+        let writer = socket.ways == Ways::Apart;
+        if (socket.is_stale() || writer) && !socket.listed {
             socket.listed = true;
             self.changed.push(token);
         }
@@ -134,15 +166,60 @@ impl PollDriver {
         for token in self.changed.drain(..) {
             let Some(socket) = self.sockets.get_mut(token) else { continue };
             socket.listed = false;
-            if let Err(error) = socket.show(&self.poller, token) {
-                socket.hide(&self.poller);
-                self.failures.push_back((token, error));
+            match socket.show(&self.poller, token) {
+                Err(error) if is_never_polled(&error) && socket.kind == Kind::Device => {
+                    socket.kind = Kind::File;
+                    self.always.insert(token.index, token);
+                }
+                Err(error) => {
+                    socket.hide(&self.poller);
+                    self.failures.push_back((token, error));
+                }
+                Ok(()) => {}
+            }
+            if socket.ways != Ways::Apart {
+                continue;
+            }
+            let Some(writer) = self.writers.get_mut(&token.index) else { continue };
+            let wants = socket.writing && socket.state != State::Broken && writer.kind != Kind::File;
+            let wanted = Interest { read: false, write: wants };
+            match writer.watched.show(&writer.fd, wanted, &self.poller, token) {
+                Err(error) if is_never_polled(&error) && writer.kind == Kind::Device => {
+                    writer.kind = Kind::File;
+                    self.always.insert(token.index, token);
+                }
+                Err(error) => {
+                    writer.watched.hide(&writer.fd, &self.poller);
+                    self.failures.push_back((token, error));
+                }
+                Ok(()) => {}
             }
         }
     }
 
+    /// What is always ready has its turn at each wait, behind what the poller tells.
+    fn always_ready(&mut self) -> Vec<Ready> {
+        let mut all = Vec::new();
+        for token in self.always.values().copied() {
+            let Some(socket) = self.sockets.get_mut(token) else { continue };
+            let writes = match socket.ways {
+                Ways::Apart => self.writers.get(&token.index).is_some_and(|writer| writer.kind == Kind::File),
+                _ => socket.kind == Kind::File,
+            };
+            let reads = socket.kind == Kind::File && !matches!(socket.ways, Ways::Write | Ways::Closed);
+            let read = reads && socket.reading && socket.state == State::Open;
+            let write = writes && socket.writing && socket.state != State::Broken;
+            if read || write {
+                all.push(Ready { token, write, reads: u32::from(read) });
+            }
+        }
+        all
+    }
+
     fn harvest(&mut self, until: Option<Instant>) -> io::Result<()> {
         self.events.clear();
+        let always = if self.always.is_empty() { Vec::new() } else { self.always_ready() };
+        let until = if always.is_empty() { until } else { Some(Instant::now()) };
         match until {
             Some(until) => self.poller.wait_deadline(&mut self.events, until)?,
             None => self.poller.wait(&mut self.events, None::<Duration>)?,
@@ -153,6 +230,11 @@ impl PollDriver {
             let reads = if listens { ACCEPTS_MAX } else { u32::from(event.readable) };
             self.ready.push_back(Ready { token, write: event.writable, reads });
         }
+        if !always.is_empty() {
+            self.ready.extend(always);
+            // They are ready again at the next wait.
+            self.waker.wake_by_ref();
+        }
         Ok(())
     }
 
@@ -162,6 +244,12 @@ impl PollDriver {
         while let Some((token, error)) = self.failures.pop_front() {
             if let Some(event) = self.fail(token, error) {
                 return Some(Step::Event(event));
+            }
+        }
+        while let Some(token) = self.ended.pop_front() {
+            if let Some(socket) = self.sockets.get_mut(token).filter(|socket| socket.state == State::Open) {
+                socket.state = State::Ended;
+                return Some(Step::Event(Event::Eof { token }));
             }
         }
         while let Some(Ready { token, write, reads }) = self.ready.pop_front() {
@@ -208,7 +296,14 @@ impl PollDriver {
             State::Open => {}
             State::Connecting | State::Ended | State::Broken => return None,
         }
-        match stream::receive(socket.fd.as_fd(), &mut self.buffer) {
+        if socket.ways == Ways::Closed {
+            return None;
+        }
+        if socket.ways == Ways::Write {
+            let gone = adopted::is_broken(&socket.fd);
+            return gone.then(|| self.fail(token, io::ErrorKind::BrokenPipe.into()))?.map(Step::Event);
+        }
+        match stream::receive(socket.fd.as_fd(), socket.kind, &mut self.buffer) {
             Ok(None) => None,
             Ok(Some(0)) => {
                 self.change(token, |socket| socket.state = State::Ended);
@@ -228,7 +323,7 @@ impl PollDriver {
                     match self.sockets.insert(Socket::new(fd, State::Open)) {
                         Ok(new) => {
                             self.ready.push_back(Ready { token: on, write: false, reads: left });
-                            return Some(Event::Accepted { on, new, remote: remote.into(), local });
+                            return Some(Event::Accepted { on, new, remote, local });
                         }
                         Err(error) => error,
                     }
@@ -267,8 +362,48 @@ impl PollDriver {
         if socket.state == State::Listening {
             self.listeners.remove(&token.index);
         }
+        self.always.remove(&token.index);
+        self.drop_writer(token);
         Some(socket)
     }
+
+    fn drop_writer(&mut self, token: Token) {
+        if let Some(mut writer) = self.writers.remove(&token.index) {
+            writer.watched.hide(&writer.fd, &self.poller);
+        }
+    }
+
+    /// Ends the writing direction, as far as the descriptor has one that can be ended for itself.
+    fn close_write(&mut self, token: Token) {
+        let Some(socket) = self.sockets.get_mut(token) else { return };
+        match (socket.ways, socket.kind) {
+            (Ways::Both, Kind::Socket) => {
+                // It fails when the peer has reset the connection, which the next read or send tells.
+                let _ = rustix::net::shutdown(&socket.fd, Shutdown::Write);
+            }
+            (Ways::Both, _) => self.ended.push_back(token),
+            (Ways::Read | Ways::Closed, _) => {}
+            (Ways::Write, _) => {
+                socket.ways = Ways::Closed;
+                socket.hide(&self.poller);
+                // Closed by putting something else in its place, which needs no free descriptor.
+                let _ = socket::put_in_place(self.poller.as_fd(), &mut socket.fd);
+                self.ended.push_back(token);
+            }
+            (Ways::Apart, _) => {
+                socket.ways = Ways::Read;
+                if let Some(writer) = self.writers.get(&token.index).filter(|end| end.kind == Kind::Socket) {
+                    let _ = rustix::net::shutdown(&writer.fd, Shutdown::Write);
+                }
+                self.drop_writer(token);
+            }
+        }
+    }
+}
+
+/// The poller does not take such descriptors: they are always ready.
+fn is_never_polled(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
 }
 
 impl Driver for PollDriver {
@@ -280,11 +415,12 @@ impl Driver for PollDriver {
         match what {
             Open::Listen(bound) => self.listen(bound),
             Open::Connect { to, from } => {
-                let fd = stream::connect(to, from)?;
+                let fd = stream::connect(&to, from)?;
                 let token = self.sockets.insert(Socket::new(fd, State::Connecting))?;
                 self.change(token, |_| ());
                 Ok(token)
             }
+            Open::Adopt(ends) => self.adopt(ends),
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -298,7 +434,18 @@ impl Driver for PollDriver {
         if !socket.may_send() {
             return;
         }
-        match stream::send(socket.fd.as_fd(), out, &mut self.buffer) {
+        let (fd, kind) = match socket.ways {
+            Ways::Both | Ways::Write => (socket.fd.as_fd(), socket.kind),
+            Ways::Apart => match self.writers.get(&token.index) {
+                Some(writer) => (writer.fd.as_fd(), writer.kind),
+                None => return,
+            },
+            Ways::Read | Ways::Closed => {
+                let error = io::Error::new(io::ErrorKind::BrokenPipe, "nothing can be written to it");
+                return self.failures.push_back((token, error));
+            }
+        };
+        match stream::send(fd, kind, out, &mut self.buffer) {
             Ok(true) => {}
             Ok(false) => self.change(token, |socket| socket.writing = true),
             Err(error) => self.failures.push_back((token, error)),
@@ -307,13 +454,10 @@ impl Driver for PollDriver {
 
     fn close(&mut self, token: Token, how: Close) {
         if how == Close::Write {
-            let Some(socket) = self.sockets.get_mut(token) else { return };
-            // It fails when the peer has reset the connection, which the next read or send tells.
-            let _ = rustix::net::shutdown(&socket.fd, Shutdown::Write);
-            return;
+            return self.close_write(token);
         }
         let Some(socket) = self.remove(token) else { return };
-        if how == Close::Abort && socket.state != State::Listening {
+        if how == Close::Abort && socket.state != State::Listening && socket.kind == Kind::Socket {
             // Without it the system still tries to deliver what it was given, which does no harm.
             let _ = SockRef::from(&socket.fd).set_linger(Some(Duration::ZERO));
         }
@@ -321,7 +465,7 @@ impl Driver for PollDriver {
 
     fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
         self.settle();
-        if !self.failures.is_empty() {
+        if !self.failures.is_empty() || !self.ended.is_empty() {
             // Nobody may wait on the descriptor until they were told.
             self.waker.wake_by_ref();
             return Ok(());
@@ -355,6 +499,9 @@ impl Drop for PollDriver {
     fn drop(&mut self) {
         for socket in self.sockets.values_mut() {
             socket.hide(&self.poller);
+        }
+        for writer in self.writers.values_mut() {
+            writer.watched.hide(&writer.fd, &self.poller);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! [`Signals`]: being asked to stop.
 
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGINT, SIGPIPE, SIGTERM},
     flag,
     iterator::{self, Handle},
 };
@@ -24,6 +24,18 @@ struct Installed {
     count: usize,
     /// True while the signals do what they do in any program: end it.
     unhandled: Option<Arc<AtomicBool>>,
+}
+
+/// Sees to it that a pipe without a reader is an error and not the end of the program, in programs whose `main` is not
+/// Rust's too. A handler does so, which programs that are started do not inherit, other than an ignored signal.
+pub(crate) fn ignore_broken_pipes() -> io::Result<()> {
+    static HANDLED: Mutex<bool> = Mutex::new(false);
+    let mut handled = HANDLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*handled {
+        flag::register(SIGPIPE, Arc::new(AtomicBool::new(false)))?;
+        *handled = true;
+    }
+    Ok(())
 }
 
 /// Calls a function on a thread of its own for each SIGINT and SIGTERM, as long as it is kept. When the last

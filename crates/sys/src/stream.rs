@@ -1,6 +1,9 @@
 //! Connecting, receiving and sending on one stream.
 
-use crate::socket;
+use crate::{
+    socket::{self, Kind},
+    unix,
+};
 use rustix::{
     io::Errno,
     net::{RecvFlags, SendAncillaryBuffer, SendFlags},
@@ -33,7 +36,15 @@ const SMALL_FILE: usize = 16 * 1024;
 const HELD_FILE: usize = 64 * 1024;
 
 /// Starts a connection.
-pub(crate) fn connect(to: SocketAddr, from: Option<SocketAddr>) -> io::Result<OwnedFd> {
+pub(crate) fn connect(to: &Addr, from: Option<SocketAddr>) -> io::Result<OwnedFd> {
+    match to {
+        Addr::Ip(to) => connect_ip(*to, from),
+        Addr::Unix(to) => unix::connect(to),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{to} is no address to connect to"))),
+    }
+}
+
+fn connect_ip(to: SocketAddr, from: Option<SocketAddr>) -> io::Result<OwnedFd> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     if let Some(from) = from {
@@ -59,17 +70,22 @@ pub(crate) fn connected(fd: &OwnedFd) -> io::Result<Addr> {
     if let Some(error) = socket.take_error()? {
         return Err(error);
     }
-    let local = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
-    Ok(Addr::from(local))
+    unix::addr(&socket.local_addr()?).ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
 }
 
 /// Receives what there is, up to the size of `buffer`. None: nothing yet; 0: the peer's FIN.
-pub(crate) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+pub(crate) fn receive(fd: BorrowedFd<'_>, kind: Kind, buffer: &mut [u8]) -> io::Result<Option<usize>> {
     loop {
-        match rustix::net::recv(fd, &mut *buffer, RecvFlags::empty()) {
-            Ok((_, received)) => return Ok(Some(received)),
+        let received = match kind {
+            Kind::Socket => rustix::net::recv(fd, &mut *buffer, RecvFlags::empty()).map(|(_, len)| len),
+            Kind::Pipe | Kind::Device | Kind::File => rustix::io::read(fd, &mut *buffer),
+        };
+        match received {
+            Ok(received) => return Ok(Some(received)),
             Err(Errno::AGAIN) => return Ok(None),
             Err(Errno::INTR) => {}
+            // A terminal whose far end has been closed.
+            Err(Errno::IO) if kind == Kind::Device => return Ok(Some(0)),
             Err(errno) => return Err(errno.into()),
         }
     }
@@ -84,13 +100,13 @@ struct Attempt {
 
 /// Sends from the front of `out` until about [`SEND_MAX`] bytes have left. True when all has; false when there
 /// may be room again later. `scratch` is for bytes of files.
-pub(crate) fn send(fd: BorrowedFd<'_>, out: &mut OutBuf, scratch: &mut [u8]) -> io::Result<bool> {
+pub(crate) fn send(fd: BorrowedFd<'_>, kind: Kind, out: &mut OutBuf, scratch: &mut [u8]) -> io::Result<bool> {
     let mut sent = 0;
     while out.queued() > 0 {
         if sent >= SEND_MAX {
             return Ok(false);
         }
-        let attempt = match attempt(fd, out, scratch) {
+        let attempt = match attempt(fd, kind, out, scratch) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             attempt => attempt?,
@@ -104,9 +120,12 @@ pub(crate) fn send(fd: BorrowedFd<'_>, out: &mut OutBuf, scratch: &mut [u8]) -> 
     Ok(true)
 }
 
-fn attempt(fd: BorrowedFd<'_>, out: &OutBuf, scratch: &mut [u8]) -> io::Result<Attempt> {
+fn attempt(fd: BorrowedFd<'_>, kind: Kind, out: &OutBuf, scratch: &mut [u8]) -> io::Result<Attempt> {
     if let Some((file, range)) = out.file() {
-        return send_file(fd, file, range, scratch);
+        return match kind {
+            Kind::Socket => send_file(fd, file, range, scratch),
+            Kind::Pipe | Kind::Device | Kind::File => copy_file(fd, kind, file, range, scratch),
+        };
     }
     let mut pieces = [IoSlice::new(&[]); PIECES_MAX];
     // The last place is for a small file.
@@ -114,7 +133,7 @@ fn attempt(fd: BorrowedFd<'_>, out: &OutBuf, scratch: &mut [u8]) -> io::Result<A
     let (mut filled, mut given) = within(pieces.get(..filled).unwrap_or_default());
     if filled == 0 {
         let first = pieces.first().and_then(|piece| piece.get(..SEND_MAX)).unwrap_or_default();
-        return send_bytes(fd, &[IoSlice::new(first)], SEND_MAX, SendFlags::empty());
+        return send_bytes(fd, kind, &[IoSlice::new(first)], SEND_MAX, SendFlags::empty());
     }
     let mut more = SendFlags::empty();
     if let Some((file, range, before)) = out.file_after_bytes()
@@ -133,7 +152,7 @@ fn attempt(fd: BorrowedFd<'_>, out: &OutBuf, scratch: &mut [u8]) -> io::Result<A
             _ => {}
         }
     }
-    send_bytes(fd, pieces.get(..filled).unwrap_or_default(), given, more)
+    send_bytes(fd, kind, pieces.get(..filled).unwrap_or_default(), given, more)
 }
 
 /// How many of the first pieces are within [`SEND_MAX`], and their bytes.
@@ -162,11 +181,13 @@ const QUIET: SendFlags = SendFlags::empty();
 
 fn send_bytes(
     fd: BorrowedFd<'_>,
+    kind: Kind,
     pieces: &[IoSlice<'_>],
     given: usize,
     flags: SendFlags,
 ) -> io::Result<Attempt> {
     let taken = match pieces {
+        many if kind != Kind::Socket => rustix::io::writev(fd, many)?,
         [one] => rustix::net::send(fd, one, flags | QUIET)?,
         many => rustix::net::sendmsg(fd, many, &mut SendAncillaryBuffer::default(), flags | QUIET)?,
     };
@@ -183,22 +204,31 @@ fn send_file(fd: BorrowedFd<'_>, file: &File, range: Range<u64>, scratch: &mut [
         // Fewer than asked for does not mean that the socket is full: the system may stop at any time, and the
         // peer has read meanwhile. Trying again until it says so saves most of the waits of a long download.
         Ok(taken) => Ok(Attempt { given: taken, taken }),
-        Err(Errno::INVAL | Errno::NOSYS) => copy_file(fd, file, range, scratch),
+        Err(Errno::INVAL | Errno::NOSYS) => copy_file(fd, Kind::Socket, file, range, scratch),
         Err(errno) => Err(errno.into()),
     }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-use copy_file as send_file;
+fn send_file(fd: BorrowedFd<'_>, file: &File, range: Range<u64>, scratch: &mut [u8]) -> io::Result<Attempt> {
+    copy_file(fd, Kind::Socket, file, range, scratch)
+}
 
-fn copy_file(fd: BorrowedFd<'_>, file: &File, range: Range<u64>, scratch: &mut [u8]) -> io::Result<Attempt> {
+fn copy_file(
+    fd: BorrowedFd<'_>,
+    kind: Kind,
+    file: &File,
+    range: Range<u64>,
+    scratch: &mut [u8],
+) -> io::Result<Attempt> {
     let most = len(&range).min(scratch.len());
     let piece = scratch.get_mut(..most).unwrap_or_default();
     let given = file.read_at(piece, range.start)?;
     if given == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    send_bytes(fd, &[IoSlice::new(piece.get(..given).unwrap_or_default())], given, SendFlags::empty())
+    let piece = IoSlice::new(piece.get(..given).unwrap_or_default());
+    send_bytes(fd, kind, &[piece], given, SendFlags::empty())
 }
 
 fn len(range: &Range<u64>) -> usize {
@@ -212,7 +242,7 @@ mod tests {
 
     fn pair() -> (OwnedFd, std::net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let fd = connect(listener.local_addr().unwrap(), None).unwrap();
+        let fd = connect(&listener.local_addr().unwrap().into(), None).unwrap();
         (fd, listener.accept().unwrap().0)
     }
 
@@ -239,7 +269,7 @@ mod tests {
         let mut scratch = vec![0; 64 * 1024];
         for (file, given) in [(1, 201), (SMALL_FILE, 200 + SMALL_FILE), (SMALL_FILE + 1, 200)] {
             let out = with_file(200, file);
-            assert_eq!(attempt(fd.as_fd(), &out, &mut scratch).unwrap().given, given);
+            assert_eq!(attempt(fd.as_fd(), Kind::Socket, &out, &mut scratch).unwrap().given, given);
         }
     }
 
@@ -251,7 +281,7 @@ mod tests {
         let mut scratch = vec![0; 64 * 1024];
         for mut out in [with_file(0, 4 << 20), with_file(4 << 20, 1)] {
             let before = out.len();
-            assert!(!send(fd.as_fd(), &mut out, &mut scratch).unwrap());
+            assert!(!send(fd.as_fd(), Kind::Socket, &mut out, &mut scratch).unwrap());
             assert!(before - out.len() <= 2 * SEND_MAX);
         }
     }

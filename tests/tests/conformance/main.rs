@@ -34,6 +34,7 @@ mod drivers;
 mod ground;
 mod log;
 
+mod adopt;
 mod build;
 mod close;
 mod deferred;

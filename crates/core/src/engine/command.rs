@@ -2,7 +2,8 @@
 
 use crate::{
     Factory, Layer, Protocol, Result, Transport,
-    driver::{Bound, Token},
+    adopt::Adoption,
+    driver::{Bound, Ends, Token},
     port::PortState,
     process::{children::Order, handle::State},
     race::Race,
@@ -52,4 +53,6 @@ pub(crate) enum Command {
     Process(Rc<State>, Order),
     /// The time to stop in is over: ends all child processes.
     EndProcesses,
+    /// Takes over what is connected already.
+    Adopt(Ends, Box<Adoption>),
 }

@@ -161,7 +161,8 @@ impl Entry {
             }
         }
         let eof = flags.any(Flags::EOF_SEEN);
-        if flags.any(Flags::CLOSING) && (eof || connection.limits.borrow().linger.is_zero()) {
+        let lingers = !flags.any(Flags::UNLINGERING) && !connection.limits.borrow().linger.is_zero();
+        if flags.any(Flags::CLOSING) && (eof || !lingers) {
             return self.transport.end_gracefully();
         }
         if !flags.any(Flags::FIN_SENT) {

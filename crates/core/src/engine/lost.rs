@@ -127,6 +127,9 @@ impl Entry {
             Origin::Connect(race) => {
                 contained("a drop", || race.lost(reason));
             }
+            Origin::Adopted(adoption) => {
+                contained("a drop", || adoption.lost(reason));
+            }
             Origin::Told(_) => {}
         }
         contained("a drop", || drop(self.stack));

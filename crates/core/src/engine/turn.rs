@@ -232,15 +232,17 @@ impl Turn {
     }
 
     /// A new connection: pushes its layers, and builds the protocol if there are none.
-    fn enroll(&mut self, token: Token, peer: Peer, origin: Origin, layers: Option<MakeLayers>) {
+    pub(crate) fn enroll(&mut self, token: Token, peer: Peer, origin: Origin, layers: Option<MakeLayers>) {
         let limits = self.reactor.0.limits.borrow().clone();
         let until = self.reactor.0.after(limits.handshake);
         let connection = Connection::new(self.reactor.clone(), token, Rc::new(peer), limits);
         let transport = Transport(Rc::new(connection));
         self.reactor.0.enroll(&transport);
         self.ports_changed |= self.is_full();
-        if let Origin::Connect(race) = &origin {
-            race.enrolled(&transport);
+        match &origin {
+            Origin::Connect(race) => race.enrolled(&transport),
+            Origin::Adopted(adoption) => adoption.enrolled(&transport),
+            Origin::Port(_) | Origin::Told(_) => {}
         }
         transport.mark_dirty();
         drop(self.place(token, Slot::Connection(Entry::new(transport.clone(), origin))));
@@ -275,6 +277,10 @@ impl Turn {
     fn build(&mut self, transport: &Transport) -> Option<Box<dyn Protocol>> {
         let running = Some(transport.0.token);
         let entry = self.entry(transport.0.token)?;
+        if let Origin::Adopted(adoption) = &mut entry.origin {
+            let build = adoption.build.take()?;
+            return entry.charge(|| Some(build(transport)));
+        }
         if let Origin::Connect(race) = &entry.origin {
             let race = race.clone();
             transport.reactor().0.running.set(running);
@@ -294,13 +300,15 @@ impl Turn {
     /// Tells who asked for the connection that it is there.
     fn tell_connected(&mut self, token: Token) {
         let Some(entry) = self.entry(token) else { return };
-        if !matches!(entry.origin, Origin::Connect(_)) {
+        if !matches!(entry.origin, Origin::Connect(_) | Origin::Adopted(_)) {
             return;
         }
         let transport = entry.transport.clone();
         let told = Origin::Told(entry.origin.made());
-        if let Origin::Connect(race) = std::mem::replace(&mut entry.origin, told) {
-            race.made(transport);
+        match std::mem::replace(&mut entry.origin, told) {
+            Origin::Connect(race) => race.made(transport),
+            Origin::Adopted(adoption) => adoption.made(transport),
+            Origin::Port(_) | Origin::Told(_) => {}
         }
     }
 
@@ -388,6 +396,7 @@ impl Turn {
             Command::Forget(token) => self.forget(driver, token),
             Command::EndProcesses => self.children.fail_all(),
             Command::Process(state, order) => self.process(&state, order),
+            Command::Adopt(ends, adoption) => self.adopt(driver, ends, adoption),
         }
     }
 
@@ -464,7 +473,7 @@ impl Turn {
     /// Tries the next address of a race.
     fn connect(&mut self, driver: &mut dyn Driver, race: &Rc<Race>) {
         let Some((to, from)) = race.next() else { return };
-        match driver.open(Open::Connect { to, from }) {
+        match driver.open(Open::Connect { to: to.into(), from }) {
             Ok(token) => {
                 race.runs(to, token);
                 drop(self.place(token, Slot::Connecting(token.generation, race.clone())));
