@@ -1,6 +1,6 @@
 //! [`SystemHost`]: clocks, randomness, binding and names of the operating system.
 
-use crate::{listener, pool::ThreadPool, unix};
+use crate::{listener, pool::ThreadPool, process::Children, unix};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::{
     io,
@@ -10,8 +10,8 @@ use std::{
     time::{Instant, SystemTime},
 };
 use trenza_core::{
-    Addr,
-    driver::{self, Bind, Bound, Host, Job, Resolve},
+    Addr, Signal,
+    driver::{self, Bind, Bound, Child, Host, Job, Resolve, Spawn},
 };
 
 /// The machine that the program runs on.
@@ -19,11 +19,12 @@ use trenza_core::{
 pub struct SystemHost {
     pool: ThreadPool,
     lookups: ThreadPool,
+    children: Children,
 }
 
 impl Default for SystemHost {
     fn default() -> Self {
-        Self { pool: ThreadPool::default(), lookups: ThreadPool::for_lookups() }
+        Self { pool: ThreadPool::default(), lookups: ThreadPool::for_lookups(), children: Children::default() }
     }
 }
 
@@ -31,6 +32,10 @@ impl SystemHost {
     /// Makes a host with thread pools of its own, one for names and one for all else, which have no thread yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    pub(crate) fn children(&self) -> &Children {
+        &self.children
     }
 }
 
@@ -93,6 +98,14 @@ impl Host for SystemHost {
 
     fn run_lookup(&self, job: Job) -> io::Result<()> {
         self.lookups.run(job)
+    }
+
+    fn spawn(&self, how: Spawn) -> io::Result<Child> {
+        self.children.spawn(how)
+    }
+
+    fn signal(&self, pid: u32, signal: Signal, group: bool) -> io::Result<()> {
+        self.children.signal(pid, signal, group)
     }
 
     fn resolver(&self) -> Resolve {

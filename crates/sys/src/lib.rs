@@ -12,6 +12,7 @@
 //!       │      ── listener accept, and what to do when descriptors run out
 //!   SystemHost ── clocks, randomness, bind, names
 //!              ── pool     threads for what blocks
+//!              ── process  child processes
 //!   Signals, raise_descriptor_limit: for programs
 //! ```
 #![allow(
@@ -26,6 +27,7 @@ mod limits;
 mod listener;
 mod poll;
 mod pool;
+mod process;
 mod signals;
 mod slots;
 mod socket;

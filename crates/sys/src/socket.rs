@@ -53,6 +53,8 @@ pub(crate) enum Ways {
 pub(crate) enum State {
     Listening,
     Connecting,
+    /// It stands for a child process, and is readable when that has exited.
+    Process,
     Open,
     /// The peer's FIN came: nothing is left to read.
     Ended,
@@ -94,6 +96,7 @@ impl Socket {
     fn wanted(&self) -> Interest {
         let mine = match self.state {
             State::Listening => Interest { read: self.reading, write: false },
+            State::Process => Interest { read: true, write: false },
             State::Connecting => Interest { read: false, write: true },
             State::Open => Interest { read: self.reading, write: self.writing },
             State::Ended => Interest { read: false, write: self.writing },

@@ -116,7 +116,7 @@ impl Turn {
     fn call_process(&self, state: &Rc<State>, f: impl FnOnce(&mut dyn ProcessProtocol, &Process) -> Result) {
         match self.children.seat(state) {
             Some(seat) => call(state, &seat, f),
-            None => contained("a drop", || drop(f)),
+            None => drop(contained("a drop", || drop(f))),
         }
     }
 

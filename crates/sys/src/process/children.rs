@@ -95,6 +95,13 @@ impl Children {
         thread.spawn(wait).map(drop)
     }
 
+    /// Waits for one that cannot be watched.
+    pub(crate) fn wait_otherwise(&self, pid: u32) {
+        if self.wait_on_thread(pid).is_err() {
+            self.exits.tell(pid);
+        }
+    }
+
     /// Those that are to be watched from now on.
     pub(crate) fn take_newborn(&self) -> Vec<(u32, OwnedFd)> {
         self.newborn.take()
@@ -108,8 +115,7 @@ impl Children {
                 return Some((pid, status));
             }
             if self.live.borrow().contains_key(&pid) && self.wait_on_thread(pid).is_err() {
-                // Rather a moment of this thread than a child that is never seen to exit.
-                thread::yield_now();
+                // Rather looked at again and again than never seen to exit.
                 self.exits.tell(pid);
                 return None;
             }
@@ -138,12 +144,11 @@ impl Children {
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
         Ok(if group { kill_process_group(pid, signal) } else { kill_process(pid, signal) }?)
     }
-}
 
-impl Drop for Children {
     /// Who lives is killed, and reaped on a thread: a process that the system cannot end at once must not hold the loop's.
-    fn drop(&mut self) {
-        let mut left = std::mem::take(self.live.get_mut());
+    pub(crate) fn end(&self) {
+        self.newborn.take();
+        let mut left = self.live.take();
         left.values_mut().for_each(|child| drop(child.kill()));
         left.retain(|_, child| matches!(child.try_wait(), Ok(None)));
         if left.is_empty() {
@@ -152,6 +157,12 @@ impl Drop for Children {
         let reap = move || left.values_mut().for_each(|child| drop(child.wait()));
         // Without a thread they are zombies until this program ends.
         let _ = thread::Builder::new().name("trenza-reaper".into()).stack_size(STACK).spawn(reap);
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
