@@ -51,9 +51,7 @@ pub use layer::{Flow, Layer};
 pub use limits::{Counts, Limit, Limits};
 pub use peer::Peer;
 pub use port::Port;
-pub use process::{
-    Command, ExitStatus, Output, OutputTooLong, Process, ProcessProtocol, Signal, SpawnError,
-};
+pub use process::{Command, ExitStatus, Output, OutputTooLong, Process, ProcessProtocol, Signal, SpawnError};
 pub use protocol::{Factory, Protocol};
 pub use reactor::Reactor;
 pub use reason::{Reason, Timeout};

@@ -9,7 +9,10 @@ use crate::{
     world::{Shared, World},
 };
 use std::{collections::VecDeque, fmt, io, mem, rc::Rc, sync::atomic::Ordering, task::Waker, time::Instant};
-use trenza_core::driver::{Bound, Close, Driver, Ends, Event, Host, Open, Socket, Token};
+use trenza_core::{
+    ExitStatus,
+    driver::{Bound, Close, Driver, Ends, Event, Host, Open, Socket, Token},
+};
 use trenza_wire::OutBuf;
 
 /// The most connections and listeners of one host.
@@ -134,6 +137,20 @@ impl SimDriver {
                 self.accept(world, listener)
             }
         }
+    }
+
+    /// A process that has exited, if that is what comes next.
+    fn next_exit(&self, world: &mut World) -> Option<(u32, ExitStatus)> {
+        let waits =
+            world.hosts.get(self.host)?.boot == self.boot && !world.hosts.get(self.host)?.exits.is_empty();
+        let later = !self.ready.is_empty() && !(world.hostility.shuffle > 0.0 && world.dice.chance(0.5));
+        if !waits || later {
+            return None;
+        }
+        let (pid, status) = world.hosts.get_mut(self.host)?.exits.pop_front()?;
+        let name = world.name(self.host);
+        world.note(format_args!("{name} Exited({pid}, {status})"));
+        Some((pid, status))
     }
 
     fn accept(&mut self, world: &mut World, listener: u64) -> Option<Told> {
@@ -325,6 +342,9 @@ impl Driver for SimDriver {
         drop(mem::take(&mut self.spent));
         let shared = self.world.clone();
         let world = &mut *shared.borrow_mut();
+        if let Some((pid, status)) = self.next_exit(world) {
+            return Some(Event::Exited { pid, status });
+        }
         let (token, told) = loop {
             let token = self.ready.pop_front()?;
             let told = self.tell(world, token);
@@ -377,7 +397,9 @@ impl Drop for SimDriver {
                 What::Free => {}
             }
         }
+        world.end_children(self.host);
         if let Some(machine) = world.hosts.get_mut(self.host) {
+            machine.exits.clear();
             machine.hot.clear();
         }
     }

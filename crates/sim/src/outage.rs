@@ -33,6 +33,7 @@ impl World {
     }
 
     fn is_cut(&self, from: usize, to: usize) -> bool {
+        let (from, to) = (self.home(from), self.home(to));
         let split = |partition: &Partition| {
             let [one, other] = &partition.groups;
             (one.contains(&from) && other.contains(&to)) || (other.contains(&from) && one.contains(&to))
@@ -72,9 +73,11 @@ impl World {
         machine.down = true;
         machine.boot += 1;
         machine.hot.clear();
+        machine.exits.clear();
         machine.woken = Arc::default();
         let name = machine.name.clone();
         self.note(format_args!("{name} crashes"));
+        self.end_children(host);
         self.listeners.retain(|_, listener| listener.host != host);
         let ends: Vec<End> =
             self.sides.iter().filter(|(_, side)| side.host == host).map(|(end, _)| *end).collect();

@@ -10,6 +10,7 @@ use crate::{
     outage::Partition,
     port::Listener,
     probe::Script,
+    process::Processes,
     rule::{Judge, Rules},
     trace::Trace,
 };
@@ -26,6 +27,7 @@ use std::{
     task::Wake,
     time::{Duration, Instant, SystemTime},
 };
+use trenza_core::ExitStatus;
 
 /// The most hosts of a network.
 pub const HOSTS_MAX: usize = 4096;
@@ -50,6 +52,8 @@ pub(crate) enum Due {
     Script(End, Vec<u8>),
     /// A job may run.
     Job(Job),
+    /// A host notices that a process has exited: whose child it is, its number, how.
+    Exit((usize, u32), u32, ExitStatus),
 }
 
 /// What a driver's waker sets.
@@ -81,6 +85,10 @@ pub(crate) struct Machine {
     pub(crate) down: bool,
     /// How often it has crashed: drivers of former times do nothing any more.
     pub(crate) boot: u32,
+    /// It is a process of that machine, not a host.
+    pub(crate) parent: Option<usize>,
+    /// Processes that have exited, of which the driver has not told.
+    pub(crate) exits: VecDeque<(u32, ExitStatus)>,
     next_port: u16,
 }
 
@@ -98,6 +106,7 @@ pub(crate) struct World {
     pub(crate) scripts: BTreeMap<End, Script>,
     /// Jobs that may be run.
     pub(crate) jobs: VecDeque<Job>,
+    pub(crate) processes: Processes,
     /// How many jobs are in the queue until their time has come.
     pub(crate) slow_jobs: usize,
     /// How long a job takes.
@@ -134,6 +143,7 @@ impl World {
             listeners: BTreeMap::new(),
             scripts: BTreeMap::new(),
             jobs: VecDeque::new(),
+            processes: Processes::default(),
             slow_jobs: 0,
             job_time: Duration::ZERO,
             latency: LATENCY,
@@ -203,6 +213,7 @@ impl World {
         match first.remove() {
             Due::Segment(from) => self.arrive(from),
             Due::Script(end, data) => self.play(end, data),
+            Due::Exit(parent, pid, status) => self.notice_exit(parent, pid, status),
             Due::Job(job) => {
                 self.slow_jobs -= 1;
                 self.jobs.push_back(job);
@@ -217,12 +228,19 @@ impl World {
     /// # Panics
     /// There are more than [`HOSTS_MAX`], or its name is taken.
     pub(crate) fn add_host(&mut self, name: &str) -> usize {
+        let hosts = self.hosts.iter().filter(|machine| machine.parent.is_none()).count();
+        assert!(hosts < HOSTS_MAX, "a simulated network has at most {HOSTS_MAX} hosts");
+        let index = self.add_machine(name, hosts as u32 + 1, None);
+        let ips = self.hosts.get(index).map(|machine| [IpAddr::V4(machine.v4), IpAddr::V6(machine.v6)]);
+        self.names.add(name, &ips.unwrap_or([Ipv4Addr::UNSPECIFIED.into(); 2]));
+        index
+    }
+
+    /// Makes a machine with the addresses of that number: a host, or a process of one.
+    pub(crate) fn add_machine(&mut self, name: &str, number: u32, parent: Option<usize>) -> usize {
         let index = self.hosts.len();
-        assert!(index < HOSTS_MAX, "a simulated network has at most {HOSTS_MAX} hosts");
-        let number = index as u32 + 1;
         let v4 = Ipv4Addr::from(0x0a00_0000 + number);
         let v6 = Ipv6Addr::from((0xfd00_u128 << 112) + u128::from(number));
-        self.names.add(name, &[IpAddr::V4(v4), IpAddr::V6(v6)]);
         self.hosts.push(Machine {
             name: name.into(),
             v4,
@@ -234,6 +252,8 @@ impl World {
             random: Dice::new(self.seed, u64::from(number)),
             down: false,
             boot: 0,
+            parent,
+            exits: VecDeque::new(),
             next_port: EPHEMERAL,
         });
         index
@@ -285,6 +305,7 @@ impl World {
     }
 
     pub(crate) fn latency_between(&self, one: usize, other: usize) -> Duration {
+        let (one, other) = (self.home(one), self.home(other));
         if one == other {
             return Duration::ZERO;
         }

@@ -24,7 +24,11 @@ pub struct SystemHost {
 
 impl Default for SystemHost {
     fn default() -> Self {
-        Self { pool: ThreadPool::default(), lookups: ThreadPool::for_lookups(), children: Children::default() }
+        Self {
+            pool: ThreadPool::default(),
+            lookups: ThreadPool::for_lookups(),
+            children: Children::default(),
+        }
     }
 }
 

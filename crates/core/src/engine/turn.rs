@@ -542,7 +542,9 @@ impl Turn {
 
     /// True when the loop was stopped and everything has ended.
     pub(crate) fn is_over(&self) -> bool {
-        self.reactor.0.stop.get() == Stop::Begun && self.reactor.0.connection_count() == 0 && self.children.is_empty()
+        self.reactor.0.stop.get() == Stop::Begun
+            && self.reactor.0.connection_count() == 0
+            && self.children.is_empty()
     }
 
     // ── flush ──

@@ -6,7 +6,8 @@ use super::{
     spawn::TERMINAL,
 };
 use crate::{
-    Deferred, ExitStatus, Handle, Limit, Reactor, Reason, Resolver, Result, Signal, Timeout, Timer, Transport,
+    Deferred, ExitStatus, Handle, Limit, Reactor, Reason, Resolver, Result, Signal, Timeout, Timer,
+    Transport,
     engine::command::Command,
     handle::sealed::{Cancels, Home},
 };
@@ -163,7 +164,8 @@ impl State {
 
     /// The pipes that are open.
     pub(crate) fn transports(&self) -> Vec<Transport> {
-        let open = |pipe: &Pipe| if let Pipe::Open(transport) = pipe { Some(transport.clone()) } else { None };
+        let open =
+            |pipe: &Pipe| if let Pipe::Open(transport) = pipe { Some(transport.clone()) } else { None };
         self.pipes.borrow().values().filter_map(open).collect()
     }
 

@@ -4,7 +4,7 @@ use super::Birth;
 use crate::world::Shared;
 use bytes::Bytes;
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet, VecDeque},
     fmt,
     future::poll_fn,
@@ -21,7 +21,7 @@ use trenza_core::{
 pub(crate) struct Inbox {
     caught: RefCell<BTreeSet<Signal>>,
     pending: RefCell<VecDeque<Signal>>,
-    waiting: Cell<Option<Waker>>,
+    waiting: RefCell<Option<Waker>>,
 }
 
 impl Inbox {
@@ -30,7 +30,8 @@ impl Inbox {
         let caught = self.caught.borrow().contains(&signal);
         if caught {
             self.pending.borrow_mut().push_back(signal);
-            self.waiting.take().into_iter().for_each(Waker::wake);
+            let waiting = self.waiting.take();
+            waiting.into_iter().for_each(Waker::wake);
         }
         caught
     }
@@ -46,7 +47,7 @@ impl Signals {
         poll_fn(|context| match self.0.pending.borrow_mut().pop_front() {
             Some(signal) => Poll::Ready(signal),
             None => {
-                self.0.waiting.set(Some(context.waker().clone()));
+                *self.0.waiting.borrow_mut() = Some(context.waker().clone());
                 Poll::Pending
             }
         })

@@ -11,7 +11,7 @@ pub use fake::{Fake, Signals};
 use crate::{
     link::End,
     machine::HostHandle,
-    world::{Due, Shared, World},
+    world::{Due, HOSTS_MAX, Shared, World},
 };
 use fake::Inbox;
 use std::{
@@ -89,20 +89,29 @@ impl World {
             return Err(io::ErrorKind::QuotaExceeded.into());
         }
         let mut wanted = std::mem::take(&mut how.descriptors);
-        (0..=2).for_each(|number| drop(wanted.entry(number).or_insert(Descriptor::Null)));
+        for number in 0..=2 {
+            wanted.entry(number).or_insert(Descriptor::Null);
+        }
         if how.terminal.is_some() {
             (0..=2).for_each(|number| drop(wanted.remove(&number)));
             wanted.insert(TERMINAL, Descriptor::Both);
         }
         if wanted.values().any(|what| matches!(what, Descriptor::Given(_))) {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "a simulated host has no descriptors to give"));
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "a simulated host has no descriptors to give",
+            ));
         }
         self.processes.last_pid += 1;
         let pid = self.processes.last_pid;
         let name = format!("{}/{}({pid})", self.name(host), how.program.to_string_lossy());
         let machine = match self.processes.free.pop() {
             Some(machine) => machine,
-            None => self.add_machine(&name, Some(host)),
+            None => {
+                // Their addresses are above those of all hosts.
+                let number = HOSTS_MAX as u32 + self.hosts.len() as u32;
+                self.add_machine(&name, number, Some(host))
+            }
         };
         if let Some(again) = self.hosts.get_mut(machine) {
             again.name = name.as_str().into();
@@ -177,7 +186,10 @@ impl World {
         }
         match signal {
             Signal::Stop => {
-                return Err(io::Error::new(io::ErrorKind::Unsupported, "a simulated program cannot be halted"));
+                return Err(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    "a simulated program cannot be halted",
+                ));
             }
             signal if process.inbox.deliver(signal) => {}
             Signal::Continue | Signal::Window => {}

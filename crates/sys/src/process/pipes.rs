@@ -32,7 +32,9 @@ impl Pipes {
                 pipes.theirs.push((number, terminal.try_clone()?));
             }
         } else {
-            (0..=2).for_each(|number| drop(wanted.entry(number).or_insert(Descriptor::Null)));
+            for number in 0..=2 {
+                wanted.entry(number).or_insert(Descriptor::Null);
+            }
         }
         wanted.into_iter().try_for_each(|(number, what)| pipes.add(number, what))?;
         Ok(pipes)
@@ -121,7 +123,9 @@ fn inherited(number: u32) -> io::Result<OwnedFd> {
         2 => Ok(io::stderr().as_fd().try_clone_to_owned()?),
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            format!("descriptor {number} cannot be inherited: only 0, 1 and 2 can; give it one (Descriptor::Given)"),
+            format!(
+                "descriptor {number} cannot be inherited: only 0, 1 and 2 can; give it one (Descriptor::Given)"
+            ),
         )),
     }
 }

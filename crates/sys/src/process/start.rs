@@ -155,7 +155,8 @@ fn steps(plan: &Plan, moves: &[(RawFd, RawFd)], most: RawFd) -> Step {
         {
             return Step::User;
         }
-        if plan.group.is_some_and(|group| libc::setgid(group) < 0) || plan.user.is_some_and(|user| libc::setuid(user) < 0)
+        if plan.group.is_some_and(|group| libc::setgid(group) < 0)
+            || plan.user.is_some_and(|user| libc::setuid(user) < 0)
         {
             return Step::User;
         }
