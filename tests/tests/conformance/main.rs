@@ -32,7 +32,9 @@ macro_rules! cases {
 mod actor;
 mod drivers;
 mod ground;
+mod keeper;
 mod log;
+mod programs;
 
 mod adopt;
 mod build;
@@ -47,6 +49,7 @@ mod header;
 mod layer;
 mod listen;
 mod port;
+mod process;
 mod receive;
 mod remote;
 mod send;

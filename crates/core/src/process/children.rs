@@ -165,14 +165,12 @@ impl Turn {
 
     fn end_process(&mut self, pid: u32, otherwise: Reason) {
         let Some((state, seat)) = self.children.table.remove(&pid) else { return };
-        let told = state.stage.replace(Stage::Ended) == Stage::Told;
+        state.stage.set(Stage::Ended);
         let reason = state.reason.take().unwrap_or(otherwise);
         tracing::debug!(pid, program = %state.program, %reason, "a child process has ended");
         let protocol = seat.take();
         if let Some(mut protocol) = protocol {
-            if told {
-                contained("ended", || protocol.ended(&state.handle(), &reason));
-            }
+            contained("ended", || protocol.ended(&state.handle(), &reason));
             contained("a drop", || drop(protocol));
         }
         contained("a drop", || drop(reason));

@@ -86,8 +86,8 @@ pub trait ProcessProtocol: Any {
         Ok(())
     }
 
-    /// It has exited, and all pipes are closed: exactly once, last, also after an error or a panic.
-    /// [`Process::status`] is None only where the loop itself ends first.
+    /// It has exited, and all pipes are closed: exactly once, last, also after an error or a panic, and
+    /// where it was ended before it was told that it runs. [`Process::status`] is None only where the loop itself ends first.
     fn ended(&mut self, _process: &Process, _reason: &Reason) {}
 
     /// A protocol that wraps another shows it here, so that [`Handle`](crate::Handle)s reach it.
