@@ -214,3 +214,111 @@ fn wait_for(pid: u32) {
 fn wait_for(_: u32) {
     thread::sleep(std::time::Duration::from_millis(20));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{task::Wake, time::Duration};
+    use trenza_core::driver::Descriptor;
+
+    struct Unpark(thread::Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    fn shell(script: &str) -> Spawn {
+        let mut how = Spawn::new("sh");
+        how.arguments = vec!["-c".into(), script.into()];
+        how
+    }
+
+    fn is_there(pid: u32) -> bool {
+        std::path::Path::new(&format!("/proc/{pid}")).exists()
+    }
+
+    #[test]
+    fn without_descriptors_of_processes_a_thread_waits_and_the_loop_reaps() {
+        let children = Children::default();
+        children.by_threads.set(true);
+        children.set_waker(Arc::new(Unpark(thread::current())).into());
+        let quick = children.spawn(shell("exit 3")).unwrap().pid;
+        let slow = children.spawn(shell("sleep 1000")).unwrap().pid;
+        assert!(children.take_newborn().is_empty());
+        let exit = || loop {
+            if let Some(exit) = children.next_exit() {
+                return exit;
+            }
+            thread::park_timeout(Duration::from_secs(30));
+        };
+        assert_eq!(exit(), (quick, ExitStatus::Code(3)));
+        assert!(children.signal(quick, Signal::Kill, false).is_err());
+        children.signal(slow, Signal::Terminate, false).unwrap();
+        assert_eq!(exit(), (slow, Signal::Terminate.into()));
+        assert!(!is_there(quick) && !is_there(slow));
+    }
+
+    #[test]
+    fn whoever_lives_at_the_end_is_killed_and_reaped() {
+        let children = Children::default();
+        let pids: Vec<u32> = (0..5).map(|_| children.spawn(shell("sleep 1000")).unwrap().pid).collect();
+        assert!(pids.iter().all(|pid| is_there(*pid)));
+        drop(children);
+        let mut patience = 3000;
+        while pids.iter().any(|pid| is_there(*pid)) {
+            thread::sleep(Duration::from_millis(10));
+            patience -= 1;
+            assert!(patience > 0, "they are still there");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_started_says_why_and_leaves_nothing() {
+        let children = Children::default();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let why = |change: &dyn Fn(&mut Spawn)| {
+            let mut how = shell("exit 0");
+            // The number of the pipe by which errors come must not be in the way.
+            (3..40).for_each(|number| drop(how.descriptors.insert(number, Descriptor::Null)));
+            change(&mut how);
+            children.spawn(how).unwrap_err()
+        };
+        let missing = why(&|how| how.program = "/no/such/program".into());
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+        let refused = why(&|how| how.program = file.path().into());
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+        let lost = why(&|how| how.directory = Some("/no/such/folder".into()));
+        assert!(lost.to_string().contains("its directory \"/no/such/folder\": No such file"), "{lost}");
+        let no_program = why(&|how| how.program = "/".into());
+        assert_eq!(no_program.kind(), io::ErrorKind::PermissionDenied);
+        let inherited = why(&|how| drop(how.descriptors.insert(50, Descriptor::Inherited)));
+        assert!(inherited.to_string().contains("only 0, 1 and 2"), "{inherited}");
+        assert!(children.live.borrow().is_empty());
+        // No zombie was left either.
+        let zombies = std::fs::read_dir("/proc/self/task").unwrap().flatten().filter_map(|task| {
+            std::fs::read_to_string(task.path().join("children")).ok().filter(|list| !list.trim().is_empty())
+        });
+        let zombie = zombies.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        let dead = zombie.filter(|pid| {
+            std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+        });
+        // Other tests of this process have children too, but those that they have not reaped yet are few and soon gone.
+        assert!(dead.count() < 5);
+    }
+
+    #[test]
+    fn a_missing_signal_is_an_error() {
+        let children = Children::default();
+        let pid = children.spawn(shell("sleep 1000")).unwrap().pid;
+        assert_eq!(
+            children.signal(pid, Signal::Other(1000), false).unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
+        assert!(matches!(children.reap(pid), None));
+        children.signal(pid, Signal::Other(15), false).unwrap();
+        let child = children.live.borrow_mut().remove(&pid).unwrap();
+        assert_eq!(status(child.wait_with_output().unwrap().status), Signal::Terminate.into());
+    }
+}
