@@ -27,6 +27,11 @@ impl Addr {
         self.socket().map(|addr| addr.ip().to_canonical())
     }
 
+    /// Is it an IPv4 address? None: it is no IP address. IPv4 in IPv6 counts as IPv6 here: it is that kind of socket.
+    pub(crate) fn is_ipv4(&self) -> Option<bool> {
+        self.socket().map(|addr| addr.is_ipv4())
+    }
+
     /// The port, where there is one.
     pub fn port(&self) -> Option<u16> {
         self.socket().map(|addr| addr.port())

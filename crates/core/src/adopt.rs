@@ -1,53 +1,10 @@
 //! Adopting: connections that were made elsewhere ([`Reactor::adopt`]).
 
 use crate::{
-    Addr, Deferred, Peer, Protocol, Reactor, Reason, Resolver, Stream, Transport,
-    connection::Origin,
-    driver::{Driver, Ends, Open, Socket},
-    endpoint::MakeLayers,
-    engine::command::Command,
-    engine::turn::Turn,
-    flags::Flags,
-    race::Build,
-    shared::Stop,
-    stream::StreamEnd,
-    task::Task,
+    Addr, ConnectTo, Connecting, Deferred, Endpoint, Protocol, Reactor, Stream, Transport,
+    driver::{Ends, Established, Socket},
 };
-use std::{cell::Cell, io, os::fd::AsRawFd, panic::Location, rc::Rc};
-
-/// A connection that is being taken over: how its protocol is made, and who is told.
-pub(crate) struct Adoption {
-    /// The code that adopts.
-    pub(crate) asked: &'static Location<'static>,
-    pub(crate) build: Option<Build>,
-    pub(crate) layers: Option<MakeLayers>,
-    pub(crate) peer: Peer,
-    /// Closing waits for the far end.
-    pub(crate) lingers: bool,
-    resolver: Resolver<Transport>,
-}
-
-impl Adoption {
-    /// It is in the loop's table.
-    pub(crate) fn enrolled(&self, transport: &Transport) {
-        if !self.lingers {
-            transport.0.flags.set(Flags::UNLINGERING);
-        }
-        let transport = transport.clone();
-        self.resolver.on_cancel(move || transport.abort());
-    }
-
-    /// The protocol was built.
-    pub(crate) fn made(self, transport: Transport) {
-        self.resolver.fire(Ok(transport));
-    }
-
-    /// It ended before there was a protocol.
-    pub(crate) fn lost(self, reason: Reason) {
-        self.resolver.fire(Err(reason.into()));
-        drop(self.build);
-    }
-}
+use std::{cell::Cell, os::fd::AsRawFd};
 
 impl Reactor {
     /// Takes over what is connected already, and builds a protocol for it: a socket that another program handed over, a
@@ -87,41 +44,29 @@ impl Reactor {
         ends: impl Into<Ends>,
         build: impl FnOnce(&Transport) -> P + 'static,
     ) -> Deferred<Transport> {
-        let build: Build = Box::new(move |transport| Box::new(build(transport)));
-        let ends = ends.into();
-        let peer = self.peer_of(&ends);
-        self.adopt_with(Location::caller(), ends, peer, None, build)
+        self.connect(self.adopted(ends.into()), build)
     }
 
     /// Takes over what is connected already, for a coroutine; see [`Reactor::adopt`].
     #[track_caller]
     pub fn adopt_stream(&self, ends: impl Into<Ends>) -> Deferred<Stream> {
-        let ends = ends.into();
-        let (made, peer) = (Location::caller(), self.peer_of(&ends));
-        self.stream_of(move |reactor, build| reactor.adopt_with(made, ends, peer, None, build))
+        self.open(self.adopted(ends.into()))
     }
 
-    pub(crate) fn adopt_with(
-        &self,
-        asked: &'static Location<'static>,
-        ends: Ends,
-        peer: Peer,
-        layers: Option<MakeLayers>,
-        build: Build,
-    ) -> Deferred<Transport> {
-        if self.0.stop.get() == Stop::Begun {
-            return self.fired(Err(Reason::Stopped.into()));
-        }
-        let (deferred, resolver) = self.deferred();
-        let lingers = matches!(ends, Ends::One(_));
-        let adoption = Adoption { asked, build: Some(build), layers, peer, lingers, resolver };
-        self.0.command(Command::Adopt(ends, Box::new(adoption)));
-        deferred
+    fn adopted(&self, ends: Ends) -> Endpoint {
+        let stream = self.established(ends);
+        let shown = stream.remote.to_string();
+        let stream = Cell::new(Some(stream));
+        Endpoint::client(shown.clone(), move |_| {
+            let taken = stream.take().ok_or("this connection is already being used")?;
+            let make = move |reactor: &Self| reactor.fired(Ok(taken));
+            Ok(Connecting::to(ConnectTo::Stream(Box::new(make)), &*shown))
+        })
     }
 
-    /// What is known of the far end.
-    fn peer_of(&self, ends: &Ends) -> Peer {
-        let socket = match ends {
+    /// What is connected already, with the addresses of its socket or with a name.
+    pub(crate) fn established(&self, ends: Ends) -> Established {
+        let socket = match &ends {
             Ends::One(socket) => Some(socket),
             Ends::Two { read, write } => read.as_ref().or(write.as_ref()),
         };
@@ -130,58 +75,10 @@ impl Reactor {
             let name = Addr::named(match socket {
                 Some(Socket::Descriptor(fd)) => format!("descriptor {}", fd.as_raw_fd()),
                 Some(Socket::Simulated(number)) => format!("simulated descriptor {number}"),
-                None => "nothing".into(),
+                None => "no descriptor".into(),
             });
             (name.clone(), name)
         });
-        Peer::new(remote, local)
-    }
-
-    /// Makes a connection by `make` and gives it to a coroutine.
-    #[track_caller]
-    pub(crate) fn stream_of(
-        &self,
-        make: impl FnOnce(&Self, Build) -> Deferred<Transport>,
-    ) -> Deferred<Stream> {
-        let (deferred, resolver) = self.deferred();
-        let made = Rc::new(Cell::new(None));
-        let stream = made.clone();
-        let build: Build = Box::new(move |transport| {
-            let (stream, end) = StreamEnd::pair(transport);
-            made.set(Some(stream));
-            Box::new(end)
-        });
-        let connected = make(self, build);
-        // The inner operation lives in the outer one's cancellation, so that dropping one drops the other.
-        let task = Task::new(&self.0, None, async move {
-            let result = connected.await;
-            let stream = stream.take().ok_or_else(|| "no stream was made".into());
-            resolver.fire(result.and(stream));
-        });
-        deferred.on_cancel_guard(task.cancel_on_drop(&self.0));
-        self.0.command(Command::Spawn(task));
-        deferred
-    }
-}
-
-impl Turn {
-    /// Takes over what is connected already.
-    pub(crate) fn adopt(&mut self, driver: &mut dyn Driver, ends: Ends, adoption: Box<Adoption>) {
-        if adoption.resolver.is_cancelled() {
-            return;
-        }
-        if self.reactor.0.stop.get() == Stop::Begun {
-            return adoption.lost(Reason::Stopped);
-        }
-        match driver.open(Open::Adopt(ends)) {
-            Ok(token) => {
-                let (peer, layers) = (adoption.peer.clone(), adoption.layers.clone());
-                self.enroll(token, peer, Origin::Adopted(adoption), layers);
-            }
-            Err(error) => {
-                let what = format!("cannot use {}: {error}", adoption.peer.remote);
-                adoption.lost(Reason::Io(io::Error::new(error.kind(), what)));
-            }
-        }
+        Established { remote, local, ends }
     }
 }

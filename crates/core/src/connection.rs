@@ -45,21 +45,36 @@ impl std::fmt::Display for ConnectionId {
 pub(crate) enum Origin {
     /// By a port's factory.
     Port(Rc<crate::port::PortState>),
+    /// By the factory of a port that has no other connection.
+    Only(Box<Only>),
     /// By `connect`.
     Connect(Rc<crate::race::Race>),
-    /// By `adopt`.
-    Adopted(Box<crate::adopt::Adoption>),
-    /// By `connect` or `adopt` in that place, and who asked was told.
+    /// By `connect` in that place, and who asked was told.
     Told(&'static Location<'static>),
 }
 
+/// The port of a connection that was there already, and what serves it.
+pub(crate) struct Only {
+    pub(crate) port: Rc<crate::port::PortState>,
+    pub(crate) factory: Box<dyn crate::Factory>,
+}
+
 impl Origin {
+    /// The port that it came through.
+    pub(crate) fn port(&self) -> Option<&Rc<crate::port::PortState>> {
+        match self {
+            Self::Port(port) => Some(port),
+            Self::Only(only) => Some(&only.port),
+            Self::Connect(_) | Self::Told(_) => None,
+        }
+    }
+
     /// The code that listened or connected.
     pub(crate) fn made(&self) -> &'static Location<'static> {
         match self {
             Self::Port(port) => port.made,
+            Self::Only(only) => only.port.made,
             Self::Connect(race) => race.asked,
-            Self::Adopted(adoption) => adoption.asked,
             Self::Told(made) => made,
         }
     }

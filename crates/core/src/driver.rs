@@ -73,7 +73,7 @@ pub enum Open {
         /// Where to.
         to: Addr,
         /// The local address to connect from, or the system's choice.
-        from: Option<SocketAddr>,
+        from: Option<Addr>,
     },
     /// Takes over what is connected already; see contract 10.
     Adopt(Ends),
@@ -142,7 +142,18 @@ pub struct Bound {
     pub socket: Socket,
 }
 
-/// Who holds a bound socket.
+/// A connection that somebody else made, and that nobody serves yet.
+#[derive(Debug)]
+pub struct Established {
+    /// The far end's address.
+    pub remote: Addr,
+    /// This end's address.
+    pub local: Addr,
+    /// What carries it.
+    pub ends: Ends,
+}
+
+/// Who holds a socket.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Socket {
@@ -255,6 +266,11 @@ pub trait Driver {
     fn wait(&mut self, until: Option<Instant>) -> io::Result<()>;
     /// The next event of the last wait.
     fn next(&mut self) -> Option<Event<'_>>;
+    /// When a `wait` ends for the driver's own sake, with or without an event; whoever waits on
+    /// [`Driver::descriptor`] calls by then. None: not for its own sake.
+    fn until(&self) -> Option<Instant> {
+        None
+    }
     /// Ends a `wait` from any thread, also one that begins later.
     fn waker(&self) -> Waker;
     /// A descriptor that is readable while a `wait` would return at once, as far as that was so after the last `wait`

@@ -234,7 +234,7 @@ impl Driver for SimDriver {
                 Ok(token)
             }
             Open::Connect { to, from } => {
-                let end = world.connect(self.host, &to, from)?;
+                let end = world.connect(self.host, &to, from.as_ref())?;
                 let eager = world.dice.chance(world.hostility.reset_overtakes);
                 let added = self.add(What::Stream(Box::new(Stream::new(end, true, eager))));
                 match (&added, world.sides.get_mut(&end)) {

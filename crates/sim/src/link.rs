@@ -175,7 +175,12 @@ impl World {
     /// # Errors
     /// `from` is not an address of this host, the host's ports are used up, or the network is full. Of a UNIX address:
     /// nobody listens there.
-    pub(crate) fn connect(&mut self, host: usize, to: &Addr, from: Option<SocketAddr>) -> io::Result<End> {
+    pub(crate) fn connect(&mut self, host: usize, to: &Addr, from: Option<&Addr>) -> io::Result<End> {
+        let from = match from {
+            Some(Addr::Ip(from)) => Some(*from),
+            Some(_) => return Err(io::ErrorKind::InvalidInput.into()),
+            None => None,
+        };
         let (source, target) = match to {
             Addr::Ip(to) => (self.source(host, to.ip(), from)?.into(), self.host_of(to.ip(), host)),
             Addr::Unix(_) if !self.listens(host, to) => return Err(io::ErrorKind::NotFound.into()),

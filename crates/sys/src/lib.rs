@@ -10,6 +10,7 @@
 //!       │      ── unix     UNIX sockets: addresses, files that nobody listens on
 //!       │      ── adopted  descriptors that others have opened
 //!       │      ── listener accept, and what to do when descriptors run out
+//!       │      ── rest     what to do when memory runs out
 //!   SystemHost ── clocks, randomness, bind, names
 //!              ── pool     threads for what blocks
 //!              ── process  child processes
@@ -28,6 +29,7 @@ mod listener;
 mod poll;
 mod pool;
 mod process;
+mod rest;
 mod signals;
 mod slots;
 mod socket;

@@ -4,6 +4,7 @@ use crate::{
     SystemHost,
     adopted::{self, Adopted, Writer},
     listener::{self, ACCEPTS_MAX, Listener, Refusal, Reserve},
+    rest::{REST, Rests, is_short_of_memory},
     slots::{self, Slots},
     socket::{self, Interest, Kind, Socket, State, Ways},
     stream,
@@ -18,6 +19,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Wake, Waker},
+    thread,
     time::{Duration, Instant},
 };
 use trenza_core::{
@@ -39,6 +41,8 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// - File ranges leave by `sendfile` where there is one. Files that are not in memory block the loop while the
 ///   disk is read.
 /// - Nothing is sent before [`Event::Connected`].
+/// - A connection for which the system has no memory (ENOBUFS, ENOMEM) is not over: it is left alone for 10 ms and
+///   then tried again.
 ///
 /// What is adopted ([`Open::Adopt`]) is used by what it is; see [`Ends`].
 ///
@@ -72,6 +76,7 @@ pub struct PollDriver {
     /// What was received; between events, the scratch space of sends.
     buffer: Box<[u8]>,
     reserve: Reserve,
+    rests: Rests,
 }
 
 /// A harvested event.
@@ -130,6 +135,7 @@ impl PollDriver {
             failures: VecDeque::new(),
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
             reserve: Reserve::new()?,
+            rests: Rests::default(),
         })
     }
 
@@ -195,37 +201,51 @@ impl PollDriver {
     /// Tells the poller of all changes since the last wait.
     fn settle(&mut self) {
         self.watch_newborn();
-        for token in self.changed.drain(..) {
+        let mut changed = std::mem::take(&mut self.changed);
+        for token in changed.drain(..) {
             let Some(socket) = self.sockets.get_mut(token) else { continue };
             socket.listed = false;
-            match socket.show(&self.poller, token) {
-                Err(error) if is_never_polled(&error) && socket.kind == Kind::Device => {
+            if let Err(error) = socket.show(&self.poller, token) {
+                let is_device = socket.kind == Kind::Device;
+                if is_never_polled(&error) && is_device {
                     socket.kind = Kind::File;
                     self.always.insert(token.index, token);
-                }
-                Err(error) => {
+                } else {
                     socket.hide(&self.poller);
-                    self.failures.push_back((token, error));
+                    self.unshown(token, error);
                 }
-                Ok(()) => {}
             }
-            if socket.ways != Ways::Apart {
-                continue;
-            }
-            let Some(writer) = self.writers.get_mut(&token.index) else { continue };
-            let wants = socket.writing && socket.state != State::Broken && writer.kind != Kind::File;
-            let wanted = Interest { read: false, write: wants };
-            match writer.watched.show(&writer.fd, wanted, &self.poller, token) {
-                Err(error) if is_never_polled(&error) && writer.kind == Kind::Device => {
-                    writer.kind = Kind::File;
-                    self.always.insert(token.index, token);
-                }
-                Err(error) => {
-                    writer.watched.hide(&writer.fd, &self.poller);
-                    self.failures.push_back((token, error));
-                }
-                Ok(()) => {}
-            }
+            self.show_writer(token);
+        }
+        // Its memory is used again.
+        changed.append(&mut self.changed);
+        self.changed = changed;
+    }
+
+    /// Tells the poller what is wanted of a writing end of its own.
+    fn show_writer(&mut self, token: Token) {
+        let Some(socket) = self.sockets.get_mut(token).filter(|socket| socket.ways == Ways::Apart) else {
+            return;
+        };
+        let Some(writer) = self.writers.get_mut(&token.index) else { return };
+        let wants = socket.writing && !socket.resting && socket.state != State::Broken;
+        let wanted = Interest::new(false, wants && writer.kind != Kind::File);
+        let Err(error) = writer.watched.show(&writer.fd, wanted, &self.poller, token) else { return };
+        if is_never_polled(&error) && writer.kind == Kind::Device {
+            writer.kind = Kind::File;
+            self.always.insert(token.index, token);
+        } else {
+            writer.watched.hide(&writer.fd, &self.poller);
+            self.unshown(token, error);
+        }
+    }
+
+    /// The poller could not be told what is wanted of a socket.
+    fn unshown(&mut self, token: Token, error: io::Error) {
+        if is_short_of_memory(&error) {
+            self.rest(token);
+        } else {
+            self.failures.push_back((token, error));
         }
     }
 
@@ -248,14 +268,43 @@ impl PollDriver {
         all
     }
 
+    /// Leaves a socket alone for a while, since the system has no memory for it.
+    fn rest(&mut self, token: Token) {
+        let resting = self.sockets.get_mut(token).is_none_or(|socket| socket.resting);
+        if !resting {
+            self.rests.add(token, Instant::now());
+            self.change(token, |socket| socket.resting = true);
+        }
+    }
+
+    /// Goes on with those that have rested.
+    fn rouse(&mut self) {
+        if self.rests.until().is_none() {
+            return;
+        }
+        let now = Instant::now();
+        while let Some(token) = self.rests.over(now) {
+            self.change(token, |socket| socket.resting = false);
+        }
+    }
+
     fn harvest(&mut self, until: Option<Instant>) -> io::Result<()> {
         self.events.clear();
         let always = if self.always.is_empty() { Vec::new() } else { self.always_ready() };
-        let until = if always.is_empty() { until } else { Some(Instant::now()) };
-        match until {
-            Some(until) => self.poller.wait_deadline(&mut self.events, until)?,
-            None => self.poller.wait(&mut self.events, None::<Duration>)?,
-        };
+        let mut until = if always.is_empty() { until } else { Some(Instant::now()) };
+        loop {
+            let waited = match until {
+                Some(until) => self.poller.wait_deadline(&mut self.events, until),
+                None => self.poller.wait(&mut self.events, None::<Duration>),
+            };
+            match waited {
+                Err(error) if is_short_of_memory(&error) => {}
+                waited => break waited.map(drop)?,
+            }
+            // A waker may have been told meanwhile, which the poller forgets when it fails: the next wait ends at once.
+            thread::sleep(REST);
+            until = Some(Instant::now());
+        }
         while let Some(exit) = self.host.children().next_exit() {
             self.exited.push_back(exit);
         }
@@ -349,6 +398,10 @@ impl PollDriver {
                 Some(Step::Event(Event::Eof { token }))
             }
             Ok(Some(received)) => Some(Step::Received(token, received)),
+            Err(error) if is_short_of_memory(&error) => {
+                self.rest(token);
+                None
+            }
             Err(error) => self.fail(token, error).map(Step::Event),
         }
     }
@@ -461,7 +514,7 @@ impl Driver for PollDriver {
         match what {
             Open::Listen(bound) => self.listen(bound),
             Open::Connect { to, from } => {
-                let fd = stream::connect(&to, from)?;
+                let fd = stream::connect(&to, from.as_ref())?;
                 let token = self.sockets.insert(Socket::new(fd, State::Connecting))?;
                 self.change(token, |_| ());
                 Ok(token)
@@ -494,6 +547,10 @@ impl Driver for PollDriver {
         match stream::send(fd, kind, out, &mut self.buffer) {
             Ok(true) => {}
             Ok(false) => self.change(token, |socket| socket.writing = true),
+            Err(error) if is_short_of_memory(&error) => {
+                self.rest(token);
+                self.change(token, |socket| socket.writing = true);
+            }
             Err(error) => self.failures.push_back((token, error)),
         }
     }
@@ -510,6 +567,7 @@ impl Driver for PollDriver {
     }
 
     fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
+        self.rouse();
         self.settle();
         if !self.failures.is_empty() || !self.ended.is_empty() {
             // Nobody may wait on the descriptor until they were told.
@@ -519,7 +577,12 @@ impl Driver for PollDriver {
         if !self.ready.is_empty() || !self.exited.is_empty() {
             return Ok(());
         }
+        let until = until.into_iter().chain(self.until()).min();
         self.harvest(until)
+    }
+
+    fn until(&self) -> Option<Instant> {
+        self.rests.until()
     }
 
     fn next(&mut self) -> Option<Event<'_>> {

@@ -22,6 +22,8 @@ pub(crate) struct Socket {
     pub(crate) writing: bool,
     /// It is in the driver's list of those whose interest changed.
     pub(crate) listed: bool,
+    /// The system had no memory for it: nothing is wanted until its rest is over.
+    pub(crate) resting: bool,
     watched: Watched,
 }
 
@@ -64,13 +66,23 @@ pub(crate) enum State {
 
 /// What a poller is asked to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Interest {
-    pub(crate) read: bool,
-    pub(crate) write: bool,
+pub(crate) enum Interest {
+    #[default]
+    None,
+    Read,
+    Write,
+    Both,
 }
 
 impl Interest {
-    const NONE: Self = Self { read: false, write: false };
+    pub(crate) fn new(read: bool, write: bool) -> Self {
+        match (read, write) {
+            (false, false) => Self::None,
+            (true, false) => Self::Read,
+            (false, true) => Self::Write,
+            (true, true) => Self::Both,
+        }
+    }
 }
 
 impl Socket {
@@ -80,7 +92,7 @@ impl Socket {
 
     pub(crate) fn of_kind(fd: OwnedFd, state: State, kind: Kind, ways: Ways) -> Self {
         let watched = Watched::default();
-        Self { fd, state, kind, ways, reading: false, writing: false, listed: false, watched }
+        Self { fd, state, kind, ways, reading: false, writing: false, listed: false, resting: false, watched }
     }
 
     /// True when a send may be tried: it is connected, and nobody waits for room.
@@ -94,20 +106,21 @@ impl Socket {
     }
 
     fn wanted(&self) -> Interest {
-        let mine = match self.state {
-            State::Listening => Interest { read: self.reading, write: false },
-            State::Process => Interest { read: true, write: false },
-            State::Connecting => Interest { read: false, write: true },
-            State::Open => Interest { read: self.reading, write: self.writing },
-            State::Ended => Interest { read: false, write: self.writing },
-            State::Broken => Interest::NONE,
+        let (read, write) = match self.state {
+            _ if self.resting => (false, false),
+            State::Listening => (self.reading, false),
+            State::Process => (true, false),
+            State::Connecting => (false, true),
+            State::Open => (self.reading, self.writing),
+            State::Ended => (false, self.writing),
+            State::Broken => (false, false),
         };
         match (self.kind, self.ways) {
-            (Kind::File, _) | (_, Ways::Closed) => Interest::NONE,
+            (Kind::File, _) | (_, Ways::Closed) => Interest::None,
             // Nothing can be read from a pipe's writing end: that it is readable tells that the reader has gone.
-            (Kind::Pipe, Ways::Write) | (_, Ways::Both) => mine,
-            (_, Ways::Read | Ways::Apart) => Interest { write: false, ..mine },
-            (_, Ways::Write) => Interest { read: false, ..mine },
+            (Kind::Pipe, Ways::Write) | (_, Ways::Both) => Interest::new(read, write),
+            (_, Ways::Read | Ways::Apart) => Interest::new(read, false),
+            (_, Ways::Write) => Interest::new(false, write),
         }
     }
 
@@ -145,10 +158,12 @@ impl Watched {
         if wanted == self.shown {
             return Ok(());
         }
-        let event = Event::new(slots::key(token), wanted.read, wanted.write);
-        if wanted == Interest::NONE {
+        let read = matches!(wanted, Interest::Read | Interest::Both);
+        let write = matches!(wanted, Interest::Write | Interest::Both);
+        let event = Event::new(slots::key(token), read, write);
+        if wanted == Interest::None {
             self.hide(fd, poller);
-        } else if self.shown == Interest::NONE {
+        } else if self.shown == Interest::None {
             add(fd, poller, event)?;
         } else {
             poller.modify_with_mode(fd, event, PollMode::Level)?;
@@ -159,10 +174,10 @@ impl Watched {
 
     /// Takes the descriptor out of the poller, as must be done before it is closed.
     pub(crate) fn hide(&mut self, fd: &OwnedFd, poller: &Poller) {
-        if self.shown != Interest::NONE {
+        if self.shown != Interest::None {
             // It can only fail for a descriptor that is not there, and then nothing is left to do.
             let _ = poller.delete(fd);
-            self.shown = Interest::NONE;
+            self.shown = Interest::None;
         }
     }
 }

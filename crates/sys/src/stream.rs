@@ -36,10 +36,15 @@ const SMALL_FILE: usize = 16 * 1024;
 const HELD_FILE: usize = 64 * 1024;
 
 /// Starts a connection.
-pub(crate) fn connect(to: &Addr, from: Option<SocketAddr>) -> io::Result<OwnedFd> {
-    match to {
-        Addr::Ip(to) => connect_ip(*to, from),
-        Addr::Unix(to) => unix::connect(to),
+pub(crate) fn connect(to: &Addr, from: Option<&Addr>) -> io::Result<OwnedFd> {
+    match (to, from) {
+        (Addr::Ip(to), None) => connect_ip(*to, None),
+        (Addr::Ip(to), Some(Addr::Ip(from))) => connect_ip(*to, Some(*from)),
+        (Addr::Unix(to), None) => unix::connect(to),
+        (_, Some(from)) => {
+            let what = format!("{from} is no address to connect from to {to}");
+            Err(io::Error::new(io::ErrorKind::InvalidInput, what))
+        }
         _ => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{to} is no address to connect to"))),
     }
 }
@@ -50,18 +55,23 @@ fn connect_ip(to: SocketAddr, from: Option<SocketAddr>) -> io::Result<OwnedFd> {
     if let Some(from) = from {
         socket.bind(&SockAddr::from(from))?;
     }
-    match socket.connect(&SockAddr::from(to)) {
-        Err(error) if !is_under_way(&error) => return Err(error),
-        _ => {}
-    }
+    begin(|| socket.connect(&SockAddr::from(to)))?;
     let fd = OwnedFd::from(socket);
     socket::tune(&fd)?;
     Ok(fd)
 }
 
-fn is_under_way(error: &io::Error) -> bool {
-    let errno = Errno::from_io_error(error);
-    matches!(errno, Some(Errno::INPROGRESS | Errno::INTR | Errno::AGAIN))
+/// Calls `connect` until it is under way. After an interruption only another call tells whether it is; EAGAIN means
+/// that it is not, and that nothing of it was begun.
+fn begin(mut connect: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    loop {
+        let Err(error) = connect() else { return Ok(()) };
+        match Errno::from_io_error(&error) {
+            Some(Errno::INTR) => {}
+            Some(Errno::INPROGRESS | Errno::ALREADY | Errno::ISCONN) => return Ok(()),
+            _ => return Err(error),
+        }
+    }
 }
 
 /// How a connect has ended: with this end's address.
@@ -261,6 +271,25 @@ mod tests {
         let socket = SockRef::from(&fd);
         assert!(socket.tcp_nodelay().unwrap() && socket.out_of_band_inline().unwrap());
         assert!(socket.nonblocking().unwrap());
+    }
+
+    #[test]
+    fn an_interrupted_connect_is_called_again() {
+        for (answers, calls, ends) in [
+            (&[Errno::INPROGRESS][..], 1, Ok(())),
+            (&[Errno::INTR, Errno::ALREADY], 2, Ok(())),
+            (&[Errno::INTR, Errno::INTR, Errno::ISCONN], 3, Ok(())),
+            (&[Errno::INTR, Errno::CONNREFUSED], 2, Err(Errno::CONNREFUSED)),
+            (&[Errno::AGAIN], 1, Err(Errno::AGAIN)),
+        ] {
+            let mut called = 0;
+            let begun = begin(|| {
+                called += 1;
+                Err(answers[called - 1].into())
+            });
+            let begun = begun.map_err(|error| Errno::from_io_error(&error).unwrap());
+            assert_eq!((begun, called), (ends, calls), "{answers:?}");
+        }
     }
 
     #[test]

@@ -172,7 +172,7 @@ fn connect_tells_its_address_and_carries_bytes() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let from: SocketAddr = "127.0.0.2:0".parse().unwrap();
     let to = listener.local_addr().unwrap();
-    let token = net.driver.open(Open::Connect { to: to.into(), from: Some(from) }).unwrap();
+    let token = net.driver.open(Open::Connect { to: to.into(), from: Some(from.into()) }).unwrap();
     let (mut peer, remote) = listener.accept().unwrap();
     match net.next() {
         Told::Connected(of, Ok(local)) => assert_eq!((of, local), (token, remote)),

@@ -37,6 +37,10 @@ pub use trenza_core::{
     Stream, TimedOut, Timeout, Timer, TooManyWaiters, Transport, Wait, cooperate, driver, join, race,
     timeout, yield_now,
 };
+pub use trenza_core::{
+    Choice, ConnectTo, Connecting, EndpointKind, Form, Given, Layers, ListenOn, Listening, MakeStream,
+    Parsed, Usage, Value,
+};
 #[cfg(feature = "test")]
 pub use trenza_macros::test;
 #[cfg(feature = "sim")]

@@ -2,8 +2,7 @@
 
 use crate::{
     Factory, Layer, Protocol, Result, Transport,
-    adopt::Adoption,
-    driver::{Bound, Ends, Token},
+    driver::{Bound, Established, Token},
     port::PortState,
     process::{children::Order, handle::State},
     race::Race,
@@ -39,6 +38,8 @@ pub(crate) enum Command {
     Drop(u64),
     /// Serves a bound socket.
     Listen(Bound, Rc<PortState>, Box<dyn Factory>),
+    /// Serves a connection that is there, the only one of a port.
+    Serve(Established, Rc<PortState>, Box<dyn Factory>),
     /// Accepts again, or not.
     Accept,
     /// A port has rested after an error.
@@ -47,12 +48,12 @@ pub(crate) enum Command {
     StopPort(Rc<PortState>),
     /// Tries the next address of a race.
     Connect(Rc<Race>),
+    /// Takes over the stream that code made for a connect.
+    Adopt(Rc<Race>, Established),
     /// Ends a connection that is being made.
     Forget(Token),
     /// Does something about a child process.
     Process(Rc<State>, Order),
     /// The time to stop in is over: ends all child processes.
     EndProcesses,
-    /// Takes over what is connected already.
-    Adopt(Ends, Box<Adoption>),
 }

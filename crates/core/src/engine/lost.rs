@@ -6,7 +6,7 @@ use crate::{
     driver::{Close, Driver, Token},
     engine::entry::Entry,
     engine::flush::leftovers,
-    engine::turn::{Slot, Turn},
+    engine::turn::{Slot, Turn, end_factory},
     flags::Flags,
     protocol::Protocol,
 };
@@ -124,11 +124,12 @@ impl Entry {
         contained("a drop", || drop(self.protocol));
         match self.origin {
             Origin::Port(port) => port.leave(),
+            Origin::Only(only) => {
+                end_factory(only.factory);
+                only.port.leave();
+            }
             Origin::Connect(race) => {
                 contained("a drop", || race.lost(reason));
-            }
-            Origin::Adopted(adoption) => {
-                contained("a drop", || adoption.lost(reason));
             }
             Origin::Told(_) => {}
         }

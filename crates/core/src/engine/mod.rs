@@ -130,7 +130,11 @@ impl Engine {
     /// Until when to wait for events; None: without end.
     pub fn until(&self) -> Option<Instant> {
         let shared = &self.turn.reactor.0;
-        if shared.has_work() { Some(shared.now()) } else { shared.timers.borrow().first() }
+        if shared.has_work() {
+            return Some(shared.now());
+        }
+        let timer = shared.timers.borrow().first();
+        timer.into_iter().chain(self.driver.until()).min()
     }
 
     /// Runs one turn: what has happened, what is due, what was asked for. False when the loop was stopped and

@@ -1,10 +1,9 @@
 //! [`Turn`]: what the loop does with events, timers and commands.
 
 use crate::{
-    Addr, Connection, Factory, Peer, Protocol, Reactor, Reason, Result, Transport,
-    connection::Origin,
-    driver::{Bound, Close, Driver, Event, Open, Token},
-    endpoint::MakeLayers,
+    Addr, Connection, Factory, Layers, Peer, Protocol, Reactor, Reason, Result, Transport,
+    connection::{Only, Origin},
+    driver::{Bound, Close, Driver, Ends, Established, Event, Open, Token},
     engine::command::Command,
     engine::entry::Entry,
     engine::lost::contained,
@@ -17,7 +16,7 @@ use crate::{
     task::{Task, Tasks},
     timer::Due,
 };
-use std::{collections::VecDeque, io, rc::Rc, time::Duration};
+use std::{collections::VecDeque, io, panic::Location, rc::Rc, time::Duration};
 
 /// How long a port rests after it could not accept (out of descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -210,7 +209,7 @@ impl Turn {
         };
         state.live.set(state.live.get() + 1);
         let layers = state.layers.clone();
-        self.enroll(new, Peer::new(remote, local), Origin::Port(state), layers);
+        self.enroll(new, Peer::new(remote, local), Origin::Port(state), layers, 0);
     }
 
     fn connected(&mut self, token: Token, result: io::Result<Addr>) {
@@ -224,34 +223,58 @@ impl Turn {
             (None, Ok(_)) => self.refused.push(token),
             (Some(to), Err(error)) => race.failed(to, error.into()),
             (Some(to), Ok(local)) => {
-                let layers = race.won(to);
-                let peer = Peer::new(Addr::from(to), local);
-                self.enroll(token, peer, Origin::Connect(race), layers);
+                let layers = race.won(to.clone());
+                let peer = Peer::new(to, local);
+                self.enroll(token, peer, Origin::Connect(race), layers, 0);
             }
         }
     }
 
     /// A new connection: pushes its layers, and builds the protocol if there are none.
-    pub(crate) fn enroll(&mut self, token: Token, peer: Peer, origin: Origin, layers: Option<MakeLayers>) {
-        let limits = self.reactor.0.limits.borrow().clone();
-        let until = self.reactor.0.after(limits.handshake);
-        let connection = Connection::new(self.reactor.clone(), token, Rc::new(peer), limits);
-        let transport = Transport(Rc::new(connection));
-        self.reactor.0.enroll(&transport);
-        self.ports_changed |= self.is_full();
-        match &origin {
-            Origin::Connect(race) => race.enrolled(&transport),
-            Origin::Adopted(adoption) => adoption.enrolled(&transport),
-            Origin::Port(_) | Origin::Told(_) => {}
-        }
-        transport.mark_dirty();
-        drop(self.place(token, Slot::Connection(Entry::new(transport.clone(), origin))));
-        if let (Some(make), Some(entry)) = (layers, self.entry(token)) {
-            entry.push_first(&make);
+    fn enroll(&mut self, token: Token, peer: Peer, origin: Origin, layers: Layers, flags: u32) {
+        let transport = self.admit(token, peer, origin, flags);
+        if !layers.is_empty()
+            && let Some(entry) = self.entry(token)
+        {
+            entry.push_first(&layers);
+            let until = transport.reactor().0.after(transport.0.limits().handshake);
             transport.0.change_times(|times| times.phase = Some(until));
             transport.arm();
         }
         self.build_if_ready(token);
+    }
+
+    /// A connection of the loop's own: it has no layers, and its protocol is there at once.
+    pub(crate) fn enroll_own(
+        &mut self,
+        token: Token,
+        peer: Peer,
+        made: &'static Location<'static>,
+        flags: u32,
+        build: impl FnOnce(&Transport) -> Box<dyn Protocol>,
+    ) {
+        let transport = self.admit(token, peer, Origin::Told(made), flags);
+        let protocol = build(&transport);
+        if let Some(entry) = self.entry(token) {
+            entry.protocol = Some(protocol);
+            entry.make();
+        }
+    }
+
+    /// Gives a new connection its place.
+    fn admit(&mut self, token: Token, peer: Peer, origin: Origin, flags: u32) -> Transport {
+        let limits = self.reactor.0.limits.borrow().clone();
+        let connection = Connection::new(self.reactor.clone(), token, Rc::new(peer), limits);
+        connection.flags.set(flags);
+        let transport = Transport(Rc::new(connection));
+        self.reactor.0.enroll(&transport);
+        self.ports_changed |= self.is_full();
+        if let Origin::Connect(race) = &origin {
+            race.enrolled(&transport);
+        }
+        transport.mark_dirty();
+        drop(self.place(token, Slot::Connection(Entry::new(transport.clone(), origin))));
+        transport
     }
 
     /// Builds the protocol of a connection whose layers are ready.
@@ -277,14 +300,16 @@ impl Turn {
     fn build(&mut self, transport: &Transport) -> Option<Box<dyn Protocol>> {
         let running = Some(transport.0.token);
         let entry = self.entry(transport.0.token)?;
-        if let Origin::Adopted(adoption) = &mut entry.origin {
-            let build = adoption.build.take()?;
-            return entry.charge(|| Some(build(transport)));
-        }
         if let Origin::Connect(race) = &entry.origin {
             let race = race.clone();
             transport.reactor().0.running.set(running);
             let built = race.build(transport);
+            transport.reactor().0.running.set(None);
+            return built;
+        }
+        if let Origin::Only(only) = &mut entry.origin {
+            transport.reactor().0.running.set(running);
+            let built = only.factory.build(transport);
             transport.reactor().0.running.set(None);
             return built;
         }
@@ -300,15 +325,13 @@ impl Turn {
     /// Tells who asked for the connection that it is there.
     fn tell_connected(&mut self, token: Token) {
         let Some(entry) = self.entry(token) else { return };
-        if !matches!(entry.origin, Origin::Connect(_) | Origin::Adopted(_)) {
+        if !matches!(entry.origin, Origin::Connect(_)) {
             return;
         }
         let transport = entry.transport.clone();
         let told = Origin::Told(entry.origin.made());
-        match std::mem::replace(&mut entry.origin, told) {
-            Origin::Connect(race) => race.made(transport),
-            Origin::Adopted(adoption) => adoption.made(transport),
-            Origin::Port(_) | Origin::Told(_) => {}
+        if let Origin::Connect(race) = std::mem::replace(&mut entry.origin, told) {
+            race.made(transport);
         }
     }
 
@@ -389,14 +412,15 @@ impl Turn {
             Command::Spawn(task) => self.spawn(task),
             Command::Drop(number) => drop(self.tasks.take(number)),
             Command::Listen(bound, state, factory) => self.listen(driver, bound, state, factory),
+            Command::Serve(stream, state, factory) => self.serve(driver, stream, state, factory),
+            Command::Adopt(race, stream) => self.adopt(driver, &race, stream),
             Command::Accept => self.ports_changed = true,
             Command::Rested(state) => self.rested(&state),
             Command::StopPort(state) => self.stop_port(driver, &state),
             Command::Connect(race) => self.connect(driver, &race),
             Command::Forget(token) => self.forget(driver, token),
             Command::EndProcesses => self.children.fail_all(),
-            Command::Process(state, order) => self.process(&state, order),
-            Command::Adopt(ends, adoption) => self.adopt(driver, ends, adoption),
+            Command::Process(state, order) => self.process(driver, &state, order),
         }
     }
 
@@ -439,6 +463,36 @@ impl Turn {
         }
     }
 
+    /// Serves the only connection of a port.
+    fn serve(
+        &mut self,
+        driver: &mut dyn Driver,
+        stream: Established,
+        state: Rc<PortState>,
+        factory: Box<dyn Factory>,
+    ) {
+        let (peer, flags) = (Peer::new(stream.remote, stream.local), flags_of(&stream.ends));
+        match driver.open(Open::Adopt(stream.ends)) {
+            Ok(token) if self.reactor.0.stop.get() == Stop::Begun => {
+                state.stopped.set(true);
+                driver.close(token, Close::Abort);
+                end_factory(factory);
+            }
+            Ok(token) => {
+                state.live.set(1);
+                let layers = state.layers.clone();
+                self.enroll(
+                    token,
+                    peer,
+                    Origin::Only(Box::new(Only { port: state, factory })),
+                    layers,
+                    flags,
+                );
+            }
+            Err(error) => tracing::error!(port = %state.addr, %error, "cannot serve a connection"),
+        }
+    }
+
     fn rested(&mut self, state: &PortState) {
         if let Some(listener) = state.token.get().and_then(|token| self.listener(token)) {
             listener.resting = false;
@@ -473,12 +527,28 @@ impl Turn {
     /// Tries the next address of a race.
     fn connect(&mut self, driver: &mut dyn Driver, race: &Rc<Race>) {
         let Some((to, from)) = race.next() else { return };
-        match driver.open(Open::Connect { to: to.into(), from }) {
+        let address = to.clone();
+        match driver.open(Open::Connect { to, from }) {
             Ok(token) => {
-                race.runs(to, token);
+                race.runs(address, token);
                 drop(self.place(token, Slot::Connecting(token.generation, race.clone())));
             }
-            Err(error) => race.failed(to, error.into()),
+            Err(error) => race.failed(address, error.into()),
+        }
+    }
+
+    /// Takes over the stream that code made for a connect.
+    fn adopt(&mut self, driver: &mut dyn Driver, race: &Rc<Race>, stream: Established) {
+        if race.is_decided() {
+            return;
+        }
+        let (peer, flags) = (Peer::new(stream.remote, stream.local), flags_of(&stream.ends));
+        match driver.open(Open::Adopt(stream.ends)) {
+            Ok(token) => {
+                let layers = race.won(peer.remote.clone());
+                self.enroll(token, peer, Origin::Connect(race.clone()), layers, flags);
+            }
+            Err(error) => race.failed(peer.remote, error.into()),
         }
     }
 
@@ -521,17 +591,17 @@ impl Turn {
     }
 
     fn stop_port(&mut self, driver: &mut dyn Driver, state: &Rc<PortState>) {
-        if !state.stopped.replace(true)
-            && let Some(token) = state.token.take()
-        {
-            self.ports.retain(|port| *port != token || crate::broken("leave-port", 2));
-            driver.close(token, Close::Abort);
-            if let Slot::Listener(listener) = self.place(token, Slot::Free) {
-                end_factory(listener.factory);
+        if !state.stopped.replace(true) {
+            if let Some(token) = state.token.take() {
+                self.ports.retain(|port| *port != token || crate::broken("leave-port", 2));
+                driver.close(token, Close::Abort);
+                if let Slot::Listener(listener) = self.place(token, Slot::Free) {
+                    end_factory(listener.factory);
+                }
             }
             for slot in &mut self.slots {
                 if let Slot::Connection(entry) = slot
-                    && matches!(&entry.origin, Origin::Port(port) if Rc::ptr_eq(port, state))
+                    && entry.origin.port().is_some_and(|port| Rc::ptr_eq(port, state))
                 {
                     tell_stopping(entry);
                 }
@@ -562,7 +632,15 @@ impl Turn {
     }
 }
 
-fn end_factory(mut factory: Box<dyn Factory>) {
+/// Pipes and the like lose nothing when they are closed, so nobody has to wait for their far end.
+pub(crate) fn flags_of(ends: &Ends) -> u32 {
+    match ends {
+        Ends::One(_) => 0,
+        Ends::Two { .. } => Flags::UNLINGERING,
+    }
+}
+
+pub(crate) fn end_factory(mut factory: Box<dyn Factory>) {
     contained("factory", || {
         factory.stopped();
         drop(factory);

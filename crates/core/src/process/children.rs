@@ -1,12 +1,17 @@
 //! The loop's part: the table of children, and the calls into their protocols.
 
 use super::{
-    handle::{Stage, State},
+    handle::{Pipe, Stage, State},
+    pipe::PipeEnd,
     protocol::ProcessProtocol,
 };
 use crate::{
-    ExitStatus, Process, Reason, Result, Timeout,
-    engine::{lost::contained, turn::Turn},
+    Addr, ExitStatus, Peer, Process, Protocol, Reason, Result, Timeout, Transport,
+    driver::{Driver, Ends, Open},
+    engine::{
+        lost::contained,
+        turn::{Turn, flags_of},
+    },
     shared::Stop,
 };
 use std::{
@@ -24,10 +29,8 @@ pub(crate) type Seat = Rc<RefCell<Option<Box<dyn ProcessProtocol>>>>;
 
 /// What the loop is asked to do about a child.
 pub(crate) enum Order {
-    /// It was started: takes its protocol.
-    Start(Seat),
-    /// Its pipes are there.
-    Started,
+    /// It was started: takes its protocol and its pipes.
+    Start(Seat, Vec<(u32, Ends)>),
     /// Calls its protocol.
     Call(Call),
     /// A time ran out.
@@ -95,16 +98,17 @@ pub(crate) fn call(
 
 impl Turn {
     /// Does what was asked for.
-    pub(crate) fn process(&mut self, state: &Rc<State>, order: Order) {
+    pub(crate) fn process(&mut self, driver: &mut dyn Driver, state: &Rc<State>, order: Order) {
         match order {
-            Order::Start(seat) => {
+            Order::Start(seat, pipes) => {
                 state.status.set(self.children.early.remove(&state.pid));
-                self.children.table.insert(state.pid, (state.clone(), seat));
+                self.children.table.insert(state.pid, (state.clone(), seat.clone()));
                 if self.reactor.0.stop.get() == Stop::Begun {
                     state.fail(Reason::Stopped);
                 }
+                pipes.into_iter().for_each(|(which, ends)| self.open_pipe(driver, state, &seat, which, ends));
+                self.started(state);
             }
-            Order::Started => self.started(state),
             Order::Call(f) => self.call_process(state, f),
             Order::TimedOut(which) => {
                 self.call_process(state, |protocol, process| protocol.timed_out(process, which));
@@ -120,10 +124,31 @@ impl Turn {
         }
     }
 
+    /// Makes a connection of a pipe; of a child that is ended already it is closed.
+    fn open_pipe(&mut self, driver: &mut dyn Driver, state: &Rc<State>, seat: &Seat, which: u32, ends: Ends) {
+        if state.failed.get() {
+            return state.set_pipe(which, Pipe::Closed);
+        }
+        let flags = flags_of(&ends);
+        match driver.open(Open::Adopt(ends)) {
+            Ok(token) => {
+                let end = Addr::named(format!("descriptor {which} of {} ({})", state.program, state.pid));
+                let build = |transport: &Transport| -> Box<dyn Protocol> {
+                    state.set_pipe(which, Pipe::Open(transport.clone()));
+                    Box::new(PipeEnd::new(state.clone(), seat.clone(), which))
+                };
+                self.enroll_own(token, Peer::new(end.clone(), end), state.made, flags, build);
+            }
+            Err(error) => {
+                state.set_pipe(which, Pipe::Closed);
+                state.fail(Reason::Io(error));
+            }
+        }
+    }
+
     fn started(&mut self, state: &Rc<State>) {
         if !state.failed.get() {
             state.stage.set(Stage::Told);
-            state.transports().iter().for_each(crate::Transport::resume);
             state.catch_up();
             self.call_process(state, ProcessProtocol::started);
         }

@@ -26,10 +26,9 @@ pub use protocol::ProcessProtocol;
 pub use signal::Signal;
 pub use status::ExitStatus;
 
-use crate::{Addr, Peer, Reactor, Reason, Result, process::spawn::Descriptor, shared::Stop};
+use crate::{Reactor, Reason, Result, process::spawn::Descriptor, shared::Stop};
 use children::{Order, Seat};
 use handle::{Newborn, Pipe, State};
-use pipe::PipeEnd;
 use std::{cell::RefCell, io, panic::Location, rc::Rc};
 
 /// A program that could not be started. It stands within the [`io::Error`] of
@@ -115,23 +114,7 @@ impl Reactor {
         let newborn = Newborn { pid: child.pid, program, made, leads_group, terminal, pipes };
         let state = Rc::new(State::new(self, newborn));
         let seat: Seat = Rc::new(RefCell::new(Some(protocol)));
-        state.order(Order::Start(seat.clone()));
-        for (which, ends) in child.pipes {
-            let end = Addr::named(format!("descriptor {which} of {} ({})", state.program, state.pid));
-            let (known, seat) = (state.clone(), seat.clone());
-            let build = move |transport: &crate::Transport| PipeEnd::new(known, seat, which, transport);
-            let build: crate::race::Build = Box::new(move |transport| Box::new(build(transport)));
-            let adopted = self.adopt_with(made, ends, Peer::new(end.clone(), end), None, build);
-            let known = state.clone();
-            adopted.then(move |adopted| {
-                if let Err(error) = adopted {
-                    known.set_pipe(which, Pipe::Closed);
-                    known.fail(Reason::Failed(error));
-                    known.order(Order::Settle);
-                }
-            });
-        }
-        state.order(Order::Started);
+        state.order(Order::Start(seat, child.pipes));
         let process = state.first_handle(kill_on_drop);
         process.set_deadline(time_limit);
         Ok(process)

@@ -17,13 +17,7 @@ pub(crate) struct PipeEnd {
 }
 
 impl PipeEnd {
-    /// The pipe is there. Nothing is read until the protocol was told.
-    pub(crate) fn new(state: Rc<State>, seat: Seat, which: u32, transport: &Transport) -> Self {
-        if state.failed.get() {
-            transport.abort();
-        }
-        transport.pause();
-        state.set_pipe(which, Pipe::Open(transport.clone()));
+    pub(crate) fn new(state: Rc<State>, seat: Seat, which: u32) -> Self {
         Self { state, seat, which }
     }
 
