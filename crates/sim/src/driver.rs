@@ -141,10 +141,12 @@ impl SimDriver {
 
     /// A process that has exited, if that is what comes next.
     fn next_exit(&self, world: &mut World) -> Option<(u32, ExitStatus)> {
-        let waits =
-            world.hosts.get(self.host)?.boot == self.boot && !world.hosts.get(self.host)?.exits.is_empty();
-        let later = !self.ready.is_empty() && !(world.hostility.shuffle > 0.0 && world.dice.chance(0.5));
-        if !waits || later {
+        let machine = world.hosts.get(self.host).filter(|machine| machine.boot == self.boot)?;
+        if machine.exits.is_empty() {
+            return None;
+        }
+        let first = self.ready.is_empty() || world.hostility.shuffle > 0.0 && world.dice.chance(0.5);
+        if !first {
             return None;
         }
         let (pid, status) = world.hosts.get_mut(self.host)?.exits.pop_front()?;

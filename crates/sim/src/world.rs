@@ -231,8 +231,9 @@ impl World {
         let hosts = self.hosts.iter().filter(|machine| machine.parent.is_none()).count();
         assert!(hosts < HOSTS_MAX, "a simulated network has at most {HOSTS_MAX} hosts");
         let index = self.add_machine(name, hosts as u32 + 1, None);
-        let ips = self.hosts.get(index).map(|machine| [IpAddr::V4(machine.v4), IpAddr::V6(machine.v6)]);
-        self.names.add(name, &ips.unwrap_or([Ipv4Addr::UNSPECIFIED.into(); 2]));
+        if let Some(machine) = self.hosts.get(index) {
+            self.names.add(name, &[IpAddr::V4(machine.v4), IpAddr::V6(machine.v6)]);
+        }
         index
     }
 

@@ -30,12 +30,13 @@ pub mod testing;
 
 pub use run::{Interrupted, block_on, run};
 pub use trenza_core::{
-    Abandoned, Addr, AllFailed, ConnectError, ConnectionId, Counts, Deferred, Endpoint, EndpointError,
-    Engine, Error, Factory, Flow, Get, Group, Guard, Handle, Home, IntoEndpoint, JobPanicked, Layer, Left,
-    LeftKind, Leftover, Limit, Limits, Lock, LoopingCall, Lost, Peer, Permit, Port, Protocol, Queue,
-    QueueClosed, Reactor, Reason, Remote, RemoteResolver, Resolver, Result, Semaphore, Sleep, Spawner,
-    Stream, TimedOut, Timeout, Timer, TooManyWaiters, Transport, Wait, cooperate, driver, join, race,
-    timeout, yield_now,
+    Abandoned, Addr, AllFailed, Command, ConnectError, ConnectionId, Counts, Deferred, Endpoint,
+    EndpointError, Engine, Error, ExitStatus, Factory, Flow, Get, Group, Guard, Handle, Home, IntoEndpoint,
+    JobPanicked, Layer, Left, LeftKind, Leftover, Limit, Limits, Lock, LoopingCall, Lost, Output,
+    OutputTooLong, Peer, Permit, Port, Process, ProcessProtocol, Protocol, Queue, QueueClosed, Reactor,
+    Reason, Remote, RemoteResolver, Resolver, Result, Semaphore, Signal, Sleep, SpawnError, Spawner, Stream,
+    TimedOut, Timeout, Timer, TooManyWaiters, Transport, Wait, cooperate, driver, join, race, timeout,
+    yield_now,
 };
 pub use trenza_core::{
     Choice, ConnectTo, Connecting, EndpointKind, Form, Given, Layers, ListenOn, Listening, MakeStream,
@@ -53,7 +54,7 @@ pub use trenza_wire as wire;
 /// What most programs use.
 pub mod prelude {
     pub use crate::{
-        Deferred, Error, Factory, Handle, Protocol, Queue, QueueClosed, Reactor, Reason, Result, Stream,
-        Timer, Transport, block_on, run, timeout, wire::Input,
+        Command, Deferred, Error, ExitStatus, Factory, Handle, Process, ProcessProtocol, Protocol, Queue,
+        QueueClosed, Reactor, Reason, Result, Stream, Timer, Transport, block_on, run, timeout, wire::Input,
     };
 }

@@ -1,9 +1,10 @@
 //! [`Keeper`]: a process protocol that notes what it hears, and does more where a case says so.
 
 use crate::{actor::told, ground::Ground, log::Log};
-use trenza_core::{ExitStatus, Input, Process, ProcessProtocol, Reason, Result, Timeout};
+use trenza_core::{Command, ExitStatus, Input, Process, ProcessProtocol, Reason, Result, Timeout};
 
 type Hook = Box<dyn FnMut(&Process) -> Result>;
+type InputHook = Box<dyn FnMut(&Process, u32, &mut Input<'_>) -> Result>;
 type PipeHook = Box<dyn FnMut(&Process, u32) -> Result>;
 
 /// A process protocol that notes what it hears under a name. What it reads is noted as of `1`, `2` and so on.
@@ -11,7 +12,7 @@ pub(crate) struct Keeper {
     name: &'static str,
     log: Log,
     started: Option<Hook>,
-    received: Option<Box<dyn FnMut(&Process, u32, &mut Input<'_>) -> Result>>,
+    received: Option<InputHook>,
     writable: Option<PipeHook>,
     closed: Option<PipeHook>,
     exited: Option<Hook>,
@@ -145,4 +146,29 @@ impl ProcessProtocol for Bare {
         input.rest();
         Ok(())
     }
+}
+
+/// Starts a program with a keeper called `kid`.
+pub(crate) fn spawn(ground: &Ground, command: Command, keeper: Keeper) -> Result<Process> {
+    ground.reactor().spawn_process(command, keeper)
+}
+
+pub(crate) fn kid(ground: &Ground) -> Keeper {
+    Keeper::new(ground, "kid")
+}
+
+/// Waits until `kid` has heard the end; says why it ended, and checks that it came once and last.
+pub(crate) async fn ended(ground: &Ground) -> String {
+    let log = ground.log();
+    log.until(|log| log.of("kid").iter().any(|line| line.starts_with("ended "))).await;
+    ground.settle().await;
+    let lines = log.of("kid");
+    assert_eq!(lines.iter().filter(|line| line.starts_with("ended ")).count(), 1, "{lines:?}");
+    assert!(lines.iter().filter(|line| line.starts_with("exited ")).count() <= 1, "{lines:?}");
+    lines.last().unwrap().strip_prefix("ended ").unwrap().to_owned()
+}
+
+pub(crate) fn sorted(mut lines: Vec<String>) -> Vec<String> {
+    lines.sort();
+    lines
 }

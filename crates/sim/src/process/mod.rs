@@ -210,7 +210,7 @@ impl World {
     pub(crate) fn end_children(&mut self, host: usize) {
         for process in self.processes.live.values_mut().filter(|process| process.parent.0 == host) {
             process.orphan = true;
-            process.ended.get_or_insert(Signal::Kill.into());
+            process.ended.get_or_insert_with(|| Signal::Kill.into());
         }
     }
 

@@ -316,7 +316,7 @@ mod tests {
             children.signal(pid, Signal::Other(1000), false).unwrap_err().kind(),
             io::ErrorKind::InvalidInput
         );
-        assert!(matches!(children.reap(pid), None));
+        assert!(children.reap(pid).is_none());
         children.signal(pid, Signal::Other(15), false).unwrap();
         let child = children.live.borrow_mut().remove(&pid).unwrap();
         assert_eq!(status(child.wait_with_output().unwrap().status), Signal::Terminate.into());

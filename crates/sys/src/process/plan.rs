@@ -99,7 +99,7 @@ fn candidates(program: &OsString, path: Option<&OsString>) -> io::Result<Vec<CSt
     if program.as_bytes().contains(&b'/') {
         return Ok(vec![text(program)?]);
     }
-    let path = path.map_or(OsStr::new(PATH), OsString::as_os_str).as_bytes();
+    let path = path.map_or_else(|| OsStr::new(PATH), OsString::as_os_str).as_bytes();
     path.split(|byte| *byte == b':')
         .map(|folder| {
             // An empty one is where the child begins.
