@@ -82,9 +82,9 @@ impl Error for Complaint {}
 
 /// Prints why the program ends, and gives the exit code.
 pub(crate) fn tell(error: &(dyn Error + 'static)) -> ExitCode {
-    if let Some(Interrupted { signal }) = error.downcast_ref() {
-        // As shells have it; nobody needs to be told what was just typed.
-        return ExitCode::from(128u8.saturating_add(u8::try_from(*signal).unwrap_or(0)));
+    if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
+        // Nobody needs to be told what was just typed.
+        return interrupted.exit_code();
     }
     say(&format!("{} {error}", paint(Style::Error, "error:")));
     let Some(complaint) = error.downcast_ref::<Complaint>() else { return ExitCode::FAILURE };

@@ -163,6 +163,15 @@ pub enum Socket {
     Simulated(u64),
 }
 
+/// Which of the sockets that a service manager has opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandedOver<'a> {
+    /// By its number, from 0 on.
+    Index(usize),
+    /// The first of that name which was not taken yet.
+    Name(&'a str),
+}
+
 /// How to bind a listening stream socket.
 #[derive(Debug, Clone)]
 pub struct Bind {
@@ -259,6 +268,12 @@ pub trait Driver {
     fn send(&mut self, token: Token, out: &mut OutBuf);
     /// Closes; see [`Close`].
     fn close(&mut self, token: Token, how: Close);
+    /// How many of the bytes that have left the [`OutBuf`] the system still holds because the peer did not take them;
+    /// 0 where a driver cannot tell. The loop asks when a send left bytes behind and when a time is over: a peer that
+    /// reads slowly makes this smaller long before there is room again.
+    fn held(&mut self, _token: Token) -> usize {
+        0
+    }
     /// Waits for events until the given time (None: without end), or until woken.
     ///
     /// # Errors
@@ -319,6 +334,15 @@ pub trait Host {
     /// # Errors
     /// It is not a listening stream socket.
     fn adopt(&self, socket: OwnedFd) -> io::Result<Bound>;
+    /// Takes a listening socket that a service manager has opened for this process (socket activation). Each can be
+    /// taken once.
+    ///
+    /// # Errors
+    /// `NotFound`: nothing was handed over, or not that; the error says what was. `ResourceBusy`: it was taken before.
+    fn handed_over(&self, which: HandedOver<'_>) -> io::Result<Bound> {
+        let _ = which;
+        Err(io::Error::new(io::ErrorKind::NotFound, "no socket was handed over"))
+    }
     /// The far end's and this end's address of a connected stream socket; None where it is none, or has no addresses.
     fn addresses(&self, _socket: &Socket) -> Option<(Addr, Addr)> {
         None

@@ -8,7 +8,6 @@ use crate::{
     protocol::Build,
     remote::Awaited,
     shared::{Shared, Stop, current},
-    stream::StreamEnd,
     task::Task,
     timer::Due,
 };
@@ -91,7 +90,7 @@ impl Reactor {
     ) -> Result<Port> {
         let made = Location::caller();
         self.listen(on, move |transport| {
-            let (stream, end) = StreamEnd::pair(transport);
+            let (stream, end) = Stream::pair(transport);
             transport.spawn_from(made, coroutine(stream));
             end
         })
@@ -156,7 +155,7 @@ impl Reactor {
         let made = Rc::new(Cell::new(None));
         let stream = made.clone();
         let connected = self.connect(to, move |transport| {
-            let (stream, end) = StreamEnd::pair(transport);
+            let (stream, end) = Stream::pair(transport);
             made.set(Some(stream));
             end
         });

@@ -74,10 +74,13 @@ impl World {
         machine.boot += 1;
         machine.hot.clear();
         machine.exits.clear();
+        machine.handed.clear();
         machine.woken = Arc::default();
         let name = machine.name.clone();
+        let disk = machine.disk.clone();
         self.note(format_args!("{name} crashes"));
         self.end_children(host);
+        disk.crash();
         self.listeners.retain(|_, listener| listener.host != host);
         let ends: Vec<End> =
             self.sides.iter().filter(|(_, side)| side.host == host).map(|(end, _)| *end).collect();

@@ -14,6 +14,7 @@
 //!   SystemHost ── clocks, randomness, bind, names
 //!              ── pool     threads for what blocks
 //!              ── process  child processes
+//!              ── activation  sockets that a service manager has opened
 //!   Signals, raise_descriptor_limit: for programs
 //! ```
 #![allow(
@@ -22,6 +23,7 @@
     reason = "clocks, threads and sockets come from this crate: the fence of clippy.toml is around it"
 )]
 
+mod activation;
 mod adopted;
 mod host;
 mod limits;

@@ -566,6 +566,10 @@ impl Driver for PollDriver {
         }
     }
 
+    fn held(&mut self, token: Token) -> usize {
+        self.sockets.get_mut(token).map_or(0, |socket| stream::held(socket.fd.as_fd()))
+    }
+
     fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
         self.rouse();
         self.settle();

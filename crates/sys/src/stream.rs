@@ -101,6 +101,47 @@ pub(crate) fn receive(fd: BorrowedFd<'_>, kind: Kind, buffer: &mut [u8]) -> io::
     }
 }
 
+/// How many bytes of what was sent the peer has not acknowledged. The system tells of room only when a third of its
+/// buffer is free, which with some MB takes a slow reader minutes.
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    any(
+        target_arch = "x86",
+        target_arch = "x86_64",
+        target_arch = "arm",
+        target_arch = "aarch64",
+        target_arch = "riscv64",
+        target_arch = "s390x",
+        target_arch = "loongarch64"
+    )
+))]
+#[allow(unsafe_code, reason = "what a number of an ioctl writes is not in its type")]
+pub(crate) fn held(fd: BorrowedFd<'_>) -> usize {
+    use rustix::ioctl::{Getter, ioctl};
+    /// On these architectures; others number it differently.
+    const SIOCOUTQ: u32 = 0x5411;
+    // SAFETY: SIOCOUTQ, which is TIOCOUTQ, writes one C int and nothing else, whatever the descriptor is.
+    let held = unsafe { ioctl(fd, Getter::<SIOCOUTQ, std::ffi::c_int>::new()) };
+    held.map_or(0, |held| usize::try_from(held).unwrap_or(0))
+}
+
+/// Nobody knows: then only bytes that leave count.
+#[cfg(not(all(
+    any(target_os = "linux", target_os = "android"),
+    any(
+        target_arch = "x86",
+        target_arch = "x86_64",
+        target_arch = "arm",
+        target_arch = "aarch64",
+        target_arch = "riscv64",
+        target_arch = "s390x",
+        target_arch = "loongarch64"
+    )
+)))]
+pub(crate) fn held(_: BorrowedFd<'_>) -> usize {
+    0
+}
+
 /// One system call's worth: how much it was given, how much it took.
 #[derive(Debug)]
 struct Attempt {

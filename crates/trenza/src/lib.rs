@@ -32,11 +32,11 @@ pub use run::{Interrupted, block_on, run};
 pub use trenza_core::{
     Abandoned, Addr, AllFailed, Command, ConnectError, ConnectionId, Counts, Deferred, Endpoint,
     EndpointError, Engine, Error, ExitStatus, Factory, Flow, Get, Group, Guard, Handle, Home, IntoEndpoint,
-    JobPanicked, Layer, Left, LeftKind, Leftover, Limit, Limits, Lock, LoopingCall, Lost, Output,
+    JobPanicked, Layer, Left, LeftKind, Leftover, Limit, Limits, Lines, Lock, LoopingCall, Lost, Output,
     OutputTooLong, Peer, Permit, Port, Process, ProcessProtocol, Protocol, Queue, QueueClosed, Reactor,
-    Reason, Remote, RemoteResolver, Resolver, Result, Semaphore, Signal, Sleep, SpawnError, Spawner, Stream,
-    TimedOut, Timeout, Timer, TooManyWaiters, Transport, Wait, cooperate, driver, join, race, timeout,
-    yield_now,
+    ReadHalf, Reason, Remote, RemoteResolver, Resolver, Result, Semaphore, Signal, Sleep, SpawnError,
+    Spawner, Stream, TimedOut, Timeout, Timer, TooManyWaiters, Transport, Wait, WriteHalf, cooperate, driver,
+    join, race, timeout, yield_now,
 };
 pub use trenza_core::{
     Choice, ConnectTo, Connecting, EndpointKind, Form, Given, Layers, ListenOn, Listening, MakeStream,

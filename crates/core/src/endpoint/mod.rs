@@ -15,6 +15,7 @@ pub(crate) mod layers;
 pub(crate) mod listening;
 pub(crate) mod parsed;
 pub(crate) mod registry;
+mod systemd;
 mod tcp;
 
 use crate::{Connecting, Layer, Layers, ListenOn, Listening, Parsed, Peer, Reactor, Result, driver::Bind};
@@ -31,6 +32,7 @@ use std::{cell::Cell, fmt, net::SocketAddr, os::fd::OwnedFd, rc::Rc};
 /// | `tcp:8080` | all addresses, IPv4 and IPv6 |
 /// | `tcp:8080:interface=127.0.0.1` | one address |
 /// | `tcp:8080:interface=[::1]:backlog=128` | an IPv6 address, a shorter queue |
+/// | `systemd:0`, `systemd:name=http` | a socket that the service manager has opened, by index or name |
 /// | **client** | |
 /// | `tcp:example.org:80` | a name or an address |
 /// | `tcp:[::1]:80:bind=[::1]:timeout=5` | from an address, at most 5 s |

@@ -60,7 +60,7 @@ impl Turn {
     }
 
     /// A connection's timer fired: something is due, or bytes have moved since it was armed.
-    pub(crate) fn expired(&mut self, transport: &Transport) {
+    pub(crate) fn expired(&mut self, driver: &mut dyn Driver, transport: &Transport) {
         let connection = &transport.0;
         let now = connection.reactor.0.now();
         let Some(due) = connection.due() else { return };
@@ -77,9 +77,13 @@ impl Turn {
         if times.phase.is_some_and(|phase| phase <= now) {
             return transport.condemn(Reason::TimedOut(Timeout::Handshake));
         }
+        let taken = takes_still(driver, transport);
         let which = if times.deadline.is_some_and(|deadline| deadline <= now) {
             connection.change_times(|times| times.deadline = None);
             Timeout::Deadline
+        } else if taken {
+            connection.touch();
+            return transport.arm();
         } else if connection.flags.any(Flags::CLOSING) {
             return transport.condemn(Reason::TimedOut(Timeout::Drain));
         } else {
@@ -119,8 +123,23 @@ impl Entry {
             connection.out.borrow_mut().append(&mut meanwhile);
         }
         connection.reactor.0.running.set(None);
-        if connection.unsent() < before {
+        let moved = connection.unsent() < before;
+        if moved {
             connection.touch();
+        }
+        self.look_at_system(driver, moved);
+    }
+
+    /// Notes what the system holds, where it may come to matter whether the peer takes any of it.
+    fn look_at_system(&self, driver: &mut dyn Driver, moved: bool) {
+        let connection = &self.transport.0;
+        let held = match connection.unsent() > 0 && connection.is_timed() {
+            true if moved || connection.held().is_none() => Some(driver.held(connection.token)),
+            false if moved => None,
+            _ => return,
+        };
+        if held.is_some() || connection.extra.borrow().is_some() {
+            connection.with_extra(|extra| extra.held = held);
         }
     }
 
@@ -218,6 +237,16 @@ impl Transport {
         let reason = self.0.with_extra(|extra| extra.reason.take()).unwrap_or(Reason::Closed);
         self.0.flags.set(Flags::GRACEFUL);
         self.condemn(reason);
+    }
+}
+
+/// Whether the peer has taken bytes from the system since the loop last looked. Who was not looked at before gets the
+/// benefit of the doubt.
+fn takes_still(driver: &mut dyn Driver, transport: &Transport) -> bool {
+    let held = driver.held(transport.0.token);
+    match transport.0.with_extra(|extra| extra.held.replace(held)) {
+        Some(before) => held < before,
+        None => held > 0,
     }
 }
 

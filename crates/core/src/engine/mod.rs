@@ -172,7 +172,7 @@ impl Engine {
     }
 
     fn timers(&mut self) {
-        while self.turn.next_timer() {}
+        while self.turn.next_timer(&mut *self.driver) {}
     }
 
     fn work(&mut self) {

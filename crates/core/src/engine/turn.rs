@@ -338,7 +338,7 @@ impl Turn {
     // ── timers ──
 
     /// Runs one due timer; false when there is none.
-    pub(crate) fn next_timer(&mut self) -> bool {
+    pub(crate) fn next_timer(&mut self, driver: &mut dyn Driver) -> bool {
         let now = self.reactor.0.now();
         let early = Duration::from_millis(u64::from(crate::broken("fire-early", 8)) * 5);
         let due = self.reactor.0.timers.borrow_mut().pop(now + early, self.timer_serial);
@@ -346,7 +346,7 @@ impl Turn {
             None => return false,
             Some(Due::Wake(waker)) => waker.wake(),
             Some(Due::Call(call)) => call(),
-            Some(Due::Connection(transport)) => self.expired(&transport),
+            Some(Due::Connection(transport)) => self.expired(driver, &transport),
         }
         true
     }
