@@ -1,7 +1,9 @@
 //! The rules of CONTRIBUTING.md that a machine can check, as a table: the rule, what looks for breaches,
 //! and a file that it must not let through; and the table of conformance cases, which is made from their code.
 
+mod canaries;
 mod cases;
+mod counterparts;
 mod rust;
 
 use std::{fs, path::Path};
@@ -34,7 +36,11 @@ struct Rule {
 const RULES: &[Rule] = &[
     Rule {
         name: "a file has at most 800 lines",
-        breaches: |file| if file.path == "Cargo.lock" { Vec::new() } else { beyond(file, 800) },
+        // Nobody writes or reads through what is made from other files.
+        breaches: |file| match file.path.as_str() {
+            "Cargo.lock" | "docs/conformance.md" => Vec::new(),
+            _ => beyond(file, 800),
+        },
         breaker: ("a.rs", || "//\n".repeat(801)),
     },
     Rule {
