@@ -2,6 +2,7 @@
 
 use crate::{
     activation::Handed,
+    datagram::{Flight, Mailbox},
     dice::Dice,
     disk::Disk,
     hostility::Hostility,
@@ -19,8 +20,8 @@ use crate::{
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    fmt, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     rc::Rc,
     sync::{
         Arc,
@@ -54,6 +55,10 @@ pub(crate) enum Due {
     Segment(End),
     /// A probe writes.
     Script(End, Vec<u8>),
+    /// A datagram arrives.
+    Datagram(Box<Flight>),
+    /// A socket hears that what it has sent was refused.
+    Refusal(u64, SocketAddr, io::ErrorKind),
     /// A job may run.
     Job(Job),
     /// A host notices that a process has exited: whose child it is, its number, how.
@@ -99,7 +104,8 @@ pub(crate) struct Machine {
     next_port: u16,
 }
 
-/// The state of a network. Its parts are beside it: links in `link`, listeners in `port`, probes in `probe`.
+/// The state of a network. Its parts are beside it: links in `link`, listeners in `port`, UDP in `datagram`, probes in
+/// `probe`.
 pub(crate) struct World {
     pub(crate) dice: Dice,
     pub(crate) hostility: Hostility,
@@ -110,6 +116,11 @@ pub(crate) struct World {
     pub(crate) hosts: Vec<Machine>,
     pub(crate) sides: BTreeMap<End, Side>,
     pub(crate) listeners: BTreeMap<u64, Listener>,
+    pub(crate) mailboxes: BTreeMap<u64, Mailbox>,
+    /// How many datagrams are on their way.
+    pub(crate) flights: usize,
+    /// The most bytes of a datagram between hosts.
+    pub(crate) mtu: Option<usize>,
     pub(crate) scripts: BTreeMap<End, Script>,
     /// Jobs that may be run.
     pub(crate) jobs: VecDeque<Job>,
@@ -148,6 +159,9 @@ impl World {
             hosts: Vec::new(),
             sides: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            mailboxes: BTreeMap::new(),
+            flights: 0,
+            mtu: None,
             scripts: BTreeMap::new(),
             jobs: VecDeque::new(),
             processes: Processes::default(),
@@ -222,6 +236,11 @@ impl World {
             Due::Segment(from) => self.arrive(from),
             Due::Script(end, data) => self.play(end, data),
             Due::Exit(parent, pid, status) => self.notice_exit(parent, pid, status),
+            Due::Datagram(flight) => {
+                self.flights -= 1;
+                self.land(*flight);
+            }
+            Due::Refusal(sender, to, kind) => self.refused(sender, to, kind),
             Due::Job(job) => {
                 self.slow_jobs -= 1;
                 self.jobs.push_back(job);
@@ -283,13 +302,16 @@ impl World {
         self.hosts.get(host).map_or_else(|| "?".into(), |machine| machine.name.clone())
     }
 
-    /// A port of `host` that nobody listens on, counting up.
+    /// A port of `host` that nobody has bound, counting up.
     pub(crate) fn free_port(&mut self, host: usize) -> Option<u16> {
         for _ in EPHEMERAL..=u16::MAX {
             let machine = self.hosts.get_mut(host)?;
             let port = machine.next_port;
             machine.next_port = port.checked_add(1).unwrap_or(EPHEMERAL);
-            if !self.listeners.values().any(|other| other.host == host && other.addr.port() == Some(port)) {
+            let listened =
+                self.listeners.values().any(|other| other.host == host && other.addr.port() == Some(port));
+            let bound = self.mailboxes.values().any(|other| other.host == host && other.addr.port() == port);
+            if !listened && !bound {
                 return Some(port);
             }
         }

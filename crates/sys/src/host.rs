@@ -1,6 +1,6 @@
 //! [`SystemHost`]: clocks, randomness, binding and names of the operating system.
 
-use crate::{activation, listener, pool::ThreadPool, process::Children, unix};
+use crate::{activation, datagram, listener, pool::ThreadPool, process::Children, unix};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::{
     io,
@@ -11,7 +11,7 @@ use std::{
 };
 use trenza_core::{
     Addr, Signal,
-    driver::{self, Bind, Bound, Child, HandedOver, Host, Job, Resolve, Spawn},
+    driver::{self, Bind, BindUdp, Bound, Child, HandedOver, Host, Job, Resolve, Spawn},
 };
 
 /// The machine that the program runs on.
@@ -73,6 +73,11 @@ impl Host for SystemHost {
         socket.bind(&SockAddr::from(addr))?;
         socket.listen(how.backlog)?;
         self.adopt(socket.into())
+    }
+
+    fn bind_udp(&self, how: &BindUdp) -> io::Result<Bound> {
+        let (socket, addr) = datagram::bind(how)?;
+        Ok(Bound { addr: Addr::from(addr), socket: driver::Socket::Descriptor(socket) })
     }
 
     fn adopt(&self, socket: OwnedFd) -> io::Result<Bound> {

@@ -34,11 +34,13 @@ mod drivers;
 mod ground;
 mod keeper;
 mod log;
+mod post;
 mod programs;
 
 mod adopt;
 mod build;
 mod close;
+mod datagram;
 mod deferred;
 mod descriptors;
 mod drops;
@@ -71,3 +73,4 @@ mod tap;
 mod threads;
 mod throttle;
 mod time;
+mod udp;

@@ -36,8 +36,8 @@ struct Rule {
 const RULES: &[Rule] = &[
     Rule {
         name: "a file has at most 800 lines",
-        // Nobody writes or reads through what is made from other files.
-        breaches: |file| match file.path.as_str() {
+        // The table of cases is made from code, which is short enough.
+        breaches: |file| match &*file.path {
             "Cargo.lock" | "docs/conformance.md" => Vec::new(),
             _ => beyond(file, 800),
         },

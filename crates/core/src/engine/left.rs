@@ -13,7 +13,7 @@ use std::{fmt, panic::Location};
 pub struct Left {
     /// Connections, those that are being made included.
     pub connections: usize,
-    /// Ports that were not stopped.
+    /// Ports that were not stopped, UDP ports that have not ended among them.
     pub ports: usize,
     /// Child processes that have not ended.
     pub processes: usize,
@@ -31,6 +31,8 @@ pub struct Left {
 pub enum LeftKind {
     /// A port that was not stopped.
     Port,
+    /// A UDP port that has not ended.
+    UdpPort,
     /// A connection, one whose layers are not ready included.
     Connection,
     /// A connection that is being made.
@@ -54,6 +56,7 @@ impl fmt::Display for LeftKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Port => "a port",
+            Self::UdpPort => "a UDP port",
             Self::Connection => "a connection",
             Self::Connecting => "a connection that is being made",
             Self::Process => "a child process",
@@ -95,7 +98,7 @@ impl fmt::Display for Leftover {
         write!(f, "{}", self.kind)?;
         match (self.kind, &*self.name) {
             (_, "") => {}
-            (LeftKind::Port, name) => write!(f, " on {name}")?,
+            (LeftKind::Port | LeftKind::UdpPort, name) => write!(f, " on {name}")?,
             (LeftKind::Process, name) => write!(f, ", {name}")?,
             (_, name) => write!(f, " to {name}")?,
         }
@@ -110,7 +113,7 @@ impl Turn {
         let shared = &self.reactor.0;
         Left {
             connections: self.slots.iter().filter(connections).count() + self.parked.len(),
-            ports: self.ports.len(),
+            ports: self.ports.len() + shared.udp_ports.borrow().len(),
             processes: self.children.len(),
             timers: shared.timers.borrow().len(),
             tasks: self.tasks.len(),
@@ -156,6 +159,10 @@ fn of_slot(slot: &Slot, index: u32) -> Option<Leftover> {
         Slot::Listener(listener) => {
             let (name, made) = (listener.state.addr.to_string(), listener.state.made);
             Leftover { kind: LeftKind::Port, name, made }
+        }
+        Slot::Udp(entry) => {
+            let (name, made) = (entry.port.0.addr.to_string(), entry.port.0.made);
+            Leftover { kind: LeftKind::UdpPort, name, made }
         }
         Slot::Connecting(generation, race) => {
             let address = race.address(Token { index, generation: *generation });
