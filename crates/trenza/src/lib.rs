@@ -40,6 +40,10 @@ pub use trenza_core::{
     UdpOption, UdpPort, Wait, WriteHalf, cooperate, driver, join, race, timeout, yield_now,
 };
 pub use trenza_core::{
+    Backoff, ClientService, NotConnected, PortService, Retry, Service, Services, StartError, StopError,
+    TimerService,
+};
+pub use trenza_core::{
     Choice, ConnectTo, Connecting, EndpointKind, Form, Given, Layers, ListenOn, Listening, MakeStream,
     Parsed, Usage, Value,
 };
