@@ -108,6 +108,7 @@ mod probe;
 mod process;
 mod rule;
 mod seeds;
+mod stdio;
 mod stream;
 mod trace;
 mod world;

@@ -74,6 +74,7 @@ impl World {
         machine.boot += 1;
         machine.hot.clear();
         machine.exits.clear();
+        machine.stdio = None;
         machine.handed.clear();
         machine.woken = Arc::default();
         let name = machine.name.clone();

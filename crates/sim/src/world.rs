@@ -15,6 +15,7 @@ use crate::{
     probe::Script,
     process::Processes,
     rule::{Judge, Rules},
+    stdio::Stdio,
     trace::Trace,
 };
 use std::{
@@ -90,6 +91,8 @@ pub(crate) struct Machine {
     /// How many accepts still fail.
     pub(crate) failing_accepts: usize,
     pub(crate) random: Dice,
+    /// Standard input and output, once somebody has asked for them.
+    pub(crate) stdio: Option<Stdio>,
     pub(crate) disk: Disk,
     /// It has crashed and is not up again.
     pub(crate) down: bool,
@@ -278,6 +281,7 @@ impl World {
             window: self.window,
             failing_accepts: 0,
             random: Dice::new(self.seed, u64::from(number)),
+            stdio: None,
             disk: Disk::new(name, Dice::new(self.seed, DISKS + u64::from(number)), self.trace.clone()),
             down: false,
             boot: 0,

@@ -37,7 +37,7 @@ pub use trenza_core::{
     Printer, Process, ProcessProtocol, Protocol, Queue, QueueClosed, Rate, Reactor, ReadHalf, Reason,
     Recorder, Recording, Remote, RemoteResolver, Resolver, Result, Seat, Seen, Semaphore, Signal, Sleep,
     SpawnError, Spawner, Stream, Tap, TimedOut, Timeout, Timer, TooManyWaiters, Transport, UdpCounts,
-    UdpOption, UdpPort, Wait, WriteHalf, cooperate, driver, join, race, timeout, yield_now,
+    UdpOption, UdpPort, UnixAddr, Wait, WriteHalf, cooperate, driver, join, race, timeout, yield_now,
 };
 pub use trenza_core::{
     Backoff, ClientService, NotConnected, PortService, Retry, Service, Services, StartError, StopError,

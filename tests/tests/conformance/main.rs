@@ -74,3 +74,4 @@ mod threads;
 mod throttle;
 mod time;
 mod udp;
+mod unix;
