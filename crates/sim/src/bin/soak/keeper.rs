@@ -31,7 +31,7 @@ pub(crate) struct Keeper {
     begun: Rc<Cell<u64>>,
     /// The last number that is saved for good.
     saved: Arc<AtomicU64>,
-    /// Held by the one save that goes on.
+    /// Held by the save that goes on as well.
     busy: Rc<()>,
 }
 
@@ -42,30 +42,9 @@ impl Keeper {
             return;
         }
         self.begun.set(self.begun.get() + 1);
-        let (disk, busy) = (host.disk(), self.busy.clone());
-        host.run(|reactor| self.step(reactor, disk, busy, 0));
+        let save = Save { keeper: self.clone(), number: self.begun.get(), disk: host.disk() };
+        host.run(|reactor| save.step(reactor, 0));
     }
-
-    fn step(&self, reactor: &Reactor, disk: Disk, busy: Rc<()>, step: usize) {
-        let (number, saved, theirs) = (self.begun.get(), self.saved.clone(), disk.clone());
-        let done = reactor.in_thread(move || {
-            make(&theirs, number, step)?;
-            if step + 1 == STEPS {
-                saved.store(number, Ordering::Relaxed);
-            }
-            Ok(())
-        });
-        let next = Self { busy: Rc::default(), ..self.clone() };
-        let (clock, pause) = (reactor.clone(), draw_from(reactor, PAUSE_MS) as u64);
-        done.then(move |done| {
-            if done.is_ok() && step + 1 < STEPS {
-                let reactor = clock.clone();
-                let go_on = move || next.step(&reactor, disk, busy, step + 1);
-                clock.call_later(Duration::from_millis(pause), go_on).detach();
-            }
-        });
-    }
-
     /// Looks at what is there after a crash.
     pub(crate) fn check(&self, host: &HostHandle, judge: &Judge) {
         let (least, most) = (self.saved.load(Ordering::Relaxed), self.begun.get());
@@ -79,6 +58,34 @@ impl Keeper {
             let what = format!("{} has {number:?}, between {least} and {most} was promised", host.name());
             judge.breach(Invariant::Durable, what);
         }
+    }
+}
+
+/// A save that goes on. While there is one the keeper counts as busy.
+struct Save {
+    keeper: Keeper,
+    number: u64,
+    disk: Disk,
+}
+
+impl Save {
+    fn step(self, reactor: &Reactor, step: usize) {
+        let (disk, number, saved) = (self.disk.clone(), self.number, self.keeper.saved.clone());
+        let done = reactor.in_thread(move || {
+            make(&disk, number, step)?;
+            if step + 1 == STEPS {
+                saved.store(number, Ordering::Relaxed);
+            }
+            Ok(())
+        });
+        let (clock, pause) = (reactor.clone(), draw_from(reactor, PAUSE_MS) as u64);
+        done.then(move |done| {
+            if done.is_ok() && step + 1 < STEPS {
+                let reactor = clock.clone();
+                let go_on = move || self.step(&reactor, step + 1);
+                clock.call_later(Duration::from_millis(pause), go_on).detach();
+            }
+        });
     }
 }
 
