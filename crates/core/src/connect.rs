@@ -19,6 +19,10 @@ pub(crate) fn connect<P: Protocol>(
     if reactor.0.stop.get() == Stop::Begun {
         return reactor.fired(Err(Reason::Stopped.into()));
     }
+    if let ConnectTo::Datagrams { .. } = place.to {
+        let what = format!("udp:{} is for datagrams: Reactor::udp_connect takes it", place.shown);
+        return reactor.fired(Err(what.into()));
+    }
     let (deferred, resolver) = reactor.deferred();
     let build: Build = Box::new(move |transport| Box::new(build(transport)));
     let to = mem::replace(&mut place.to, ConnectTo::Addresses(Vec::new()));
@@ -32,6 +36,7 @@ pub(crate) fn connect<P: Protocol>(
         ConnectTo::Addresses(addresses) => {
             reactor.0.command(Command::Run(Box::new(move || race.begin_with(addresses))));
         }
+        ConnectTo::Datagrams { .. } => {}
         ConnectTo::Stream(make) => {
             let (made, shared) = (make(reactor), &reactor.0);
             let making = race.clone();

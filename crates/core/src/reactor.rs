@@ -66,6 +66,9 @@ impl Reactor {
             ListenOn::Bind(bind) => self.0.host.bind(&bind).map_err(explain)?,
             ListenOn::Socket(socket) => self.0.host.adopt(socket).map_err(explain)?,
             ListenOn::Bound(bound) => bound,
+            ListenOn::Datagrams(_) => {
+                return Err(format!("{endpoint} is for datagrams: Reactor::udp takes it").into());
+            }
             ListenOn::Stream(stream) => {
                 let (addr, layers) = (stream.local.clone(), listening.layers);
                 let state = PortState::new(Location::caller(), addr, layers, listening.policy);
@@ -294,7 +297,7 @@ impl Reactor {
     }
 }
 
-fn unbound(endpoint: &Endpoint, error: std::io::Error) -> crate::Error {
+pub(crate) fn unbound(endpoint: &Endpoint, error: std::io::Error) -> crate::Error {
     std::io::Error::new(error.kind(), format!("cannot listen on {endpoint}: {error}")).into()
 }
 

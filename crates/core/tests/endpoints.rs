@@ -117,7 +117,7 @@ fn what_is_wrong_with_a_server_is_pointed_at() {
     for (text, part, at) in [
         ("", "begins with its kind", ""),
         ("8080", "did you mean tcp:8080?", "8080"),
-        ("quic:80", "known: many, systemd, tcp, via", "quic"),
+        ("quic:80", "known: many, systemd, tcp, udp, via", "quic"),
         ("tpc:80", "did you mean tcp?", "tpc"),
         ("tcp", "PORT is missing: tcp:PORT, as in tcp:8080", ""),
         ("tcp:", "not a port", ""),
@@ -220,7 +220,7 @@ fn a_kind_of_the_same_name_replaces() {
     with_reactor(|reactor| {
         reactor.register(Mine);
         let names: Vec<_> = reactor.kinds().iter().map(|kind| kind.usage().name).collect();
-        assert_eq!(names, ["many", "systemd", "tcp", "via"]);
+        assert_eq!(names, ["many", "systemd", "tcp", "udp", "via"]);
         let mine = "tcp:".into_endpoint().unwrap().listening(reactor).unwrap_err();
         assert!(mine.to_string().contains("tcp is mine"));
     });

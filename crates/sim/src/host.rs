@@ -9,7 +9,7 @@ use std::{
 };
 use trenza_core::{
     Addr,
-    driver::{Bind, Bound, HandedOver, Host, Job, Resolve, Socket},
+    driver::{Bind, BindUdp, Bound, HandedOver, Host, Job, Resolve, Socket},
 };
 
 /// A host of a simulated network: virtual time, seeded randomness, simulated sockets and names.
@@ -53,6 +53,13 @@ impl Host for SimHost {
         self.check()?;
         let (id, addr) = self.world.borrow_mut().bind(self.host, how)?;
         Ok(Bound { addr, socket: Socket::Simulated(id) })
+    }
+
+    /// The socket stays bound until it is opened and closed again, also when the [`Bound`] is dropped.
+    fn bind_udp(&self, how: &BindUdp) -> io::Result<Bound> {
+        self.check()?;
+        let (id, addr) = self.world.borrow_mut().bind_udp(self.host, how)?;
+        Ok(Bound { addr: addr.into(), socket: Socket::Simulated(id) })
     }
 
     /// There are no descriptors here.

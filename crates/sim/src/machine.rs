@@ -1,6 +1,7 @@
 //! [`HostHandle`]: one host of a network.
 
 use crate::{
+    datagram::DatagramProbe,
     disk::Disk,
     driver::SimDriver,
     link::End,
@@ -308,6 +309,19 @@ fn unix(path: &str) -> Addr {
     match path.strip_prefix('@') {
         Some(name) => UnixAddr::abstract_name(name).into(),
         None => UnixAddr::path(path).into(),
+    }
+}
+
+impl HostHandle {
+    /// A raw UDP socket here, `udp:PORT`, on all addresses.
+    ///
+    /// # Panics
+    /// The endpoint cannot be read, or the port is taken.
+    pub fn datagram_probe(&self, on: &str) -> DatagramProbe {
+        let port = on.strip_prefix("udp:").and_then(|port| port.parse().ok());
+        let port = port.unwrap_or_else(|| panic!("a datagram probe is bound to udp:PORT, not to {on}"));
+        DatagramProbe::bind(self.0.world.clone(), self.0.index, port)
+            .unwrap_or_else(|error| panic!("cannot bind {on}: {error}"))
     }
 }
 

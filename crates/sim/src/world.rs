@@ -2,6 +2,7 @@
 
 use crate::{
     activation::Handed,
+    datagram::{Flight, Mailbox},
     dice::Dice,
     disk::Disk,
     hostility::Hostility,
@@ -18,8 +19,8 @@ use crate::{
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    fmt, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     rc::Rc,
     sync::{
         Arc,
@@ -52,6 +53,10 @@ pub(crate) enum Due {
     Segment(End),
     /// A probe writes.
     Script(End, Vec<u8>),
+    /// A datagram arrives.
+    Datagram(Box<Flight>),
+    /// A socket hears that what it has sent was refused.
+    Refusal(u64, SocketAddr, io::ErrorKind),
     /// A job may run.
     Job(Job),
 }
@@ -91,7 +96,8 @@ pub(crate) struct Machine {
     next_port: u16,
 }
 
-/// The state of a network. Its parts are beside it: links in `link`, listeners in `port`, probes in `probe`.
+/// The state of a network. Its parts are beside it: links in `link`, listeners in `port`, UDP in `datagram`, probes in
+/// `probe`.
 pub(crate) struct World {
     pub(crate) dice: Dice,
     pub(crate) hostility: Hostility,
@@ -102,6 +108,11 @@ pub(crate) struct World {
     pub(crate) hosts: Vec<Machine>,
     pub(crate) sides: BTreeMap<End, Side>,
     pub(crate) listeners: BTreeMap<u64, Listener>,
+    pub(crate) mailboxes: BTreeMap<u64, Mailbox>,
+    /// How many datagrams are on their way.
+    pub(crate) flights: usize,
+    /// The most bytes of a datagram between hosts.
+    pub(crate) mtu: Option<usize>,
     pub(crate) scripts: BTreeMap<End, Script>,
     /// Jobs that may be run.
     pub(crate) jobs: VecDeque<Job>,
@@ -139,6 +150,9 @@ impl World {
             hosts: Vec::new(),
             sides: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            mailboxes: BTreeMap::new(),
+            flights: 0,
+            mtu: None,
             scripts: BTreeMap::new(),
             jobs: VecDeque::new(),
             slow_jobs: 0,
@@ -211,6 +225,11 @@ impl World {
         match first.remove() {
             Due::Segment(from) => self.arrive(from),
             Due::Script(end, data) => self.play(end, data),
+            Due::Datagram(flight) => {
+                self.flights -= 1;
+                self.land(*flight);
+            }
+            Due::Refusal(sender, to, kind) => self.refused(sender, to, kind),
             Due::Job(job) => {
                 self.slow_jobs -= 1;
                 self.jobs.push_back(job);
@@ -262,13 +281,16 @@ impl World {
         self.hosts.get(host).map_or_else(|| "?".into(), |machine| machine.name.clone())
     }
 
-    /// A port of `host` that nobody listens on, counting up.
+    /// A port of `host` that nobody has bound, counting up.
     pub(crate) fn free_port(&mut self, host: usize) -> Option<u16> {
         for _ in EPHEMERAL..=u16::MAX {
             let machine = self.hosts.get_mut(host)?;
             let port = machine.next_port;
             machine.next_port = port.checked_add(1).unwrap_or(EPHEMERAL);
-            if !self.listeners.values().any(|other| other.host == host && other.addr.port() == Some(port)) {
+            let listened =
+                self.listeners.values().any(|other| other.host == host && other.addr.port() == Some(port));
+            let bound = self.mailboxes.values().any(|other| other.host == host && other.addr.port() == port);
+            if !listened && !bound {
                 return Some(port);
             }
         }

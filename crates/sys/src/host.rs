@@ -1,6 +1,6 @@
 //! [`SystemHost`]: clocks, randomness, binding and names of the operating system.
 
-use crate::{activation, listener, pool::ThreadPool, unix};
+use crate::{activation, datagram, listener, pool::ThreadPool, unix};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::{
     io,
@@ -11,7 +11,7 @@ use std::{
 };
 use trenza_core::{
     Addr,
-    driver::{self, Bind, Bound, HandedOver, Host, Job, Resolve},
+    driver::{self, Bind, BindUdp, Bound, HandedOver, Host, Job, Resolve},
 };
 
 /// The machine that the program runs on.
@@ -64,6 +64,11 @@ impl Host for SystemHost {
         socket.bind(&SockAddr::from(addr))?;
         socket.listen(how.backlog)?;
         self.adopt(socket.into())
+    }
+
+    fn bind_udp(&self, how: &BindUdp) -> io::Result<Bound> {
+        let (socket, addr) = datagram::bind(how)?;
+        Ok(Bound { addr: Addr::from(addr), socket: driver::Socket::Descriptor(socket) })
     }
 
     fn adopt(&self, socket: OwnedFd) -> io::Result<Bound> {

@@ -7,6 +7,7 @@
 //!   PollDriver ── slots    tokens ↔ sockets
 //!       │      ── socket   what the loop wants of a socket, what the poller knows of it
 //!       │      ── stream   receive, send, send files, connect
+//!       │      ── datagram UDP: many datagrams in one system call
 //!       │      ── unix     UNIX sockets: addresses, files that nobody listens on
 //!       │      ── adopted  descriptors that others have opened
 //!       │      ── listener accept, and what to do when descriptors run out
@@ -24,6 +25,7 @@
 
 mod activation;
 mod adopted;
+mod datagram;
 mod host;
 mod limits;
 mod listener;

@@ -9,7 +9,10 @@ use std::{
     sync::{Arc, LazyLock, Mutex, mpsc},
     time::Duration,
 };
-use trenza_core::{Endpoint, IntoEndpoint, Port, Protocol, Reactor, Result, Transport, driver::Ends};
+use trenza_core::{
+    DatagramProtocol, Endpoint, IntoEndpoint, Port, Protocol, Reactor, Result, Transport, UdpPort,
+    driver::Ends,
+};
 use trenza_sim::HostHandle;
 
 /// More bytes than a real system holds for a peer that does not read.
@@ -36,6 +39,7 @@ struct Inner {
     reactor: Reactor,
     log: Log,
     ports: RefCell<Vec<Port>>,
+    udp_ports: RefCell<Vec<UdpPort>>,
     end: Cell<Option<Box<dyn FnOnce()>>>,
     /// Where time is virtual.
     host: Option<HostHandle>,
@@ -53,8 +57,15 @@ impl Ground {
     }
 
     fn new(reactor: Reactor, host: Option<HostHandle>) -> Self {
-        let (ports, end) = (RefCell::default(), Cell::new(None));
-        Self(Rc::new(Inner { reactor, log: Log::default(), ports, end, host, turns: Cell::new(0) }))
+        Self(Rc::new(Inner {
+            reactor,
+            log: Log::default(),
+            ports: RefCell::default(),
+            udp_ports: RefCell::default(),
+            end: Cell::new(None),
+            host,
+            turns: Cell::new(0),
+        }))
     }
 
     pub(crate) fn reactor(&self) -> &Reactor {
@@ -111,6 +122,17 @@ impl Ground {
         build: impl FnMut(&Transport) -> P + 'static,
     ) -> Result<Port> {
         self.0.reactor.listen(on, build).map(|port| self.keep(port))
+    }
+
+    /// Makes a UDP port on a free port of an IPv4 address of this host only.
+    pub(crate) fn udp(&self, protocol: impl DatagramProtocol) -> Result<UdpPort> {
+        self.0.reactor.udp("udp:0:interface=127.0.0.1", protocol).map(|port| self.keep_udp(port))
+    }
+
+    /// Has the UDP port closed when the case has ended.
+    pub(crate) fn keep_udp(&self, port: UdpPort) -> UdpPort {
+        self.0.udp_ports.borrow_mut().push(port.clone());
+        port
     }
 
     /// Has the port stopped when the case has ended.
@@ -254,6 +276,8 @@ impl Ground {
     pub(crate) fn stop_ports(&self) {
         let ports = std::mem::take(&mut *self.0.ports.borrow_mut());
         ports.iter().for_each(|port| port.stop().detach());
+        let udp_ports = std::mem::take(&mut *self.0.udp_ports.borrow_mut());
+        udp_ports.iter().for_each(UdpPort::close);
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod parsed;
 pub(crate) mod registry;
 mod systemd;
 mod tcp;
+mod udp;
 
 use crate::{
     Connecting, Layer, Layers, ListenOn, Listening, Parsed, Peer, Policy, Reactor, Result, driver::Bind,
@@ -34,10 +35,12 @@ use std::{cell::Cell, fmt, net::SocketAddr, os::fd::OwnedFd, rc::Rc};
 /// | `tcp:8080` | all addresses, IPv4 and IPv6 |
 /// | `tcp:8080:interface=127.0.0.1` | one address |
 /// | `tcp:8080:interface=[::1]:backlog=128` | an IPv6 address, a shorter queue |
+/// | `udp:53`, `udp:53:interface=127.0.0.1` | UDP, for [`Reactor::udp`] |
 /// | `systemd:0`, `systemd:name=http` | a socket that the service manager has opened, by index or name |
 /// | **client** | |
 /// | `tcp:example.org:80` | a name or an address |
 /// | `tcp:[::1]:80:bind=[::1]:timeout=5` | from an address, at most 5 s |
+/// | `udp:example.org:53` | UDP, for [`Reactor::udp_connect`] |
 ///
 /// More kinds come from suites and from you: see [`Reactor::register`] and [`EndpointKind`](crate::EndpointKind).
 ///

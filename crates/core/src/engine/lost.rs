@@ -91,6 +91,14 @@ impl Turn {
                     driver.close(Token { index: index as u32, generation }, Close::Abort);
                     contained("a drop", || drop(race));
                 }
+                Slot::Udp(entry) => {
+                    let port = entry.port.clone();
+                    port.condemn(Reason::Stopped);
+                    if let Some(token) = port.0.token.get() {
+                        drop(self.place(token, Slot::Udp(entry)));
+                    }
+                    self.finish_udp(driver, &port);
+                }
                 Slot::Connection(entry) => {
                     let transport = entry.transport.clone();
                     transport.condemn(Reason::Stopped);
@@ -180,7 +188,7 @@ impl Entry {
 }
 
 /// Once, as the contract says.
-fn times_lost() -> usize {
+pub(crate) fn times_lost() -> usize {
     match () {
         () if crate::broken("lose-connection-lost", 8) => 0,
         () if crate::broken("call-connection-lost-twice", 8) => 2,

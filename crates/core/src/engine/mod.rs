@@ -23,6 +23,7 @@ pub(crate) mod left;
 pub(crate) mod lost;
 pub(crate) mod stack;
 pub(crate) mod turn;
+pub(crate) mod udp;
 
 use crate::{
     Left, Leftover, Reactor,

@@ -10,6 +10,7 @@ use crate::{
     engine::entry::Entry,
     engine::lost::contained,
     engine::stack::Decoded,
+    engine::udp::UdpEntry,
     flags::Flags,
     port::PortState,
     race::Race,
@@ -42,6 +43,7 @@ pub(crate) enum Slot {
     Listener(Box<Listener>),
     Connecting(u32, Rc<Race>),
     Connection(Entry),
+    Udp(Box<UdpEntry>),
 }
 
 /// The loop without its driver: tables, and what a turn is at.
@@ -58,6 +60,8 @@ pub(crate) struct Turn {
     /// New connections that there is no room for yet.
     pub(crate) parked: VecDeque<Parked>,
     pub(crate) flushing: VecDeque<Transport>,
+    /// How many UDP ports this flush is for.
+    flushing_udp: usize,
     /// Emptied by the last flush; its memory is used for the next.
     spare: Vec<Transport>,
     work_left: usize,
@@ -78,6 +82,7 @@ impl Turn {
             refused: Vec::new(),
             parked: VecDeque::new(),
             flushing: VecDeque::new(),
+            flushing_udp: 0,
             spare: Vec::new(),
             work_left: 0,
             timer_serial: 0,
@@ -115,6 +120,10 @@ impl Turn {
     /// A panic came out of user code: it costs the connection that it was running for.
     pub(crate) fn panicked(&mut self) {
         let running = self.reactor.0.running.take();
+        if let Some(port) = running.and_then(|token| Some(self.udp(token)?.port.clone())) {
+            tracing::error!(?port, "a callback panicked");
+            return port.condemn(Reason::Panicked);
+        }
         let transport = self.polling.take().or_else(|| Some(self.entry(running?)?.transport.clone()));
         match transport {
             Some(transport) => {
@@ -155,6 +164,8 @@ impl Turn {
             }
             Event::Failed { token, error } => self.failed(token, error),
             Event::Connected { token, result } => self.connected(token, result),
+            Event::Datagram { token, datagram } => self.datagram(token, datagram),
+            Event::Undelivered { token, to, error } => self.undelivered(token, to.as_ref(), &error),
         }
     }
 
@@ -168,6 +179,9 @@ impl Turn {
     }
 
     fn sent(&mut self, token: Token, bytes: usize) {
+        if let Some(entry) = self.udp(token) {
+            return entry.port.mark_dirty();
+        }
         let Some(entry) = self.entry(token) else { return };
         let connection = &entry.transport.0;
         match entry.stack.as_deref_mut() {
@@ -197,7 +211,7 @@ impl Turn {
         if self.forget_parked(token) {
             return;
         }
-        let Some(listener) = self.listener(token) else { return };
+        let Some(listener) = self.listener(token) else { return self.udp_failed(token, &error) };
         tracing::warn!(port = %listener.state.addr, %error, "cannot accept; trying again in {ACCEPT_PAUSE:?}");
         (listener.accepting, listener.resting) = (false, true);
         let state = listener.state.clone();
@@ -403,6 +417,7 @@ impl Turn {
             Command::Accept => self.ports_changed = true,
             Command::Rested(state) => self.rested(&state),
             Command::StopPort(state) => self.stop_port(driver, &state),
+            Command::Udp(port, wish) => self.wish(driver, &port, wish),
             Command::Connect(race) => self.connect(driver, &race),
             Command::Forget(token) => self.forget(driver, token),
         }
@@ -533,6 +548,8 @@ impl Turn {
         let reactor = self.reactor.clone();
         let abort_rest = move || {
             reactor.connections().into_iter().for_each(|transport| transport.condemn(Reason::Stopped));
+            let ports = reactor.0.udp_ports.borrow().clone();
+            ports.iter().for_each(|port| port.condemn(Reason::Stopped));
         };
         self.reactor.call_later(self.reactor.0.grace.get(), abort_rest).detach();
         for port in self.ports.clone() {
@@ -548,6 +565,7 @@ impl Turn {
                 tell_stopping(entry);
             }
         }
+        self.stop_udp();
     }
 
     fn stop_port(&mut self, driver: &mut dyn Driver, state: &Rc<PortState>) {
@@ -573,7 +591,10 @@ impl Turn {
 
     /// True when the loop was stopped and everything has ended.
     pub(crate) fn is_over(&self) -> bool {
-        self.reactor.0.stop.get() == Stop::Begun && self.reactor.0.connection_count() == 0
+        let shared = &self.reactor.0;
+        shared.stop.get() == Stop::Begun
+            && shared.connection_count() == 0
+            && shared.udp_ports.borrow().is_empty()
     }
 
     // ── flush ──
@@ -581,12 +602,19 @@ impl Turn {
     pub(crate) fn begin_flush(&mut self) {
         self.reactor.0.swap_dirty(&mut self.spare);
         self.flushing.extend(self.spare.drain(..));
+        self.flushing_udp = self.reactor.0.dirty_udp();
     }
 
-    /// Flushes one dirty connection; false when none is left.
+    /// Flushes one dirty connection or UDP port; false when none is left.
     pub(crate) fn next_flush(&mut self, driver: &mut dyn Driver) -> bool {
-        let Some(transport) = self.flushing.pop_front() else { return false };
-        self.flush(driver, &transport);
+        if let Some(transport) = self.flushing.pop_front() {
+            self.flush(driver, &transport);
+            return true;
+        }
+        let Some(left) = self.flushing_udp.checked_sub(1) else { return false };
+        self.flushing_udp = left;
+        let Some(port) = self.reactor.0.next_dirty_udp() else { return false };
+        self.flush_udp(driver, &port);
         true
     }
 }

@@ -362,6 +362,26 @@ fn remote() {
 }
 
 #[test]
+fn ping() {
+    let example = Example::start("ping", &[]);
+    for n in 1..=3 {
+        assert!(example.says().starts_with(&format!("[{n}] from 127.0.0.1:")));
+    }
+    example.ends();
+}
+
+#[test]
+fn multicast() {
+    // Others on this machine may be in the group as well.
+    let members = ["ann", "bob"].map(|name| Example::start("multicast", &[name]));
+    for member in &members {
+        let mut heard = std::iter::repeat_with(|| member.says());
+        assert!(heard.any(|line| line == "bob is here") && heard.any(|line| line == "ann is here"));
+    }
+    members.into_iter().for_each(Example::stops);
+}
+
+#[test]
 fn starttls() {
     answers(
         "starttls",
