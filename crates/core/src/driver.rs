@@ -386,6 +386,19 @@ pub trait Host {
     fn addresses(&self, _socket: &Socket) -> Option<(Addr, Addr)> {
         None
     }
+    /// Takes over a descriptor that the program was started with.
+    ///
+    /// # Errors
+    /// There is none of that number that may be taken: it is not open, was taken before, or is the program's own.
+    fn inherited(&self, _number: i32) -> io::Result<OwnedFd> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "there are no descriptors here"))
+    }
+    /// Takes over standard input and output. From then on what else reads the one finds its end, and what else is
+    /// written to the other is dropped, so that it does not get into the connection.
+    ///
+    /// # Errors
+    /// They were taken before, or cannot be copied.
+    fn stdio(&self) -> io::Result<Ends>;
     /// Runs a job on the thread pool.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::{
 };
 use trenza_core::{
     Addr,
-    driver::{Bind, BindUdp, Bound, HandedOver, Host, Job, Resolve, Socket},
+    driver::{Bind, BindUdp, Bound, Ends, HandedOver, Host, Job, Resolve, Socket},
 };
 
 /// A host of a simulated network: virtual time, seeded randomness, simulated sockets and names.
@@ -79,6 +79,11 @@ impl Host for SimHost {
         let Socket::Simulated(end) = socket else { return None };
         let world = self.world.borrow();
         Some((world.sides.get(&far(*end))?.addr.clone(), world.sides.get(end)?.addr.clone()))
+    }
+
+    fn stdio(&self) -> io::Result<Ends> {
+        self.check()?;
+        self.world.borrow_mut().take_stdio(self.host)
     }
 
     /// The job runs on the loop's thread, at a later step that the seed chooses.

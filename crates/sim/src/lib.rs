@@ -107,6 +107,7 @@ mod port;
 mod probe;
 mod rule;
 mod seeds;
+mod stdio;
 mod stream;
 mod trace;
 mod world;

@@ -288,6 +288,17 @@ impl HostHandle {
         made.unwrap_or_else(|error| panic!("cannot make {name}: {error}"))
     }
 
+    /// What is typed to the program here and what it shows: the other ends of its standard input and output, which the
+    /// endpoint `stdio:` takes. Once for each start of the machine.
+    ///
+    /// # Panics
+    /// They were asked for before.
+    pub fn stdio(&self) -> [Probe; 2] {
+        let ends = self.0.world.borrow_mut().take_console(self.0.index);
+        let ends = ends.unwrap_or_else(|error| panic!("no standard input and output: {error}"));
+        ends.map(|end| Probe::new(self.0.world.clone(), end))
+    }
+
     /// A raw peer that holds an end of a [`HostHandle::socket_pair`] or of a [`HostHandle::pipe`].
     ///
     /// # Panics

@@ -72,6 +72,7 @@ impl World {
         machine.down = true;
         machine.boot += 1;
         machine.hot.clear();
+        machine.stdio = None;
         machine.handed.clear();
         machine.woken = Arc::default();
         let name = machine.name.clone();

@@ -14,6 +14,7 @@ use crate::{
     port::Listener,
     probe::Script,
     rule::{Judge, Rules},
+    stdio::Stdio,
     trace::Trace,
 };
 use std::{
@@ -86,6 +87,8 @@ pub(crate) struct Machine {
     /// How many accepts still fail.
     pub(crate) failing_accepts: usize,
     pub(crate) random: Dice,
+    /// Standard input and output, once somebody has asked for them.
+    pub(crate) stdio: Option<Stdio>,
     pub(crate) disk: Disk,
     /// It has crashed and is not up again.
     pub(crate) down: bool,
@@ -259,6 +262,7 @@ impl World {
             window: self.window,
             failing_accepts: 0,
             random: Dice::new(self.seed, u64::from(number)),
+            stdio: None,
             disk: Disk::new(name, Dice::new(self.seed, DISKS + u64::from(number)), self.trace.clone()),
             down: false,
             boot: 0,

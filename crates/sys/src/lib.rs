@@ -10,6 +10,7 @@
 //!       │      ── datagram UDP: many datagrams in one system call
 //!       │      ── unix     UNIX sockets: addresses, files that nobody listens on
 //!       │      ── adopted  descriptors that others have opened
+//!       │      ── inherited  those that the program was started with, standard input and output
 //!       │      ── listener accept, and what to do when descriptors run out
 //!       │      ── rest     what to do when memory runs out
 //!   SystemHost ── clocks, randomness, bind, names
@@ -27,6 +28,7 @@ mod activation;
 mod adopted;
 mod datagram;
 mod host;
+mod inherited;
 mod limits;
 mod listener;
 mod poll;

@@ -143,7 +143,8 @@ impl PollDriver {
             _ => socket::tune(&fd)?,
         }
         let token = self.sockets.insert(Socket::new(fd, State::Listening))?;
-        self.listeners.insert(token.index, Listener::new(bound.addr));
+        let file = self.host.take_file(&bound.addr);
+        self.listeners.insert(token.index, Listener::new(bound.addr, file));
         Ok(token)
     }
 
@@ -635,5 +636,7 @@ impl Drop for PollDriver {
         for writer in self.writers.values_mut() {
             writer.watched.hide(&writer.fd, &self.poller);
         }
+        // Their files go while they listen.
+        self.listeners.clear();
     }
 }

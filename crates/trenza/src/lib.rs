@@ -36,8 +36,12 @@ pub use trenza_core::{
     Lines, Lock, LoopingCall, Lost, Outgoing, Peer, Permit, Policy, Port, Printer, Protocol, Queue,
     QueueClosed, Rate, Reactor, ReadHalf, Reason, Recorder, Recording, Remote, RemoteResolver, Resolver,
     Result, Seat, Seen, Semaphore, Sleep, Spawner, Stream, Tap, TimedOut, Timeout, Timer, TooManyWaiters,
-    Transport, UdpCounts, UdpOption, UdpPort, Wait, WriteHalf, cooperate, driver, join, race, timeout,
-    yield_now,
+    Transport, UdpCounts, UdpOption, UdpPort, UnixAddr, Wait, WriteHalf, cooperate, driver, join, race,
+    timeout, yield_now,
+};
+pub use trenza_core::{
+    Backoff, ClientService, NotConnected, PortService, Retry, Service, Services, StartError, StopError,
+    TimerService,
 };
 pub use trenza_core::{
     Choice, ConnectTo, Connecting, EndpointKind, Form, Given, Layers, ListenOn, Listening, MakeStream,

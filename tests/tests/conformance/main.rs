@@ -69,3 +69,4 @@ mod threads;
 mod throttle;
 mod time;
 mod udp;
+mod unix;

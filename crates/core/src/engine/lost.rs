@@ -77,6 +77,9 @@ impl Turn {
     /// The loop ends: everything that is left is dropped.
     pub(crate) fn end(&mut self, driver: &mut dyn Driver) {
         self.reactor.0.stop.set(crate::shared::Stop::Begun);
+        let (services, kinds) = (self.services.take(), self.reactor.0.kinds.take());
+        contained("a drop", || drop(services));
+        contained("a drop", || drop(kinds));
         for index in 0..self.slots.len() {
             let Some(slot) = self.slots.get_mut(index) else { break };
             match mem::replace(slot, Slot::Free) {

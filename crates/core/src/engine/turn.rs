@@ -8,6 +8,7 @@ use crate::{
     engine::command::Command,
     engine::edge::Edge,
     engine::entry::Entry,
+    engine::kept::Kept,
     engine::lost::contained,
     engine::stack::Decoded,
     engine::udp::UdpEntry,
@@ -67,6 +68,8 @@ pub(crate) struct Turn {
     work_left: usize,
     /// Timers made in this turn wait for the next one.
     timer_serial: u64,
+    /// What was started with [`Reactor::start`].
+    pub(crate) services: Kept,
     /// The task that is being polled.
     polling: Option<Transport>,
 }
@@ -87,6 +90,7 @@ impl Turn {
             work_left: 0,
             timer_serial: 0,
             polling: None,
+            services: Kept::default(),
         }
     }
 
@@ -416,6 +420,9 @@ impl Turn {
             Command::Adopt(race, stream) => self.adopt(driver, &race, stream),
             Command::Accept => self.ports_changed = true,
             Command::Rested(state) => self.rested(&state),
+            Command::AbortPort(state) => self.abort_port(&state),
+            Command::Stop(transport) => self.with(&transport, tell_stopping),
+            Command::Keep(service) => self.services.keep(service),
             Command::StopPort(state) => self.stop_port(driver, &state),
             Command::Udp(port, wish) => self.wish(driver, &port, wish),
             Command::Connect(race) => self.connect(driver, &race),
@@ -551,7 +558,8 @@ impl Turn {
             let ports = reactor.0.udp_ports.borrow().clone();
             ports.iter().for_each(|port| port.condemn(Reason::Stopped));
         };
-        self.reactor.call_later(self.reactor.0.grace.get(), abort_rest).detach();
+        let grace = self.services.grace_left(&self.reactor);
+        self.reactor.call_later(grace, abort_rest).detach();
         for port in self.ports.clone() {
             if let Some(state) = self.listener(port).map(|listener| listener.state.clone()) {
                 self.stop_port(driver, &state);
@@ -587,6 +595,17 @@ impl Turn {
             }
         }
         state.tell_if_done();
+    }
+
+    /// Resets the connections of a port.
+    fn abort_port(&self, state: &Rc<PortState>) {
+        for slot in &self.slots {
+            if let Slot::Connection(entry) = slot
+                && entry.origin.port().is_some_and(|port| Rc::ptr_eq(port, state))
+            {
+                entry.transport.condemn(Reason::Stopped);
+            }
+        }
     }
 
     /// True when the loop was stopped and everything has ended.
