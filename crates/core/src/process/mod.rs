@@ -91,11 +91,11 @@ impl Reactor {
         command.default_descriptor(0, Descriptor::ToChild);
         command.default_descriptor(1, Descriptor::FromChild);
         command.default_descriptor(2, Descriptor::FromChild);
-        self.start(Location::caller(), command, Box::new(protocol))
+        self.start_process(Location::caller(), command, Box::new(protocol))
     }
 
     /// Starts a program, for code that asked for it there.
-    pub(crate) fn start(
+    pub(crate) fn start_process(
         &self,
         made: &'static Location<'static>,
         command: Command,

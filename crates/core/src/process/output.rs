@@ -145,7 +145,7 @@ impl Reactor {
         }
         let said = Default::default();
         let collect = Collect { program, input, max, said, tell: Some(resolver), error: None };
-        match self.start(made, command, Box::new(collect)) {
+        match self.start_process(made, command, Box::new(collect)) {
             Err(error) => self.fired(Err(error)),
             Ok(process) => {
                 deferred.on_cancel_guard(AbortOnDrop(process));
