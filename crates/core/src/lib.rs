@@ -39,7 +39,7 @@ mod transport;
 mod watched;
 
 pub use addr::{Addr, UnixAddr};
-pub use connect::ConnectError;
+pub use connect::{Conclusive, ConnectError};
 pub use connection::ConnectionId;
 pub use deferred::{Abandoned, Deferred, Resolver, Wait};
 pub use endpoint::connecting::{ConnectTo, Connecting, MakeStream};

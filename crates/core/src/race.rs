@@ -16,7 +16,7 @@
 
 use crate::{
     Addr, Connecting, Error, Layers, Policy, Protocol, Reactor, Reason, Resolver, Result, Timer, Transport,
-    connect::{ConnectError, by_families},
+    connect::{Conclusive, ConnectError, by_families},
     driver::{Established, Token},
     engine::command::Command,
     engine::edge::Edge,
@@ -340,6 +340,12 @@ impl Race {
         if self.making.borrow().is_none() {
             return self.end(Err(reason.into()));
         }
-        self.failed(to, reason.into());
+        match reason {
+            Reason::Failed(error) => match error.downcast::<Conclusive>() {
+                Ok(conclusive) => self.end(Err(conclusive.0)),
+                Err(error) => self.failed(to, Reason::Failed(error).into()),
+            },
+            reason => self.failed(to, reason.into()),
+        }
     }
 }

@@ -21,14 +21,14 @@
 //! }
 //! ```
 //!
-//! Suites are features: `web` (HTTP). Their crates are re-exported as modules. `sim` is the simulated network, and
+//! Suites are features: `web` (HTTP), `proxy` (SOCKS, forwarding). Their crates are re-exported as modules. `sim` is the simulated network, and
 //! `test` has `#[trenza::test]`; both are for dev-dependencies.
 
 mod run;
 #[cfg(feature = "test")]
 pub mod testing;
 
-pub use run::{Interrupted, block_on, run};
+pub use run::{Interrupted, block_on, register, run};
 pub use trenza_core::{
     Abandoned, Addr, Addresses, AllFailed, Bucket, ConnectError, ConnectionId, Counts, Deferred, Endpoint,
     EndpointError, Engine, Error, Factory, Flow, Get, Group, Guard, Handle, Home, IntoEndpoint, JobPanicked,
@@ -44,6 +44,8 @@ pub use trenza_core::{
 };
 #[cfg(feature = "test")]
 pub use trenza_macros::test;
+#[cfg(feature = "proxy")]
+pub use trenza_proxy as proxy;
 #[cfg(feature = "sim")]
 pub use trenza_sim as sim;
 pub use trenza_sys::{PollDriver, raise_descriptor_limit};

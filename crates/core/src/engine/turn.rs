@@ -236,7 +236,7 @@ impl Turn {
         flags: u32,
     ) {
         let limits = self.reactor.0.limits.borrow().clone();
-        let until = self.reactor.0.after(limits.handshake);
+        let until = self.reactor.0.after(layers.time().unwrap_or(limits.handshake));
         let connection = Connection::new(self.reactor.clone(), token, Rc::new(peer), limits);
         connection.flags.set(flags);
         let transport = Transport(Rc::new(connection));
