@@ -9,6 +9,7 @@ use std::{
 /// Descriptors in order, each with the number of queued bytes that leave before the byte it goes with. Where there are
 /// none it is a word.
 #[derive(Debug, Default)]
+#[allow(clippy::box_collection, reason = "a word in each connection, of which hardly any has some")]
 pub(crate) struct Carried(Option<Box<VecDeque<(usize, OwnedFd)>>>);
 
 impl Carried {

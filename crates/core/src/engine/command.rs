@@ -6,6 +6,7 @@ use crate::{
     engine::edge::Change,
     engine::udp::Wish,
     port::PortState,
+    process::{children::Order, handle::State},
     race::Race,
     task::Task,
     watch::{OnReady, WatchState},
@@ -70,4 +71,8 @@ pub(crate) enum Command {
     Watch(Socket, Interest, Rc<WatchState>, OnReady),
     /// Ends a watch.
     Unwatch(Rc<WatchState>),
+    /// Does something about a child process.
+    Process(Rc<State>, Order),
+    /// The time to stop in is over: ends all child processes.
+    EndProcesses,
 }
