@@ -2,7 +2,7 @@
 
 use crate::ground::{Ground, bytes};
 use std::io;
-use trenza_core::{Endpoint, IntoEndpoint, Result, SpawnError};
+use trenza_core::{Endpoint, IntoEndpoint, Limits, Result, SpawnError};
 
 cases! {
     what_is_written_is_read_by_the_program
@@ -26,6 +26,8 @@ async fn what_is_written_is_read_by_the_program(ground: Ground) -> Result {
 async fn much_goes_through_a_program_both_ways(ground: Ground) -> Result {
     let text = bytes(ground.scaled(100_000, 2_000_000));
     let mut stream = ground.reactor().open("exec:cat").await?;
+    // A program that writes while it reads waits for us as any peer does.
+    stream.transport().set_limits(Limits { read_while_full: true, ..Limits::default() });
     stream.transport().write(&text);
     stream.transport().close_write();
     let mut back = Vec::new();

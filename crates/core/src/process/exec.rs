@@ -1,4 +1,7 @@
 //! The kind `exec`: a program as the far end of a connection.
+//!
+//! It is a connection as any other: with a program that writes much while it reads, as filters do, whoever writes much
+//! without reading sets [`Limits::read_while_full`](crate::Limits::read_while_full), or both wait for each other.
 
 use super::{Command, Process, ProcessProtocol, spawn::Descriptor};
 use crate::{
