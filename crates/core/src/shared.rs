@@ -20,7 +20,7 @@
 
 use crate::{
     ConnectionId, Limits, Map, Reactor, Service, UdpPort,
-    connection::{Connection, push_pruning},
+    connection::{Connection, LoopId, push_pruning},
     driver::{Host, Resolve, Token},
     endpoint::registry::Kinds,
     engine::command::Command,
@@ -34,10 +34,7 @@ use std::{
     collections::VecDeque,
     panic::Location,
     rc::{Rc, Weak},
-    sync::{
-        Arc,
-        atomic::{AtomicU16, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -84,7 +81,7 @@ pub(crate) struct Shared {
     /// The connection whose user code runs.
     pub(crate) running: Cell<Option<Token>>,
     now: Cell<Instant>,
-    loop_id: u16,
+    loop_id: LoopId,
     serial: Cell<u64>,
     commands: RefCell<VecDeque<Command>>,
     doomed: RefCell<VecDeque<Transport>>,
@@ -100,8 +97,6 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(host: Rc<dyn Host>, outside: Arc<Outside>) -> Self {
-        /// Loops of one process are told apart in connection ids.
-        static LOOPS: AtomicU16 = AtomicU16::new(0);
         Self {
             now: Cell::new(host.now()),
             resolver: RefCell::new(host.resolver()),
@@ -117,7 +112,7 @@ impl Shared {
             limits: RefCell::default(),
             asked: Cell::new(None),
             running: Cell::new(None),
-            loop_id: LOOPS.fetch_add(1, Ordering::Relaxed),
+            loop_id: LoopId::next(),
             serial: Cell::new(0),
             commands: RefCell::default(),
             doomed: RefCell::default(),
@@ -151,7 +146,7 @@ impl Shared {
         serial
     }
 
-    pub(crate) fn loop_id(&self) -> u16 {
+    pub(crate) fn loop_id(&self) -> LoopId {
         self.loop_id
     }
 
