@@ -32,6 +32,9 @@ use children::{Order, Seat};
 use handle::{Newborn, Pipe, State};
 use std::{cell::RefCell, io, panic::Location, rc::Rc};
 
+/// Our ends of a child's pipes, by its descriptors.
+type OurEnds = Vec<(u32, Ends)>;
+
 /// A program that could not be started. It stands within the [`io::Error`] of
 /// [`Reactor::spawn_process`] ([`io::Error::get_ref`]).
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +118,7 @@ impl Reactor {
         made: &'static Location<'static>,
         command: Command,
         protocol: Box<dyn ProcessProtocol>,
-    ) -> Result<(Process, Vec<(u32, Ends)>)> {
+    ) -> Result<(Process, OurEnds)> {
         let (process, seat, pipes) = self.fork(made, command, protocol)?;
         process.state.order(Order::Start(seat, Vec::new()));
         Ok((process, pipes))
@@ -126,7 +129,7 @@ impl Reactor {
         made: &'static Location<'static>,
         command: Command,
         protocol: Box<dyn ProcessProtocol>,
-    ) -> Result<(Process, Seat, Vec<(u32, Ends)>)> {
+    ) -> Result<(Process, Seat, OurEnds)> {
         let Command { spawn, kill_on_drop, time_limit, .. } = command;
         if self.0.stop.get() == Stop::Begun {
             return Err(Reason::Stopped.into());
