@@ -178,9 +178,8 @@ fn signals_do_what_the_program_says() {
         let net = Net::new(seed);
         let host = net.host("here");
         sleeper(&host, true);
-        let notes = Notes::default();
-        let own = notes.clone();
-        let process = host.run(|reactor| reactor.spawn_process(Command::new("sleep"), own)).unwrap();
+        let process = host.run(|reactor| reactor.spawn_process(Command::new("sleep"), Notes::default()));
+        let process = process.unwrap();
         net.run();
         for signal in [Signal::Terminate, Signal::Continue, Signal::Window] {
             process.signal(signal).unwrap();
