@@ -5,6 +5,7 @@ use crate::{
     driver::Token,
     flags::Flags,
     handle::sealed::Cancels,
+    memory,
     timer::{Due, Key},
 };
 use std::{
@@ -21,9 +22,17 @@ use trenza_wire::OutBuf;
 pub struct ConnectionId(u64);
 
 impl ConnectionId {
+    /// Tells connections in memory from others.
+    const IN_MEMORY: u64 = 1 << 23;
+    const PLACE: u64 = Self::IN_MEMORY - 1;
+
     pub(crate) fn new(loop_id: u16, token: Token) -> Self {
         let generation = u64::from(token.generation & 0xff_ffff);
-        Self(u64::from(loop_id) << 48 | generation << 24 | u64::from(token.index & 0xff_ffff))
+        let index = match memory::place(token.index) {
+            Some(place) => Self::IN_MEMORY | place as u64 & Self::PLACE,
+            None => u64::from(token.index) & Self::PLACE,
+        };
+        Self(u64::from(loop_id) << 48 | generation << 24 | index)
     }
 
     pub(crate) fn loop_id(self) -> u16 {
@@ -31,13 +40,15 @@ impl ConnectionId {
     }
 
     pub(crate) fn index(self) -> u32 {
-        (self.0 & 0xff_ffff) as u32
+        let place = (self.0 & Self::PLACE) as u32;
+        if self.0 & Self::IN_MEMORY == 0 { place } else { memory::index(place) }
     }
 }
 
 impl std::fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.index(), (self.0 >> 24) & 0xff_ffff)
+        let kind = if self.0 & Self::IN_MEMORY == 0 { "" } else { "m" };
+        write!(f, "{kind}{}.{}", self.0 & Self::PLACE, (self.0 >> 24) & 0xff_ffff)
     }
 }
 
@@ -177,6 +188,11 @@ impl Connection {
         self.out.borrow().len() + self.below.get()
     }
 
+    /// It is an end of a pair.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        memory::place(self.token.index).is_some()
+    }
+
     pub(crate) fn limits(&self) -> Rc<Limits> {
         self.limits.borrow().clone()
     }
@@ -208,7 +224,10 @@ impl Connection {
             return true;
         }
         let held = f.any(Flags::PAUSED | Flags::UNREAD_FULL) || self.throttled.get() > 0;
-        !held && (!f.any(Flags::FULL) || self.limits.borrow().read_while_full || self.is_piped())
+        // What is written during a handshake waits for its end, and that for bytes.
+        let shakes_hands = self.times.get().phase.is_some();
+        let though_full = || shakes_hands || self.limits.borrow().read_while_full || self.is_piped();
+        !held && (!f.any(Flags::FULL) || though_full())
     }
 
     /// It holds others back while it is full, so what it reads itself goes elsewhere: its two directions have

@@ -22,6 +22,7 @@ mod job;
 mod layer;
 mod limits;
 mod lookup;
+mod memory;
 mod peer;
 mod pipe;
 mod port;

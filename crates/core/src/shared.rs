@@ -22,6 +22,8 @@ use crate::{
     driver::{Host, Resolve, Token},
     endpoint::registry::Kinds,
     engine::command::Command,
+    engine::table::Table,
+    memory::Tokens,
     race::Race,
     remote::{Awaited, Outside},
     timer::Timers,
@@ -60,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) host: Rc<dyn Host>,
     pub(crate) outside: Arc<Outside>,
     pub(crate) timers: RefCell<Timers>,
+    /// Of connections in memory.
+    pub(crate) tokens: Rc<Tokens>,
     /// Remote resolvers by number, until their answer comes.
     pub(crate) waiting: RefCell<Map<u64, Awaited>>,
     pub(crate) stop: Cell<Stop>,
@@ -80,7 +84,7 @@ pub(crate) struct Shared {
     commands: RefCell<VecDeque<Command>>,
     doomed: RefCell<VecDeque<Transport>>,
     dirty: RefCell<Vec<Transport>>,
-    connections: RefCell<Vec<Option<Transport>>>,
+    connections: RefCell<Table<Option<Transport>>>,
     /// Connects on their way.
     races: RefCell<Vec<Weak<Race>>>,
     count: Cell<usize>,
@@ -97,6 +101,7 @@ impl Shared {
             kinds: RefCell::default(),
             outside,
             timers: RefCell::default(),
+            tokens: Rc::default(),
             waiting: RefCell::default(),
             stop: Cell::new(Stop::Running),
             ended: Cell::new(false),
@@ -194,21 +199,13 @@ impl Shared {
     }
 
     pub(crate) fn enroll(&self, transport: &Transport) {
-        let index = transport.0.token.index as usize;
-        let mut connections = self.connections.borrow_mut();
-        if connections.len() <= index {
-            connections.resize(index + 1, None);
-        }
-        if let Some(place) = connections.get_mut(index) {
-            let former = place.replace(transport.clone());
-            debug_assert!(former.is_none(), "the driver gave an index out twice");
-            self.count.set(self.count.get() + 1);
-        }
+        let former = self.connections.borrow_mut().place(transport.0.token, Some(transport.clone()));
+        debug_assert!(former.is_none(), "the driver gave an index out twice");
+        self.count.set(self.count.get() + 1);
     }
 
     pub(crate) fn strike(&self, connection: &Connection) {
-        let struck =
-            self.connections.borrow_mut().get_mut(connection.token.index as usize).and_then(Option::take);
+        let struck = self.connections.borrow_mut().get_mut(connection.token.index).and_then(Option::take);
         if struck.is_some() {
             self.count.set(self.count.get() - 1);
         }
@@ -224,7 +221,7 @@ impl Shared {
             return None;
         }
         let connections = self.connections.borrow();
-        connections.get(id.index() as usize)?.as_ref().filter(|transport| transport.id() == id).cloned()
+        connections.get(id.index())?.as_ref().filter(|transport| transport.id() == id).cloned()
     }
 
     pub(crate) fn connections(&self) -> Vec<Transport> {

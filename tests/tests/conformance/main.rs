@@ -50,6 +50,7 @@ mod io_traits;
 mod join;
 mod layer;
 mod listen;
+mod pair;
 mod port;
 mod receive;
 mod remote;

@@ -3,6 +3,7 @@
 use crate::{
     Factory, Layer, Protocol, Result, Transport,
     driver::{Bound, Established, Token},
+    engine::pair::Pair,
     port::PortState,
     race::Race,
     task::Task,
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     Connect(Rc<Race>),
     /// Takes over the stream that code made for a connect.
     Adopt(Rc<Race>, Established),
+    /// Takes in a pair of connections in memory.
+    Pair(Box<Pair>),
     /// Ends a connection that is being made.
     Forget(Token),
 }

@@ -1,7 +1,7 @@
 //! [`Entry`]: what the loop keeps of a connection, and how bytes reach its protocol.
 
 use crate::{
-    Layers, Limit, Limits, Peer, Protocol, Reason, Result, Transport,
+    Connection, Layers, Limit, Peer, Protocol, Reason, Result, Transport,
     connection::Origin,
     engine::command::Command,
     engine::lost::unflushed,
@@ -354,7 +354,7 @@ impl Entry {
             return;
         }
         let mut stack = self.stack.take().unwrap_or_default();
-        if let Err(reason) = may_push(&stack, &before, &connection.limits()) {
+        if let Err(reason) = may_push(&stack, &before, &connection) {
             self.stack = Some(stack);
             return self.transport.condemn(reason);
         }
@@ -414,6 +414,18 @@ impl Entry {
         }
     }
 
+    /// Files leave the system's driver as they are. In memory they are read like those for layers.
+    pub(crate) fn open_files(&mut self) {
+        let connection = &self.transport.0;
+        let held = || {
+            let out = connection.out.borrow();
+            out.in_memory() < out.len()
+        };
+        if self.stack.is_none() && connection.is_in_memory() && held() {
+            self.stack = Some(Box::default());
+        }
+    }
+
     /// Has the layers encode. Gives a piece of a file that must be read first.
     pub(crate) fn encode(&mut self) -> Option<Chunk> {
         let connection = self.transport.0.clone();
@@ -445,12 +457,12 @@ impl Entry {
 }
 
 /// Whether one more layer may be pushed over these, behind what was written before it.
-fn may_push(stack: &Stack, before: &OutBuf, limits: &Limits) -> Result<(), Reason> {
-    if stack.layers() >= limits.layers {
+fn may_push(stack: &Stack, before: &OutBuf, connection: &Connection) -> Result<(), Reason> {
+    if stack.layers() >= connection.limits().layers {
         return Err(Reason::Overflow(Limit::Layers));
     }
     let file = stack.is_reading() || before.in_memory() < before.len();
-    if file && stack.layers() > 0 {
+    if file && (stack.layers() > 0 || connection.is_in_memory()) {
         // Pieces of files are read for the uppermost layer only.
         return Err(Reason::Failed("a layer was pushed over another while a file was being sent".into()));
     }

@@ -45,6 +45,7 @@ impl Turn {
         }
         let token = transport.0.token;
         let Some(entry) = self.entry(token) else { return };
+        entry.open_files();
         if let Some(Chunk::File(file, range)) = entry.encode() {
             read_piece(transport, file, range);
         }

@@ -113,8 +113,12 @@ impl Turn {
 
     /// Everything that the loop holds.
     pub(crate) fn leftovers(&self) -> Vec<Leftover> {
-        let mut all: Vec<_> =
-            self.slots.iter().zip(0..).filter_map(|(slot, index)| of_slot(slot, index)).collect();
+        let mut all: Vec<_> = self
+            .slots
+            .iter()
+            .zip(self.slots.indices())
+            .filter_map(|(slot, index)| of_slot(slot, index))
+            .collect();
         let nameless = |kind, made| Leftover { kind, name: String::new(), made };
         all.extend(self.tasks.made().into_iter().map(|made| nameless(LeftKind::Task, made)));
         let shared = &self.reactor.0;

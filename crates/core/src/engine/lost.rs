@@ -73,7 +73,7 @@ impl Turn {
     /// The loop ends: everything that is left is dropped.
     pub(crate) fn end(&mut self, driver: &mut dyn Driver) {
         self.reactor.0.stop.set(crate::shared::Stop::Begun);
-        for index in 0..self.slots.len() {
+        for index in self.slots.indices() {
             let Some(slot) = self.slots.get_mut(index) else { break };
             match mem::replace(slot, Slot::Free) {
                 Slot::Free => {}
@@ -84,7 +84,7 @@ impl Turn {
                     contained("a drop", || drop(listener));
                 }
                 Slot::Connecting(generation, race) => {
-                    driver.close(Token { index: index as u32, generation }, Close::Abort);
+                    driver.close(Token { index, generation }, Close::Abort);
                     contained("a drop", || drop(race));
                 }
                 Slot::Connection(entry) => {
@@ -178,7 +178,7 @@ fn times_lost() -> usize {
 }
 
 /// Those who wait for the connection are told or cancelled.
-fn tell_waiting(connection: &Connection, reason: Reason) {
+pub(crate) fn tell_waiting(connection: &Connection, reason: Reason) {
     unflushed(connection);
     let reason = Rc::new(reason);
     let end = Extra { end: Some(reason.clone()), ..Extra::default() };

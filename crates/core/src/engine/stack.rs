@@ -250,8 +250,7 @@ impl Stack {
 
     /// Encodes what the connection has to send. Gives a piece of a file that must be read first.
     pub(crate) fn encode(&mut self, connection: &Connection) -> Result<Option<Chunk>, Reason> {
-        let room = self.unsent() <= connection.limits().high;
-        let file = self.feed(connection, room);
+        let file = self.feed(connection);
         self.each_down(|layer, plain, down| {
             if !layer.ready() {
                 return layer.encode(&mut OutBuf::new(), down);
@@ -280,16 +279,16 @@ impl Stack {
     }
 
     /// Moves plain bytes to the uppermost layer, up to a file, of which a piece is taken when there is room.
-    fn feed(&mut self, connection: &Connection, room: bool) -> Option<Chunk> {
-        if self.reading > 0 || self.stages.is_empty() {
+    fn feed(&mut self, connection: &Connection) -> Option<Chunk> {
+        if self.reading > 0 {
             return None;
         }
-        let top = &mut self.stages.last_mut()?.plain;
+        let top = self.stages.last_mut().map_or(&mut self.wire, |stage| &mut stage.plain);
         let mut out = connection.out.borrow_mut();
         while out.queued() > 0 && out.file().is_none() {
             top.push_chunk(out.pop_chunk()?);
         }
-        if !room || out.queued() == 0 {
+        if out.queued() == 0 || self.unsent() > connection.limits().high {
             return None;
         }
         let piece = out.split_chunk(PIECE)?;
