@@ -1,8 +1,14 @@
 //! `trenza`: servers for the common Internet protocols, one command each.
 
 mod complaint;
+mod echo;
+mod forward;
 mod lines;
+mod passing;
+mod room;
+mod socks;
 mod terminal;
+mod told;
 mod web;
 
 use clap::{Parser, Subcommand};
@@ -24,6 +30,9 @@ struct Program {
 #[derive(Debug, Subcommand)]
 enum Command {
     Web(web::Args),
+    Forward(forward::Args),
+    Socks(socks::Args),
+    Echo(echo::Args),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +51,9 @@ fn main() -> ExitCode {
     });
     let ended = match &program.command {
         Command::Web(args) => web::run(args, descriptors),
+        Command::Forward(args) => forward::run(args, descriptors),
+        Command::Socks(args) => socks::run(args, descriptors),
+        Command::Echo(args) => echo::run(args, descriptors),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -217,7 +217,7 @@ impl Connection {
     /// Whether the driver should read.
     pub(crate) fn wants_read(&self) -> bool {
         let f = &self.flags;
-        if f.any(Flags::EOF_SEEN | Flags::CONDEMNED | Flags::LOST | Flags::LINGER_FULL) {
+        if f.any(Flags::EOF_SEEN | Flags::CONDEMNED | Flags::LOST | Flags::LINGER_FULL | Flags::HELD_IN) {
             return false;
         }
         if f.any(Flags::CLOSING) {

@@ -156,6 +156,15 @@ pub enum Socket {
     Simulated(u64),
 }
 
+/// Which of the sockets that a service manager has opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandedOver<'a> {
+    /// By its number, from 0 on.
+    Index(usize),
+    /// The first of that name which was not taken yet.
+    Name(&'a str),
+}
+
 /// How to bind a listening stream socket.
 #[derive(Debug, Clone)]
 pub struct Bind {
@@ -311,6 +320,15 @@ pub trait Host {
     /// # Errors
     /// It is not a listening stream socket.
     fn adopt(&self, socket: OwnedFd) -> io::Result<Bound>;
+    /// Takes a listening socket that a service manager has opened for this process (socket activation). Each can be
+    /// taken once.
+    ///
+    /// # Errors
+    /// `NotFound`: nothing was handed over, or not that; the error says what was. `ResourceBusy`: it was taken before.
+    fn handed_over(&self, which: HandedOver<'_>) -> io::Result<Bound> {
+        let _ = which;
+        Err(io::Error::new(io::ErrorKind::NotFound, "no socket was handed over"))
+    }
     /// The far end's and this end's address of a connected stream socket; None where it is none, or has no addresses.
     fn addresses(&self, _socket: &Socket) -> Option<(Addr, Addr)> {
         None

@@ -79,4 +79,11 @@ pub enum Limit {
     /// [`Limits::layers`].
     #[error("too many layers")]
     Layers,
+    /// [`Reactor::set_connections_max`](crate::Reactor::set_connections_max) or
+    /// [`Policy::connections`](crate::Policy::connections).
+    #[error("too many connections")]
+    Connections,
+    /// [`Policy::per_address`](crate::Policy::per_address), or a table of [`Addresses`](crate::Addresses).
+    #[error("too many connections from one address")]
+    PerAddress,
 }

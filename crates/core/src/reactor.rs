@@ -67,12 +67,14 @@ impl Reactor {
             ListenOn::Socket(socket) => self.0.host.adopt(socket).map_err(explain)?,
             ListenOn::Bound(bound) => bound,
             ListenOn::Stream(stream) => {
-                let state = PortState::new(Location::caller(), stream.local.clone(), listening.layers);
+                let (addr, layers) = (stream.local.clone(), listening.layers);
+                let state = PortState::new(Location::caller(), addr, layers, listening.policy);
                 self.0.command(Command::Serve(stream, state.clone(), Box::new(factory)));
                 return Ok(Port { reactor: self.clone(), state });
             }
         };
-        let state = PortState::new(Location::caller(), bound.addr.clone(), listening.layers);
+        let addr = bound.addr.clone();
+        let state = PortState::new(Location::caller(), addr, listening.layers, listening.policy);
         self.0.command(Command::Listen(bound, state.clone(), Box::new(factory)));
         Ok(Port { reactor: self.clone(), state })
     }

@@ -1,10 +1,11 @@
 //! [`Transport`]: a connection seen from outside.
 
 use crate::{
-    ConnectionId, Counts, Deferred, Handle, Layer, Limit, Limits, Peer, Protocol, Reactor, Reason, Result,
-    Stream,
+    Bucket, ConnectionId, Counts, Deferred, Handle, Layer, Limit, Limits, Peer, Protocol, Reactor, Reason,
+    Result, Stream, Tap,
     connection::{Connection, push_pruning},
     engine::command::Command,
+    engine::edge::Change,
     flags::Flags,
     pipe,
     task::Task,
@@ -417,6 +418,22 @@ impl Transport {
             }
         });
         shared.command(Command::Spawn(task));
+    }
+
+    /// Has somebody see the bytes of this connection at the driver's edge, from now on.
+    pub fn tap(&self, tap: impl Tap) {
+        self.0.reactor.0.command(Command::Edge(self.clone(), Change::Tap(Box::new(tap))));
+    }
+
+    /// Has the connection receive no faster than `bucket` fills, alone or with others; None: as fast as it can. In place
+    /// of what a [`Policy`](crate::Policy) said, for instance when its user is known.
+    pub fn set_rate_in(&self, bucket: Option<&Bucket>) {
+        self.0.reactor.0.command(Command::Edge(self.clone(), Change::Input(bucket.cloned())));
+    }
+
+    /// Has the connection send no faster than `bucket` fills, like [`Transport::set_rate_in`].
+    pub fn set_rate_out(&self, bucket: Option<&Bucket>) {
+        self.0.reactor.0.command(Command::Edge(self.clone(), Change::Output(bucket.cloned())));
     }
 
     /// Who is at the other end: a snapshot, replaced when a layer learns more.

@@ -9,7 +9,7 @@ use std::{
 };
 use trenza_core::{
     Addr,
-    driver::{Bind, Bound, Host, Job, Resolve, Socket},
+    driver::{Bind, Bound, HandedOver, Host, Job, Resolve, Socket},
 };
 
 /// A host of a simulated network: virtual time, seeded randomness, simulated sockets and names.
@@ -58,6 +58,14 @@ impl Host for SimHost {
     /// There are no descriptors here.
     fn adopt(&self, _socket: OwnedFd) -> io::Result<Bound> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Those of [`HostHandle::hand_over`](crate::HostHandle::hand_over).
+    fn handed_over(&self, which: HandedOver<'_>) -> io::Result<Bound> {
+        self.check()?;
+        let mut world = self.world.borrow_mut();
+        let (id, addr) = world.hosts.get_mut(self.host).ok_or(io::ErrorKind::NotFound)?.take_handed(which)?;
+        Ok(Bound { addr, socket: Socket::Simulated(id) })
     }
 
     fn addresses(&self, socket: &Socket) -> Option<(Addr, Addr)> {

@@ -1,6 +1,7 @@
 //! [`HostHandle`]: one host of a network.
 
 use crate::{
+    disk::Disk,
     driver::SimDriver,
     link::End,
     probe::{Probe, ProbeListener},
@@ -84,6 +85,13 @@ impl HostHandle {
         assert!(!self.is_down(), "{} has crashed: restart it first", self.name());
         let mut engine = self.0.engine.try_borrow_mut().expect("not from a callback of the same host");
         f(engine.get_or_insert_with(|| Engine::new(Box::new(self.driver()))))
+    }
+
+    /// Its storage, which outlives crashes as far as [`Disk`] says. What was opened before a crash is of no use
+    /// afterwards: ask again.
+    pub fn disk(&self) -> Disk {
+        let world = self.0.world.borrow();
+        world.hosts.get(self.0.index).expect("a handle's host exists").disk.current()
     }
 
     /// Ends its engine, as when its process is killed. The next use starts a new one.
@@ -196,6 +204,18 @@ impl HostHandle {
         if let Some(machine) = self.0.world.borrow_mut().hosts.get_mut(self.0.index) {
             machine.window = bytes;
         }
+    }
+
+    /// Opens a listening socket on `tcp:PORT` for the program that will run here, as a service manager does: clients can
+    /// connect at once, and the endpoint `systemd:0` or `systemd:name=NAME` takes it. A crash closes it.
+    ///
+    /// # Panics
+    /// The endpoint cannot be read, or the port is taken.
+    pub fn hand_over(&self, name: &str, on: &str) {
+        let port = on.strip_prefix("tcp:").and_then(|port| port.parse().ok());
+        let port = port.unwrap_or_else(|| panic!("a service manager opens tcp:PORT, not {on}"));
+        let opened = self.0.world.borrow_mut().hand_over(self.0.index, name, port);
+        opened.unwrap_or_else(|error| panic!("cannot listen on {on}: {error}"));
     }
 
     /// Lets the next accepts fail with "too many open files".

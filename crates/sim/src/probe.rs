@@ -193,11 +193,12 @@ impl Probe {
 
     /// Sends a reset and drops what is unsent.
     pub fn reset(&self) {
+        // The reset first: what closes in order says so with a FIN, and that is all a peer that has stopped reading hears.
+        self.world.borrow_mut().reset(self.end);
         self.change(|script| {
             script.unsent.clear();
             script.close = true;
         });
-        self.world.borrow_mut().reset(self.end);
     }
 
     /// Reads, which is the beginning, or lets bytes lie so that the window fills.

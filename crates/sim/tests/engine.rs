@@ -177,6 +177,7 @@ fn a_reset_is_told_once() {
         let log = log.borrow();
         assert_eq!(log.first().map(String::as_str), Some("made"));
         assert!(log.last().is_some_and(|last| last.starts_with("lost: ")), "{log:?}");
+        assert!(!net.trace().iter().any(|line| line.ends_with(" Fin")), "it is no end in order");
         assert_eq!(log.iter().filter(|line| line.starts_with("lost")).count(), 1);
     });
 }

@@ -1,6 +1,6 @@
 //! [`SystemHost`]: clocks, randomness, binding and names of the operating system.
 
-use crate::{listener, pool::ThreadPool, unix};
+use crate::{activation, listener, pool::ThreadPool, unix};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::{
     io,
@@ -11,7 +11,7 @@ use std::{
 };
 use trenza_core::{
     Addr,
-    driver::{self, Bind, Bound, Host, Job, Resolve},
+    driver::{self, Bind, Bound, HandedOver, Host, Job, Resolve},
 };
 
 /// The machine that the program runs on.
@@ -85,6 +85,10 @@ impl Host for SystemHost {
         let driver::Socket::Descriptor(fd) = socket else { return None };
         let socket = SockRef::from(fd);
         Some((unix::addr(&socket.peer_addr().ok()?)?, unix::addr(&socket.local_addr().ok()?)?))
+    }
+
+    fn handed_over(&self, which: HandedOver<'_>) -> io::Result<Bound> {
+        self.adopt(activation::take(which)?)
     }
 
     fn run(&self, job: Job) -> io::Result<()> {

@@ -13,6 +13,7 @@
 //!       │      ── rest     what to do when memory runs out
 //!   SystemHost ── clocks, randomness, bind, names
 //!              ── pool     threads for what blocks
+//!              ── activation  sockets that a service manager has opened
 //!   Signals, raise_descriptor_limit: for programs
 //! ```
 #![allow(
@@ -21,6 +22,7 @@
     reason = "clocks, threads and sockets come from this crate: the fence of clippy.toml is around it"
 )]
 
+mod activation;
 mod adopted;
 mod host;
 mod limits;

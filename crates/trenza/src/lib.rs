@@ -21,21 +21,22 @@
 //! }
 //! ```
 //!
-//! Suites are features: `web` (HTTP). Their crates are re-exported as modules. `sim` is the simulated network, and
+//! Suites are features: `web` (HTTP), `proxy` (SOCKS, forwarding). Their crates are re-exported as modules. `sim` is the simulated network, and
 //! `test` has `#[trenza::test]`; both are for dev-dependencies.
 
 mod run;
 #[cfg(feature = "test")]
 pub mod testing;
 
-pub use run::{Interrupted, block_on, run};
+pub use run::{Interrupted, block_on, register, run};
 pub use trenza_core::{
-    Abandoned, Addr, AllFailed, ConnectError, ConnectionId, Counts, Deferred, Endpoint, EndpointError,
-    Engine, Error, Factory, Flow, Get, Group, Guard, Handle, Home, IntoEndpoint, JobPanicked, Layer, Left,
-    LeftKind, Leftover, Limit, Limits, Lines, Lock, LoopingCall, Lost, Peer, Permit, Port, Protocol, Queue,
-    QueueClosed, Reactor, ReadHalf, Reason, Remote, RemoteResolver, Resolver, Result, Semaphore, Sleep,
-    Spawner, Stream, TimedOut, Timeout, Timer, TooManyWaiters, Transport, Wait, WriteHalf, cooperate, driver,
-    join, race, timeout, yield_now,
+    Abandoned, Addr, Addresses, AllFailed, Bucket, ConnectError, ConnectionId, Counts, Deferred, Endpoint,
+    EndpointError, Engine, Error, Factory, Flow, Get, Group, Guard, Handle, Home, IntoEndpoint, JobPanicked,
+    Layer, Left, LeftKind, Leftover, Limit, Limits, Lines, Lock, LoopingCall, Lost, Peer, Permit, Policy,
+    Port, Printer, Protocol, Queue, QueueClosed, Rate, Reactor, ReadHalf, Reason, Recorder, Recording,
+    Remote, RemoteResolver, Resolver, Result, Seat, Seen, Semaphore, Sleep, Spawner, Stream, Tap, TimedOut,
+    Timeout, Timer, TooManyWaiters, Transport, Wait, WriteHalf, cooperate, driver, join, race, timeout,
+    yield_now,
 };
 pub use trenza_core::{
     Choice, ConnectTo, Connecting, EndpointKind, Form, Given, Layers, ListenOn, Listening, MakeStream,
@@ -43,6 +44,8 @@ pub use trenza_core::{
 };
 #[cfg(feature = "test")]
 pub use trenza_macros::test;
+#[cfg(feature = "proxy")]
+pub use trenza_proxy as proxy;
 #[cfg(feature = "sim")]
 pub use trenza_sim as sim;
 pub use trenza_sys::{PollDriver, raise_descriptor_limit};

@@ -85,6 +85,14 @@ pub fn block_on<T: 'static>(main: impl AsyncFnOnce(Reactor) -> Result<T> + 'stat
     }
 }
 
+/// Makes the kinds of endpoint of all suites known to a reactor: `socks5` and others, as far as their features are on.
+/// [`run`], [`block_on`] and tests do it themselves; who drives an [`Engine`] by hand calls it.
+pub fn register(reactor: &Reactor) {
+    #[cfg(feature = "proxy")]
+    trenza_proxy::register(reactor);
+    let _ = reactor;
+}
+
 /// The signals that have come so far, by number; 0: none.
 #[derive(Default)]
 struct Seen {
@@ -97,7 +105,10 @@ fn until_stopped(setup: impl FnOnce(&Reactor) -> Result) -> Result<Option<i32>> 
     let mut engine = Engine::new(Box::new(PollDriver::new()?));
     let seen = Arc::new(Seen::default());
     let _signals = stop_on_signals(engine.reactor().remote(), seen.clone())?;
-    engine.enter(setup)?;
+    engine.enter(|reactor| {
+        register(reactor);
+        setup(reactor)
+    })?;
     while engine.dispatch() {
         let until = engine.until();
         engine.driver().wait(until)?;

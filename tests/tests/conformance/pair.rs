@@ -274,14 +274,16 @@ fn file(n: usize) -> Result<std::fs::File> {
 
 async fn a_file_is_sent_over_a_pair(ground: Ground) -> Result {
     let (mut near, mut far) = ground.reactor().pair();
+    // What stands before a file is more than the marks and less than the window.
+    near.transport().set_limits(Limits { high: 1000, low: 500, ..Limits::default() });
     let text = bytes(300_000);
-    near.write_all(b"before").await?;
+    near.write_all(&text[..20_000]).await?;
     near.transport().send_file(file(300_000)?, 10..200_000);
     near.transport().write(b"between");
     near.transport().send_file(file(20)?, 0..20);
     near.transport().write(b"behind");
     let closed = ground.reactor().spawn(near.close());
-    let expected = [b"before", &text[10..200_000], b"between", &text[..20], b"behind"].concat();
+    let expected = [&text[..20_000], &text[10..200_000], b"between", &text[..20], b"behind"].concat();
     assert!(all(&mut far).await? == expected);
     far.close().await?;
     closed.await

@@ -4,6 +4,7 @@ use crate::{
     Connection, Layers, Limit, Peer, Protocol, Reason, Result, Transport,
     connection::Origin,
     engine::command::Command,
+    engine::edge::Edge,
     engine::lost::unflushed,
     engine::stack::{Decoded, Stack},
     flags::Flags,
@@ -19,6 +20,7 @@ pub(crate) struct Entry {
     pub(crate) protocol: Option<Box<dyn Protocol>>,
     pub(crate) origin: Origin,
     pub(crate) stack: Option<Box<Stack>>,
+    pub(crate) edge: Option<Box<Edge>>,
     pub(crate) belongings: Option<Box<Belongings>>,
 }
 
@@ -31,7 +33,7 @@ pub(crate) struct Belongings {
 
 impl Entry {
     pub(crate) fn new(transport: Transport, origin: Origin) -> Self {
-        Self { transport, protocol: None, origin, stack: None, belongings: None }
+        Self { transport, protocol: None, origin, stack: None, edge: None, belongings: None }
     }
 
     pub(crate) fn belongings(&mut self) -> &mut Belongings {
@@ -83,6 +85,7 @@ impl Entry {
     pub(crate) fn received(&mut self, data: &mut [u8]) -> Result<Decoded, Reason> {
         let connection = self.transport.0.clone();
         connection.received.set(connection.received.get() + data.len() as u64);
+        self.pass_in(data);
         if connection.flags.any(Flags::CLOSING | Flags::CONDEMNED | Flags::LOST) {
             self.discard(data.len());
             return Ok(Decoded::More);
@@ -177,6 +180,9 @@ impl Entry {
 
     /// Without layers the connection costs what it would have cost without them.
     fn drop_empty_stack(&mut self) {
+        if self.stack.is_none() || self.reads_files() {
+            return;
+        }
         if let Some(mut stack) = self.stack.take_if(|stack| stack.is_empty()) {
             let connection = &self.transport.0;
             let mut plain = connection.out.take();
@@ -304,6 +310,7 @@ impl Entry {
         self.transport.0.flags.set(Flags::EOF_SEEN);
         self.transport.0.flags.clear(Flags::READING);
         self.transport.mark_dirty();
+        self.pass_eof();
         match self.stack {
             _ if self.transport.0.is_over() => Ok(Decoded::More),
             None => Ok(Decoded::End),
@@ -416,13 +423,30 @@ impl Entry {
 
     /// Files leave the system's driver as they are. In memory they are read like those for layers.
     pub(crate) fn open_files(&mut self) {
+        if self.stack.is_none() && self.reads_files() {
+            self.stack = Some(Box::default());
+        }
+    }
+
+    /// Files wait to be read although no layer needs them.
+    fn reads_files(&self) -> bool {
         let connection = &self.transport.0;
         let held = || {
             let out = connection.out.borrow();
             out.in_memory() < out.len()
         };
-        if self.stack.is_none() && connection.is_in_memory() && held() {
-            self.stack = Some(Box::default());
+        connection.is_in_memory() && held()
+    }
+
+    /// The driver may have taken all at once: then nothing else would have the next piece of a file read.
+    pub(crate) fn go_on_with_file(&self) {
+        let connection = &self.transport.0;
+        let waits = |stack: &Stack| {
+            let room = stack.unsent() <= connection.limits.borrow().high;
+            room && !stack.is_reading() && connection.out.borrow().file().is_some()
+        };
+        if self.stack.as_deref().is_some_and(waits) {
+            self.transport.mark_dirty();
         }
     }
 

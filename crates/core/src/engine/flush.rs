@@ -26,6 +26,7 @@ use crate::{
     Reason, Timeout, Transport,
     driver::{Close, Driver, PoolFull},
     engine::command::Command,
+    engine::edge::hand_over,
     engine::entry::Entry,
     engine::turn::Turn,
     flags::Flags,
@@ -53,10 +54,12 @@ impl Turn {
         self.build_if_ready(token);
         let Some(entry) = self.entry(token) else { return };
         entry.send(driver);
+        entry.go_on_with_file();
         entry.tell_progress();
         if transport.0.unsent() == 0 {
             entry.end(driver);
         }
+        entry.look_at_input();
         entry.follow_reading(driver);
     }
 
@@ -82,7 +85,8 @@ impl Turn {
         let which = if times.deadline.is_some_and(|deadline| deadline <= now) {
             connection.change_times(|times| times.deadline = None);
             Timeout::Deadline
-        } else if taken {
+        } else if taken || connection.flags.any(Flags::HELD_IN | Flags::HELD_OUT) {
+            // Or a rate holds it up: that is no fault of the peer's.
             connection.touch();
             return transport.arm();
         } else if connection.flags.any(Flags::CLOSING) {
@@ -93,6 +97,9 @@ impl Turn {
         };
         transport.arm();
         if let Some(entry) = self.entry(connection.token) {
+            if entry.protocol.is_none() {
+                return transport.condemn(Reason::TimedOut(which));
+            }
             entry.call(|protocol, transport| protocol.timed_out(transport, which));
         }
     }
@@ -113,16 +120,17 @@ impl Entry {
         } else if let Some(stack) = self.stack.as_deref_mut() {
             if stack.wire.queued() > 0 {
                 let held = stack.unsent();
-                driver.send(connection.token, &mut stack.wire);
+                hand_over(self.edge.as_deref_mut(), &self.transport, driver, &mut stack.wire);
                 let below = connection.below.get() + stack.unsent();
                 connection.below.set(below.saturating_sub(held));
             }
         } else if connection.out.borrow().queued() > 0 {
             let mut out = connection.out.take();
-            driver.send(connection.token, &mut out);
+            hand_over(self.edge.as_deref_mut(), &self.transport, driver, &mut out);
             let mut meanwhile = connection.out.replace(out);
             connection.out.borrow_mut().append(&mut meanwhile);
         }
+        self.show_sent();
         connection.reactor.0.running.set(None);
         let moved = connection.unsent() < before;
         if moved {

@@ -47,6 +47,10 @@ impl Turn {
             drop(connection.reactor.0.timers.borrow_mut().remove(connection.timer.get()));
         }
         self.one_less();
+        let edge = if let Slot::Connection(entry) = &slot { entry.edge.as_ref() } else { None };
+        if let Some(key) = edge.and_then(|edge| edge.timer()) {
+            drop(connection.reactor.0.timers.borrow_mut().remove(key));
+        }
         let reason = connection.with_extra(|extra| extra.reason.take()).unwrap_or(Reason::Aborted);
         let mut reason = if crate::broken("wrong-reason", 8) { Reason::Aborted } else { reason };
         tracing::debug!(connection = %connection.id, %reason, "lost");
@@ -95,6 +99,7 @@ impl Turn {
                 }
             }
         }
+        self.take_parked().into_iter().for_each(|parked| driver.close(parked, Close::Abort));
         for task in self.tasks.drain() {
             contained("a drop", || drop(task));
         }
@@ -122,6 +127,12 @@ impl Entry {
             }
         }
         contained("a drop", || drop(self.protocol));
+        if let Some(mut edge) = self.edge {
+            let stack = self.stack.as_ref();
+            let lent = stack.map_or_else(|| transport.0.out.borrow().lent(), |stack| stack.wire.lent());
+            contained("a tap", || edge.ended(&transport, &reason, lent));
+            contained("a drop", || drop(edge));
+        }
         let reason = match self.origin {
             Origin::Port(port) => {
                 port.leave();
@@ -151,7 +162,7 @@ impl Entry {
             return;
         }
         connection.flags.clear(Flags::PAUSED | Flags::EOF_TOLD);
-        connection.change_times(|times| (times.idle, times.deadline) = (None, None));
+        self.reset_times();
         if let Some(mut former) = self.protocol.replace(next) {
             let transport = self.transport.clone();
             contained("connection_lost", || former.connection_lost(&transport, &Reason::Switched));

@@ -14,7 +14,9 @@
 //! The flush never calls a protocol: what it causes becomes a command of the next turn, and what gets dirty
 //! during a flush waits a turn, so that one fast reader does not hold the loop.
 
+pub(crate) mod admit;
 pub(crate) mod command;
+pub(crate) mod edge;
 pub(crate) mod entry;
 pub(crate) mod flush;
 pub(crate) mod left;

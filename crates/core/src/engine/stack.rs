@@ -250,7 +250,8 @@ impl Stack {
 
     /// Encodes what the connection has to send. Gives a piece of a file that must be read first.
     pub(crate) fn encode(&mut self, connection: &Connection) -> Result<Option<Chunk>, Reason> {
-        let file = self.feed(connection);
+        let room = self.unsent() <= connection.limits().high;
+        let file = self.feed(connection, room);
         self.each_down(|layer, plain, down| {
             if !layer.ready() {
                 return layer.encode(&mut OutBuf::new(), down);
@@ -279,7 +280,7 @@ impl Stack {
     }
 
     /// Moves plain bytes to the uppermost layer, up to a file, of which a piece is taken when there is room.
-    fn feed(&mut self, connection: &Connection) -> Option<Chunk> {
+    fn feed(&mut self, connection: &Connection, room: bool) -> Option<Chunk> {
         if self.reading > 0 {
             return None;
         }
@@ -288,7 +289,7 @@ impl Stack {
         while out.queued() > 0 && out.file().is_none() {
             top.push_chunk(out.pop_chunk()?);
         }
-        if out.queued() == 0 || self.unsent() > connection.limits().high {
+        if !room || out.queued() == 0 {
             return None;
         }
         let piece = out.split_chunk(PIECE)?;

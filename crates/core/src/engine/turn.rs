@@ -4,7 +4,9 @@ use crate::{
     Addr, Connection, Factory, Layers, Peer, Protocol, Reactor, Reason, Result, Transport,
     connection::{Only, Origin},
     driver::{Bound, Close, Driver, Ends, Established, Event, Open, Token},
+    engine::admit::Parked,
     engine::command::Command,
+    engine::edge::Edge,
     engine::entry::Entry,
     engine::lost::contained,
     engine::stack::Decoded,
@@ -30,9 +32,9 @@ pub(crate) struct Listener {
     pub(crate) state: Rc<PortState>,
     pub(crate) factory: Box<dyn Factory>,
     /// What the driver was told.
-    accepting: bool,
+    pub(crate) accepting: bool,
     /// It rests after an error.
-    resting: bool,
+    pub(crate) resting: bool,
 }
 
 /// A place in the loop's table.
@@ -53,9 +55,11 @@ pub(crate) struct Turn {
     /// Ports, whose accepting follows the number of connections.
     pub(crate) ports: Vec<Token>,
     /// Something about ports changed since they were last looked at.
-    ports_changed: bool,
+    pub(crate) ports_changed: bool,
     /// New connections that nobody wants.
-    refused: Vec<Token>,
+    pub(crate) refused: Vec<Token>,
+    /// New connections that there is no room for yet.
+    pub(crate) parked: VecDeque<Parked>,
     pub(crate) flushing: VecDeque<Transport>,
     /// Emptied by the last flush; its memory is used for the next.
     spare: Vec<Transport>,
@@ -75,6 +79,7 @@ impl Turn {
             ports: Vec::new(),
             ports_changed: false,
             refused: Vec::new(),
+            parked: VecDeque::new(),
             flushing: VecDeque::new(),
             spare: Vec::new(),
             work_left: 0,
@@ -95,7 +100,7 @@ impl Turn {
         }
     }
 
-    fn listener(&mut self, token: Token) -> Option<&mut Listener> {
+    pub(crate) fn listener(&mut self, token: Token) -> Option<&mut Listener> {
         match self.slots.get_mut(token.index)? {
             Slot::Listener(listener) if listener.state.token.get() == Some(token) => Some(listener),
             _ => None,
@@ -123,11 +128,11 @@ impl Turn {
 
     /// What needs the driver after an event.
     pub(crate) fn settle(&mut self, driver: &mut dyn Driver) {
-        while let Some(token) = self.refused.pop() {
-            driver.close(token, Close::Abort);
-        }
         if self.ports_changed {
             self.look_at_ports(driver);
+        }
+        while let Some(token) = self.refused.pop() {
+            driver.close(token, Close::Abort);
         }
     }
 
@@ -188,23 +193,15 @@ impl Turn {
             }
             return entry.transport.condemn(Reason::Io(error));
         }
+        if self.forget_parked(token) {
+            return;
+        }
         let Some(listener) = self.listener(token) else { return };
         tracing::warn!(port = %listener.state.addr, %error, "cannot accept; trying again in {ACCEPT_PAUSE:?}");
         (listener.accepting, listener.resting) = (false, true);
         let state = listener.state.clone();
         let reactor = self.reactor.clone();
         self.reactor.call_later(ACCEPT_PAUSE, move || reactor.0.command(Command::Rested(state))).detach();
-    }
-
-    fn accepted(&mut self, on: Token, new: Token, remote: Addr, local: Addr) {
-        let stopping = self.reactor.0.stop.get() != Stop::Running;
-        let Some(state) = self.listener(on).map(|listener| listener.state.clone()).filter(|_| !stopping)
-        else {
-            return self.refused.push(new);
-        };
-        state.live.set(state.live.get() + 1);
-        let layers = state.layers.clone();
-        self.enroll(new, Peer::new(remote, local), Origin::Port(state), layers, 0);
     }
 
     fn connected(&mut self, token: Token, result: io::Result<Addr>) {
@@ -218,17 +215,26 @@ impl Turn {
             (None, Ok(_)) => self.refused.push(token),
             (Some(to), Err(error)) => race.failed(to, error.into()),
             (Some(to), Ok(local)) => {
-                let layers = race.won(to.clone());
+                let beneath = race.won(to.clone());
                 let peer = Peer::new(to, local);
-                self.enroll(token, peer, Origin::Connect(race), layers, 0);
+                let edge = beneath.edge();
+                self.enroll(token, peer, Origin::Connect(race), beneath.layers, edge, 0);
             }
         }
     }
 
     /// A new connection: pushes its layers, and builds the protocol if there are none.
-    fn enroll(&mut self, token: Token, peer: Peer, origin: Origin, layers: Layers, flags: u32) {
+    pub(crate) fn enroll(
+        &mut self,
+        token: Token,
+        peer: Peer,
+        origin: Origin,
+        layers: Layers,
+        edge: Option<Edge>,
+        flags: u32,
+    ) {
         let limits = self.reactor.0.limits.borrow().clone();
-        let until = self.reactor.0.after(limits.handshake);
+        let until = self.reactor.0.after(layers.time().unwrap_or(limits.handshake));
         let connection = Connection::new(self.reactor.clone(), token, Rc::new(peer), limits);
         connection.flags.set(flags);
         let transport = Transport(Rc::new(connection));
@@ -238,7 +244,12 @@ impl Turn {
             race.enrolled(&transport);
         }
         transport.mark_dirty();
-        drop(self.place(token, Slot::Connection(Entry::new(transport.clone(), origin))));
+        let entry = Entry { edge: edge.map(Box::new), ..Entry::new(transport.clone(), origin) };
+        drop(self.place(token, Slot::Connection(entry)));
+        if let Some(entry) = self.entry(token) {
+            entry.begin_policy();
+        }
+        transport.arm();
         if !layers.is_empty()
             && let Some(entry) = self.entry(token)
         {
@@ -319,6 +330,7 @@ impl Turn {
             Some(Due::Wake(waker)) => waker.wake(),
             Some(Due::Call(call)) => call(),
             Some(Due::Connection(transport)) => self.expired(driver, &transport),
+            Some(Due::Flush(transport)) => transport.mark_dirty(),
         }
         true
     }
@@ -379,6 +391,7 @@ impl Turn {
             Command::Attach(transport, guard) => {
                 self.with(&transport, |entry| entry.belongings().guards.push(guard))
             }
+            Command::Edge(transport, change) => self.with(&transport, |entry| entry.change_edge(change)),
             Command::Piece(transport, piece) => self.with(&transport, |entry| entry.piece(piece)),
             Command::Run(run) => run(),
             Command::Spawn(task) => self.spawn(task),
@@ -452,13 +465,9 @@ impl Turn {
             Ok(token) => {
                 state.live.set(1);
                 let layers = state.layers.clone();
-                self.enroll(
-                    token,
-                    peer,
-                    Origin::Only(Box::new(Only { port: state, factory })),
-                    layers,
-                    flags,
-                );
+                let edge = state.policy.clone().map(Edge::of_connect);
+                let origin = Origin::Only(Box::new(Only { port: state, factory }));
+                self.enroll(token, peer, origin, layers, edge, flags);
             }
             Err(error) => tracing::error!(port = %state.addr, %error, "cannot serve a connection"),
         }
@@ -471,10 +480,6 @@ impl Turn {
         }
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.reactor.0.connection_count() >= self.reactor.0.connections_max.get()
-    }
-
     /// A connection has come: there may be no room for others.
     pub(crate) fn one_more(&mut self) {
         self.ports_changed |= self.is_full();
@@ -483,21 +488,6 @@ impl Turn {
     /// A connection has ended: there may be room for others.
     pub(crate) fn one_less(&mut self) {
         self.ports_changed = true;
-    }
-
-    /// Tells the driver which ports accept.
-    fn look_at_ports(&mut self, driver: &mut dyn Driver) {
-        self.ports_changed = false;
-        let full = self.is_full();
-        for place in 0..self.ports.len() {
-            let Some(&token) = self.ports.get(place) else { return };
-            let Some(listener) = self.listener(token) else { continue };
-            let accepting = !full && !listener.resting && !listener.state.paused.get();
-            if accepting != listener.accepting {
-                listener.accepting = accepting;
-                driver.read(token, accepting);
-            }
-        }
     }
 
     /// Tries the next address of a race.
@@ -521,8 +511,9 @@ impl Turn {
         let (peer, flags) = (Peer::new(stream.remote, stream.local), flags_of(&stream.ends));
         match driver.open(Open::Adopt(stream.ends)) {
             Ok(token) => {
-                let layers = race.won(peer.remote.clone());
-                self.enroll(token, peer, Origin::Connect(race.clone()), layers, flags);
+                let beneath = race.won(peer.remote.clone());
+                let edge = beneath.edge();
+                self.enroll(token, peer, Origin::Connect(race.clone()), beneath.layers, edge, flags);
             }
             Err(error) => race.failed(peer.remote, error.into()),
         }
@@ -568,6 +559,7 @@ impl Turn {
         if !state.stopped.replace(true) {
             if let Some(token) = state.token.take() {
                 self.ports.retain(|port| *port != token || crate::broken("leave-port", 2));
+                self.ports_changed = true;
                 driver.close(token, Close::Abort);
                 if let Slot::Listener(listener) = self.place(token, Slot::Free) {
                     end_factory(listener.factory);
