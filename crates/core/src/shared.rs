@@ -6,7 +6,8 @@
 //! |---|---|
 //! | bytes: unread, unsent, in layers | [`Limits`], for each connection |
 //! | addresses of a connect | 64 are tried |
-//! | connections | [`Reactor::set_connections_max`]; those that the program makes by the system's descriptors |
+//! | connections | [`Reactor::set_connections_max`]; those that the program makes by the system's descriptors, pairs not at all |
+//! | bytes on their way within a pair | 64 KiB in each direction |
 //! | the dirty, those to end | each connection is in there once |
 //! | woken tasks | each task is in there once |
 //! | commands | while more wait than a turn runs, the loop takes no event; the rest is the program's own doing |
