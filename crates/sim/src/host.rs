@@ -9,7 +9,7 @@ use std::{
 };
 use trenza_core::{
     Addr,
-    driver::{Bind, Bound, HandedOver, Host, Job, Resolve, Socket},
+    driver::{Bind, BindUdp, Bound, Ends, HandedOver, Host, Job, Resolve, Socket},
 };
 
 /// A host of a simulated network: virtual time, seeded randomness, simulated sockets and names.
@@ -55,6 +55,13 @@ impl Host for SimHost {
         Ok(Bound { addr, socket: Socket::Simulated(id) })
     }
 
+    /// The socket stays bound until it is opened and closed again, also when the [`Bound`] is dropped.
+    fn bind_udp(&self, how: &BindUdp) -> io::Result<Bound> {
+        self.check()?;
+        let (id, addr) = self.world.borrow_mut().bind_udp(self.host, how)?;
+        Ok(Bound { addr: addr.into(), socket: Socket::Simulated(id) })
+    }
+
     /// There are no descriptors here.
     fn adopt(&self, _socket: OwnedFd) -> io::Result<Bound> {
         Err(io::ErrorKind::Unsupported.into())
@@ -72,6 +79,11 @@ impl Host for SimHost {
         let Socket::Simulated(end) = socket else { return None };
         let world = self.world.borrow();
         Some((world.sides.get(&far(*end))?.addr.clone(), world.sides.get(end)?.addr.clone()))
+    }
+
+    fn stdio(&self) -> io::Result<Ends> {
+        self.check()?;
+        self.world.borrow_mut().take_stdio(self.host)
     }
 
     /// The job runs on the loop's thread, at a later step that the seed chooses.

@@ -83,12 +83,13 @@
 //!   Net ── steps ──▶ engine of a host ── Driver ──▶ SimDriver ──┐
 //!    │                                  └─ Host ──▶ SimHost ────┤
 //!    ├── clock, order of steps                                  ▼
-//!    └──────────────────────────────────────────▶ World: links, listeners, names, rules, trace
+//!    └──────────────────────────────────────────▶ World: links, UDP, listeners, names, rules, trace
 //!                                    Probe ─────────────────────▲
 //! ```
 
 mod activation;
 mod canary;
+mod datagram;
 mod dice;
 mod disk;
 mod driver;
@@ -106,10 +107,12 @@ mod port;
 mod probe;
 mod rule;
 mod seeds;
+mod stdio;
 mod stream;
 mod trace;
 mod world;
 
+pub use datagram::{DATAGRAM_MAX, DatagramProbe, FLIGHTS_MAX, Received};
 pub use dice::Dice;
 pub use disk::{
     DISK_CAPACITY, DISK_CHANGES_MAX, DISK_DIRTY_MAX, DISK_NAME_MAX, DISK_NODES_MAX, DISK_SECTOR, Disk,

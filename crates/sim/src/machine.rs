@@ -1,6 +1,7 @@
 //! [`HostHandle`]: one host of a network.
 
 use crate::{
+    datagram::DatagramProbe,
     disk::Disk,
     driver::SimDriver,
     link::End,
@@ -287,6 +288,17 @@ impl HostHandle {
         made.unwrap_or_else(|error| panic!("cannot make {name}: {error}"))
     }
 
+    /// What is typed to the program here and what it shows: the other ends of its standard input and output, which the
+    /// endpoint `stdio:` takes. Once for each start of the machine.
+    ///
+    /// # Panics
+    /// They were asked for before.
+    pub fn stdio(&self) -> [Probe; 2] {
+        let ends = self.0.world.borrow_mut().take_console(self.0.index);
+        let ends = ends.unwrap_or_else(|error| panic!("no standard input and output: {error}"));
+        ends.map(|end| Probe::new(self.0.world.clone(), end))
+    }
+
     /// A raw peer that holds an end of a [`HostHandle::socket_pair`] or of a [`HostHandle::pipe`].
     ///
     /// # Panics
@@ -308,6 +320,19 @@ fn unix(path: &str) -> Addr {
     match path.strip_prefix('@') {
         Some(name) => UnixAddr::abstract_name(name).into(),
         None => UnixAddr::path(path).into(),
+    }
+}
+
+impl HostHandle {
+    /// A raw UDP socket here, `udp:PORT`, on all addresses.
+    ///
+    /// # Panics
+    /// The endpoint cannot be read, or the port is taken.
+    pub fn datagram_probe(&self, on: &str) -> DatagramProbe {
+        let port = on.strip_prefix("udp:").and_then(|port| port.parse().ok());
+        let port = port.unwrap_or_else(|| panic!("a datagram probe is bound to udp:PORT, not to {on}"));
+        DatagramProbe::bind(self.0.world.clone(), self.0.index, port)
+            .unwrap_or_else(|error| panic!("cannot bind {on}: {error}"))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     activation::Handed,
+    datagram::{Flight, Mailbox},
     dice::Dice,
     disk::Disk,
     hostility::Hostility,
@@ -13,13 +14,14 @@ use crate::{
     port::Listener,
     probe::Script,
     rule::{Judge, Rules},
+    stdio::Stdio,
     trace::Trace,
 };
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    fmt, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     rc::Rc,
     sync::{
         Arc,
@@ -52,6 +54,10 @@ pub(crate) enum Due {
     Segment(End),
     /// A probe writes.
     Script(End, Vec<u8>),
+    /// A datagram arrives.
+    Datagram(Box<Flight>),
+    /// A socket hears that what it has sent was refused.
+    Refusal(u64, SocketAddr, io::ErrorKind),
     /// A job may run.
     Job(Job),
 }
@@ -81,6 +87,8 @@ pub(crate) struct Machine {
     /// How many accepts still fail.
     pub(crate) failing_accepts: usize,
     pub(crate) random: Dice,
+    /// Standard input and output, once somebody has asked for them.
+    pub(crate) stdio: Option<Stdio>,
     pub(crate) disk: Disk,
     /// It has crashed and is not up again.
     pub(crate) down: bool,
@@ -91,7 +99,8 @@ pub(crate) struct Machine {
     next_port: u16,
 }
 
-/// The state of a network. Its parts are beside it: links in `link`, listeners in `port`, probes in `probe`.
+/// The state of a network. Its parts are beside it: links in `link`, listeners in `port`, UDP in `datagram`, probes in
+/// `probe`.
 pub(crate) struct World {
     pub(crate) dice: Dice,
     pub(crate) hostility: Hostility,
@@ -102,6 +111,11 @@ pub(crate) struct World {
     pub(crate) hosts: Vec<Machine>,
     pub(crate) sides: BTreeMap<End, Side>,
     pub(crate) listeners: BTreeMap<u64, Listener>,
+    pub(crate) mailboxes: BTreeMap<u64, Mailbox>,
+    /// How many datagrams are on their way.
+    pub(crate) flights: usize,
+    /// The most bytes of a datagram between hosts.
+    pub(crate) mtu: Option<usize>,
     pub(crate) scripts: BTreeMap<End, Script>,
     /// Jobs that may be run.
     pub(crate) jobs: VecDeque<Job>,
@@ -139,6 +153,9 @@ impl World {
             hosts: Vec::new(),
             sides: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            mailboxes: BTreeMap::new(),
+            flights: 0,
+            mtu: None,
             scripts: BTreeMap::new(),
             jobs: VecDeque::new(),
             slow_jobs: 0,
@@ -211,6 +228,11 @@ impl World {
         match first.remove() {
             Due::Segment(from) => self.arrive(from),
             Due::Script(end, data) => self.play(end, data),
+            Due::Datagram(flight) => {
+                self.flights -= 1;
+                self.land(*flight);
+            }
+            Due::Refusal(sender, to, kind) => self.refused(sender, to, kind),
             Due::Job(job) => {
                 self.slow_jobs -= 1;
                 self.jobs.push_back(job);
@@ -240,6 +262,7 @@ impl World {
             window: self.window,
             failing_accepts: 0,
             random: Dice::new(self.seed, u64::from(number)),
+            stdio: None,
             disk: Disk::new(name, Dice::new(self.seed, DISKS + u64::from(number)), self.trace.clone()),
             down: false,
             boot: 0,
@@ -262,13 +285,16 @@ impl World {
         self.hosts.get(host).map_or_else(|| "?".into(), |machine| machine.name.clone())
     }
 
-    /// A port of `host` that nobody listens on, counting up.
+    /// A port of `host` that nobody has bound, counting up.
     pub(crate) fn free_port(&mut self, host: usize) -> Option<u16> {
         for _ in EPHEMERAL..=u16::MAX {
             let machine = self.hosts.get_mut(host)?;
             let port = machine.next_port;
             machine.next_port = port.checked_add(1).unwrap_or(EPHEMERAL);
-            if !self.listeners.values().any(|other| other.host == host && other.addr.port() == Some(port)) {
+            let listened =
+                self.listeners.values().any(|other| other.host == host && other.addr.port() == Some(port));
+            let bound = self.mailboxes.values().any(|other| other.host == host && other.addr.port() == port);
+            if !listened && !bound {
                 return Some(port);
             }
         }

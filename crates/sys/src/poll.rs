@@ -3,6 +3,7 @@
 use crate::{
     SystemHost,
     adopted::{self, Adopted, Writer},
+    datagram::{self, Mail},
     listener::{self, ACCEPTS_MAX, Listener, Refusal, Reserve},
     rest::{REST, Rests, is_short_of_memory},
     slots::{self, Slots},
@@ -15,7 +16,7 @@ use socket2::SockRef;
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     rc::Rc,
     sync::Arc,
     task::{Wake, Waker},
@@ -23,7 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 use trenza_core::{
-    Addr,
+    Addr, Outbox, UdpOption,
     driver::{self, Bound, Close, Driver, Ends, Event, Host, Open, Token},
 };
 use trenza_wire::OutBuf;
@@ -71,6 +72,8 @@ pub struct PollDriver {
     failures: VecDeque<(Token, io::Error)>,
     /// What was received; between events, the scratch space of sends.
     buffer: Box<[u8]>,
+    /// What UDP sockets have received and heard.
+    mail: Mail,
     reserve: Reserve,
     rests: Rests,
 }
@@ -87,6 +90,8 @@ struct Ready {
 /// What a step came to: an event whose bytes, if any, are still in the buffer.
 enum Step {
     Received(Token, usize),
+    /// The datagram that is at hand.
+    Datagram(Token),
     Event(Event<'static>),
 }
 
@@ -125,21 +130,21 @@ impl PollDriver {
             ready: VecDeque::new(),
             failures: VecDeque::new(),
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+            mail: Mail::default(),
             reserve: Reserve::new()?,
             rests: Rests::default(),
         })
     }
 
     fn listen(&mut self, bound: Bound) -> io::Result<Token> {
-        let driver::Socket::Descriptor(fd) = bound.socket else {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a simulated socket on a real system"));
-        };
+        let fd = descriptor(bound.socket)?;
         match bound.addr {
             Addr::Unix(_) => socket::tune_unix(&fd)?,
             _ => socket::tune(&fd)?,
         }
         let token = self.sockets.insert(Socket::new(fd, State::Listening))?;
-        self.listeners.insert(token.index, Listener::new(bound.addr));
+        let file = self.host.take_file(&bound.addr);
+        self.listeners.insert(token.index, Listener::new(bound.addr, file));
         Ok(token)
     }
 
@@ -290,18 +295,29 @@ impl PollDriver {
     /// Goes on until there is an event. Each readiness is good for one event, and then what is left of it goes
     /// behind the others.
     fn step(&mut self) -> Option<Step> {
-        while let Some((token, error)) = self.failures.pop_front() {
-            if let Some(event) = self.fail(token, error) {
-                return Some(Step::Event(event));
+        loop {
+            if let Some((token, error)) = self.failures.pop_front() {
+                match self.fail(token, error) {
+                    Some(event) => return Some(Step::Event(event)),
+                    None => continue,
+                }
             }
-        }
-        while let Some(token) = self.ended.pop_front() {
-            if let Some(socket) = self.sockets.get_mut(token).filter(|socket| socket.state == State::Open) {
-                socket.state = State::Ended;
-                return Some(Step::Event(Event::Eof { token }));
+            if let Some(token) = self.ended.pop_front() {
+                let open = self.sockets.get_mut(token).filter(|socket| socket.state == State::Open);
+                if let Some(socket) = open {
+                    socket.state = State::Ended;
+                    return Some(Step::Event(Event::Eof { token }));
+                }
+                continue;
             }
-        }
-        while let Some(Ready { token, write, reads }) = self.ready.pop_front() {
+            if let Some((token, refused)) = self.mail.refused.pop_front() {
+                let datagram::Refused { to, error } = refused;
+                return Some(Step::Event(Event::Undelivered { token, to, error }));
+            }
+            if let Some(token) = self.mail.next() {
+                return Some(Step::Datagram(token));
+            }
+            let Ready { token, write, reads } = self.ready.pop_front()?;
             if write && let Some(event) = self.writable(token) {
                 if reads > 0 {
                     self.ready.push_back(Ready { token, write: false, reads });
@@ -314,11 +330,14 @@ impl PollDriver {
                 return Some(step);
             }
         }
-        None
     }
 
     fn writable(&mut self, token: Token) -> Option<Event<'static>> {
         let socket = self.sockets.get_mut(token)?;
+        if matches!(socket.state, State::Datagrams { .. }) {
+            // Refused datagrams show as readiness to write, whether that was asked for or not.
+            self.mail.ask(token, socket.fd.as_fd());
+        }
         if socket.state == State::Connecting {
             return match stream::connected(&socket.fd) {
                 Ok(local) => {
@@ -343,6 +362,7 @@ impl PollDriver {
         match socket.state {
             State::Listening => return self.accept(token, reads).map(Step::Event),
             State::Open => {}
+            State::Datagrams { .. } => return self.receive_datagrams(token),
             State::Connecting | State::Ended | State::Broken => return None,
         }
         if socket.ways == Ways::Closed {
@@ -359,6 +379,18 @@ impl PollDriver {
                 Some(Step::Event(Event::Eof { token }))
             }
             Ok(Some(received)) => Some(Step::Received(token, received)),
+            Err(error) if is_short_of_memory(&error) => {
+                self.rest(token);
+                None
+            }
+            Err(error) => self.fail(token, error).map(Step::Event),
+        }
+    }
+
+    fn receive_datagrams(&mut self, token: Token) -> Option<Step> {
+        let socket = self.sockets.get_mut(token)?;
+        match self.mail.receive(token, socket.fd.as_fd()) {
+            Ok(_) => self.mail.next().map(Step::Datagram),
             Err(error) if is_short_of_memory(&error) => {
                 self.rest(token);
                 None
@@ -397,7 +429,7 @@ impl PollDriver {
     /// The event that tells of an error, once. A listener is only turned off; a connection is over.
     fn fail(&mut self, token: Token, error: io::Error) -> Option<Event<'static>> {
         match self.sockets.get_mut(token)?.state {
-            State::Listening => self.change(token, |socket| socket.reading = false),
+            State::Listening | State::Datagrams { .. } => self.change(token, |socket| socket.reading = false),
             State::Connecting => {
                 self.remove(token);
                 return Some(Event::Connected { token, result: Err(error) });
@@ -473,6 +505,10 @@ impl Driver for PollDriver {
                 self.change(token, |_| ());
                 Ok(token)
             }
+            Open::Datagrams(bound) => {
+                let v6 = matches!(bound.addr, Addr::Ip(addr) if addr.is_ipv6());
+                self.sockets.insert(Socket::new(descriptor(bound.socket)?, State::Datagrams { v6 }))
+            }
             Open::Adopt(ends) => self.adopt(ends),
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -509,11 +545,30 @@ impl Driver for PollDriver {
         }
     }
 
+    fn send_to(&mut self, token: Token, out: &mut Outbox) {
+        let Some(socket) = self.sockets.get_mut(token) else { return };
+        let State::Datagrams { v6 } = socket.state else { return };
+        if socket.writing {
+            return;
+        }
+        if !self.mail.send(token, socket.fd.as_fd(), v6, out) {
+            self.change(token, |socket| socket.writing = true);
+        }
+    }
+
+    fn set_udp_option(&mut self, token: Token, option: &UdpOption) -> io::Result<()> {
+        let socket = self.sockets.get_mut(token).ok_or(io::ErrorKind::NotConnected)?;
+        datagram::set_option(&socket.fd, option)
+    }
+
     fn close(&mut self, token: Token, how: Close) {
         if how == Close::Write {
             return self.close_write(token);
         }
         let Some(socket) = self.remove(token) else { return };
+        if matches!(socket.state, State::Datagrams { .. }) {
+            return self.mail.forget(token);
+        }
         if how == Close::Abort && socket.state != State::Listening && socket.kind == Kind::Socket {
             // Without it the system still tries to deliver what it was given, which does no harm.
             let _ = SockRef::from(&socket.fd).set_linger(Some(Duration::ZERO));
@@ -527,7 +582,7 @@ impl Driver for PollDriver {
     fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
         self.rouse();
         self.settle();
-        if !self.failures.is_empty() || !self.ended.is_empty() {
+        if !self.failures.is_empty() || !self.ended.is_empty() || self.mail.is_waiting() {
             // Nobody may wait on the descriptor until they were told.
             self.waker.wake_by_ref();
             return Ok(());
@@ -549,6 +604,10 @@ impl Driver for PollDriver {
                 let data = self.buffer.get_mut(..received)?;
                 Some(Event::Received { token, data })
             }
+            Step::Datagram(token) => {
+                let datagram = self.mail.batch().current()?;
+                Some(Event::Datagram { token, datagram })
+            }
             Step::Event(event) => Some(event),
         }
     }
@@ -562,6 +621,13 @@ impl Driver for PollDriver {
     }
 }
 
+fn descriptor(socket: driver::Socket) -> io::Result<OwnedFd> {
+    match socket {
+        driver::Socket::Descriptor(fd) => Ok(fd),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "a simulated socket on a real system")),
+    }
+}
+
 impl Drop for PollDriver {
     fn drop(&mut self) {
         for socket in self.sockets.values_mut() {
@@ -570,5 +636,7 @@ impl Drop for PollDriver {
         for writer in self.writers.values_mut() {
             writer.watched.hide(&writer.fd, &self.poller);
         }
+        // Their files go while they listen.
+        self.listeners.clear();
     }
 }

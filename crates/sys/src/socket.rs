@@ -58,6 +58,10 @@ pub(crate) enum State {
     Open,
     /// The peer's FIN came: nothing is left to read.
     Ended,
+    /// A UDP socket, of IPv6 or of IPv4.
+    Datagrams {
+        v6: bool,
+    },
     /// It has failed; the loop knows or is about to be told.
     Broken,
 }
@@ -108,7 +112,7 @@ impl Socket {
             _ if self.resting => (false, false),
             State::Listening => (self.reading, false),
             State::Connecting => (false, true),
-            State::Open => (self.reading, self.writing),
+            State::Open | State::Datagrams { .. } => (self.reading, self.writing),
             State::Ended => (false, self.writing),
             State::Broken => (false, false),
         };

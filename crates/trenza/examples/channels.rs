@@ -36,5 +36,5 @@ async fn serve(mut stream: Stream) -> Result {
 
 fn main() -> Result {
     let on = std::env::args().nth(1).unwrap_or_else(|| "tcp:7022:interface=127.0.0.1".into());
-    run(|reactor| Ok(println!("listening on {}", reactor.serve(&on, serve)?.addr())))
+    run(|reactor| reactor.serve(&on, serve).map(|port| println!("listening on {}", port.addr())))
 }

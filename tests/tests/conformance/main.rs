@@ -33,10 +33,12 @@ mod actor;
 mod drivers;
 mod ground;
 mod log;
+mod post;
 
 mod adopt;
 mod build;
 mod close;
+mod datagram;
 mod deferred;
 mod descriptors;
 mod drops;
@@ -67,3 +69,5 @@ mod tap;
 mod threads;
 mod throttle;
 mod time;
+mod udp;
+mod unix;

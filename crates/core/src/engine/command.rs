@@ -1,10 +1,11 @@
 //! [`Command`]: what handles ask the loop to do.
 
 use crate::{
-    Factory, Layer, Protocol, Result, Transport,
+    Factory, Layer, Protocol, Result, Service, Transport, UdpPort,
     driver::{Bound, Established, Token},
     engine::edge::Change,
     engine::pair::Pair,
+    engine::udp::Wish,
     port::PortState,
     race::Race,
     task::Task,
@@ -49,6 +50,14 @@ pub(crate) enum Command {
     Rested(Rc<PortState>),
     /// Stops a port.
     StopPort(Rc<PortState>),
+    /// Resets the connections of a port.
+    AbortPort(Rc<PortState>),
+    /// Tells a protocol to stop.
+    Stop(Transport),
+    /// Keeps a service that was started, until the loop stops.
+    Keep(Box<dyn Service>),
+    /// Does something for a UDP port.
+    Udp(UdpPort, Wish),
     /// Tries the next address of a race.
     Connect(Rc<Race>),
     /// Takes over the stream that code made for a connect.

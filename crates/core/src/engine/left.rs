@@ -13,7 +13,7 @@ use std::{fmt, panic::Location};
 pub struct Left {
     /// Connections, those that are being made included.
     pub connections: usize,
-    /// Ports that were not stopped.
+    /// Ports that were not stopped, UDP ports that have not ended among them.
     pub ports: usize,
     /// Timers that are not due yet; connections have one each at most.
     pub timers: usize,
@@ -29,6 +29,8 @@ pub struct Left {
 pub enum LeftKind {
     /// A port that was not stopped.
     Port,
+    /// A UDP port that has not ended.
+    UdpPort,
     /// A connection, one whose layers are not ready included.
     Connection,
     /// A connection that is being made.
@@ -50,6 +52,7 @@ impl fmt::Display for LeftKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Port => "a port",
+            Self::UdpPort => "a UDP port",
             Self::Connection => "a connection",
             Self::Connecting => "a connection that is being made",
             Self::Timer => "a timer",
@@ -90,7 +93,7 @@ impl fmt::Display for Leftover {
         write!(f, "{}", self.kind)?;
         match (self.kind, &*self.name) {
             (_, "") => {}
-            (LeftKind::Port, name) => write!(f, " on {name}")?,
+            (LeftKind::Port | LeftKind::UdpPort, name) => write!(f, " on {name}")?,
             (_, name) => write!(f, " to {name}")?,
         }
         write!(f, ", made at {}", self.made)
@@ -104,7 +107,7 @@ impl Turn {
         let shared = &self.reactor.0;
         Left {
             connections: self.slots.iter().filter(connections).count() + self.parked.len(),
-            ports: self.ports.len(),
+            ports: self.ports.len() + shared.udp_ports.borrow().len(),
             timers: shared.timers.borrow().len(),
             tasks: self.tasks.len(),
             answers: shared.waiting.borrow().len(),
@@ -148,6 +151,10 @@ fn of_slot(slot: &Slot, index: u32) -> Option<Leftover> {
         Slot::Listener(listener) => {
             let (name, made) = (listener.state.addr.to_string(), listener.state.made);
             Leftover { kind: LeftKind::Port, name, made }
+        }
+        Slot::Udp(entry) => {
+            let (name, made) = (entry.port.0.addr.to_string(), entry.port.0.made);
+            Leftover { kind: LeftKind::UdpPort, name, made }
         }
         Slot::Connecting(generation, race) => {
             let address = race.address(Token { index, generation: *generation });

@@ -1,6 +1,7 @@
 //! [`Switchboard`]: one driver for the loop, of the system's and that of connections in memory.
 
 use crate::{
+    Outbox, UdpOption,
     driver::{Close, Driver, Event, Host, Open, Token},
     memory::{self, Memory},
 };
@@ -47,6 +48,14 @@ impl Driver for Switchboard {
             true => self.memory.send(token, out),
             false => self.system.send(token, out),
         }
+    }
+
+    fn send_to(&mut self, token: Token, out: &mut Outbox) {
+        self.system.send_to(token, out);
+    }
+
+    fn set_udp_option(&mut self, token: Token, option: &UdpOption) -> io::Result<()> {
+        self.system.set_udp_option(token, option)
     }
 
     fn close(&mut self, token: Token, how: Close) {

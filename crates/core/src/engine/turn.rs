@@ -8,9 +8,11 @@ use crate::{
     engine::command::Command,
     engine::edge::Edge,
     engine::entry::Entry,
+    engine::kept::Kept,
     engine::lost::contained,
     engine::stack::Decoded,
     engine::table::Table,
+    engine::udp::UdpEntry,
     flags::Flags,
     port::PortState,
     race::Race,
@@ -45,6 +47,7 @@ pub(crate) enum Slot {
     Listener(Box<Listener>),
     Connecting(u32, Rc<Race>),
     Connection(Entry),
+    Udp(Box<UdpEntry>),
 }
 
 /// The loop without its driver: tables, and what a turn is at.
@@ -61,11 +64,15 @@ pub(crate) struct Turn {
     /// New connections that there is no room for yet.
     pub(crate) parked: VecDeque<Parked>,
     pub(crate) flushing: VecDeque<Transport>,
+    /// How many UDP ports this flush is for.
+    flushing_udp: usize,
     /// Emptied by the last flush; its memory is used for the next.
     spare: Vec<Transport>,
     work_left: usize,
     /// Timers made in this turn wait for the next one.
     timer_serial: u64,
+    /// What was started with [`Reactor::start`].
+    pub(crate) services: Kept,
     /// The task that is being polled.
     polling: Option<Transport>,
 }
@@ -81,10 +88,12 @@ impl Turn {
             refused: Vec::new(),
             parked: VecDeque::new(),
             flushing: VecDeque::new(),
+            flushing_udp: 0,
             spare: Vec::new(),
             work_left: 0,
             timer_serial: 0,
             polling: None,
+            services: Kept::default(),
         }
     }
 
@@ -114,6 +123,10 @@ impl Turn {
     /// A panic came out of user code: it costs the connection that it was running for.
     pub(crate) fn panicked(&mut self) {
         let running = self.reactor.0.running.take();
+        if let Some(port) = running.and_then(|token| Some(self.udp(token)?.port.clone())) {
+            tracing::error!(?port, "a callback panicked");
+            return port.condemn(Reason::Panicked);
+        }
         let transport = self.polling.take().or_else(|| Some(self.entry(running?)?.transport.clone()));
         match transport {
             Some(transport) => {
@@ -154,6 +167,8 @@ impl Turn {
             }
             Event::Failed { token, error } => self.failed(token, error),
             Event::Connected { token, result } => self.connected(token, result),
+            Event::Datagram { token, datagram } => self.datagram(token, datagram),
+            Event::Undelivered { token, to, error } => self.undelivered(token, to.as_ref(), &error),
         }
     }
 
@@ -167,6 +182,9 @@ impl Turn {
     }
 
     fn sent(&mut self, token: Token, bytes: usize) {
+        if let Some(entry) = self.udp(token) {
+            return entry.port.mark_dirty();
+        }
         let Some(entry) = self.entry(token) else { return };
         let connection = &entry.transport.0;
         match entry.stack.as_deref_mut() {
@@ -196,7 +214,7 @@ impl Turn {
         if self.forget_parked(token) {
             return;
         }
-        let Some(listener) = self.listener(token) else { return };
+        let Some(listener) = self.listener(token) else { return self.udp_failed(token, &error) };
         tracing::warn!(port = %listener.state.addr, %error, "cannot accept; trying again in {ACCEPT_PAUSE:?}");
         (listener.accepting, listener.resting) = (false, true);
         let state = listener.state.clone();
@@ -401,7 +419,11 @@ impl Turn {
             Command::Adopt(race, stream) => self.adopt(driver, &race, stream),
             Command::Accept => self.ports_changed = true,
             Command::Rested(state) => self.rested(&state),
+            Command::AbortPort(state) => self.abort_port(&state),
+            Command::Stop(transport) => self.with(&transport, tell_stopping),
+            Command::Keep(service) => self.services.keep(service),
             Command::StopPort(state) => self.stop_port(driver, &state),
+            Command::Udp(port, wish) => self.wish(driver, &port, wish),
             Command::Connect(race) => self.connect(driver, &race),
             Command::Pair(pair) => self.take_in(*pair),
             Command::Forget(token) => self.forget(driver, token),
@@ -538,8 +560,11 @@ impl Turn {
         let reactor = self.reactor.clone();
         let abort_rest = move || {
             reactor.connections().into_iter().for_each(|transport| transport.condemn(Reason::Stopped));
+            let ports = reactor.0.udp_ports.borrow().clone();
+            ports.iter().for_each(|port| port.condemn(Reason::Stopped));
         };
-        self.reactor.call_later(self.reactor.0.grace.get(), abort_rest).detach();
+        let grace = self.services.grace_left(&self.reactor);
+        self.reactor.call_later(grace, abort_rest).detach();
         for port in self.ports.clone() {
             if let Some(state) = self.listener(port).map(|listener| listener.state.clone()) {
                 self.stop_port(driver, &state);
@@ -553,6 +578,7 @@ impl Turn {
                 tell_stopping(entry);
             }
         }
+        self.stop_udp();
     }
 
     fn stop_port(&mut self, driver: &mut dyn Driver, state: &Rc<PortState>) {
@@ -576,9 +602,23 @@ impl Turn {
         state.tell_if_done();
     }
 
+    /// Resets the connections of a port.
+    fn abort_port(&self, state: &Rc<PortState>) {
+        for slot in self.slots.iter() {
+            if let Slot::Connection(entry) = slot
+                && entry.origin.port().is_some_and(|port| Rc::ptr_eq(port, state))
+            {
+                entry.transport.condemn(Reason::Stopped);
+            }
+        }
+    }
+
     /// True when the loop was stopped and everything has ended.
     pub(crate) fn is_over(&self) -> bool {
-        self.reactor.0.stop.get() == Stop::Begun && self.reactor.0.connection_count() == 0
+        let shared = &self.reactor.0;
+        shared.stop.get() == Stop::Begun
+            && shared.connection_count() == 0
+            && shared.udp_ports.borrow().is_empty()
     }
 
     // ── flush ──
@@ -586,12 +626,19 @@ impl Turn {
     pub(crate) fn begin_flush(&mut self) {
         self.reactor.0.swap_dirty(&mut self.spare);
         self.flushing.extend(self.spare.drain(..));
+        self.flushing_udp = self.reactor.0.dirty_udp();
     }
 
-    /// Flushes one dirty connection; false when none is left.
+    /// Flushes one dirty connection or UDP port; false when none is left.
     pub(crate) fn next_flush(&mut self, driver: &mut dyn Driver) -> bool {
-        let Some(transport) = self.flushing.pop_front() else { return false };
-        self.flush(driver, &transport);
+        if let Some(transport) = self.flushing.pop_front() {
+            self.flush(driver, &transport);
+            return true;
+        }
+        let Some(left) = self.flushing_udp.checked_sub(1) else { return false };
+        self.flushing_udp = left;
+        let Some(port) = self.reactor.0.next_dirty_udp() else { return false };
+        self.flush_udp(driver, &port);
         true
     }
 }
