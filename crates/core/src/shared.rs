@@ -8,6 +8,7 @@
 //! | addresses of a connect | 64 are tried |
 //! | connections | [`Reactor::set_connections_max`]; those that the program makes by the system's descriptors, pairs not at all |
 //! | bytes on their way within a pair | 64 KiB in each direction |
+//! | child processes | the system's processes and descriptors: each is the program's own doing; a process's output by [`Limits`] |
 //! | the dirty, those to end | each connection and UDP port is in there once |
 //! | datagrams | [`Limits::unsent`], for each UDP port; what comes is not kept |
 //! | woken tasks | each task is in there once |
@@ -20,7 +21,7 @@
 
 use crate::{
     ConnectionId, Limits, Map, Reactor, Service, UdpPort,
-    connection::{Connection, push_pruning},
+    connection::{Connection, LoopId, push_pruning},
     driver::{Host, Resolve, Token},
     endpoint::registry::Kinds,
     engine::command::Command,
@@ -35,10 +36,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     rc::{Rc, Weak},
-    sync::{
-        Arc,
-        atomic::{AtomicU16, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -85,7 +83,7 @@ pub(crate) struct Shared {
     /// The connection whose user code runs.
     pub(crate) running: Cell<Option<Token>>,
     now: Cell<Instant>,
-    loop_id: u16,
+    loop_id: LoopId,
     serial: Cell<u64>,
     commands: RefCell<VecDeque<Command>>,
     doomed: RefCell<VecDeque<Transport>>,
@@ -101,8 +99,6 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(host: Rc<dyn Host>, outside: Arc<Outside>) -> Self {
-        /// Loops of one process are told apart in connection ids.
-        static LOOPS: AtomicU16 = AtomicU16::new(0);
         Self {
             now: Cell::new(host.now()),
             resolver: RefCell::new(host.resolver()),
@@ -118,7 +114,7 @@ impl Shared {
             connections_max: Cell::new(CONNECTIONS_MAX),
             limits: RefCell::default(),
             running: Cell::new(None),
-            loop_id: LOOPS.fetch_add(1, Ordering::Relaxed),
+            loop_id: LoopId::next(),
             serial: Cell::new(0),
             commands: RefCell::default(),
             doomed: RefCell::default(),
@@ -152,7 +148,7 @@ impl Shared {
         serial
     }
 
-    pub(crate) fn loop_id(&self) -> u16 {
+    pub(crate) fn loop_id(&self) -> LoopId {
         self.loop_id
     }
 

@@ -3,6 +3,7 @@
 use crate::{
     activation, datagram, inherited, listener,
     pool::ThreadPool,
+    process::Children,
     unix::{self, SocketFile},
 };
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
@@ -17,8 +18,8 @@ use std::{
     time::{Instant, SystemTime},
 };
 use trenza_core::{
-    Addr,
-    driver::{self, Bind, BindUdp, Bound, Ends, HandedOver, Host, Job, Resolve},
+    Addr, Signal,
+    driver::{self, Bind, BindUdp, Bound, Child, Ends, HandedOver, Host, Job, Resolve, Spawn},
 };
 
 /// The machine that the program runs on.
@@ -26,13 +27,19 @@ use trenza_core::{
 pub struct SystemHost {
     pool: ThreadPool,
     lookups: ThreadPool,
+    children: Children,
     /// Those of bound sockets that are not served yet, by their path.
     files: RefCell<BTreeMap<PathBuf, SocketFile>>,
 }
 
 impl Default for SystemHost {
     fn default() -> Self {
-        Self { pool: ThreadPool::default(), lookups: ThreadPool::for_lookups(), files: RefCell::default() }
+        Self {
+            pool: ThreadPool::default(),
+            lookups: ThreadPool::for_lookups(),
+            files: RefCell::default(),
+            children: Children::default(),
+        }
     }
 }
 
@@ -40,6 +47,10 @@ impl SystemHost {
     /// Makes a host with thread pools of its own, one for names and one for all else, which have no thread yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    pub(crate) fn children(&self) -> &Children {
+        &self.children
     }
 
     /// The file that goes with a socket that was bound to a path here.
@@ -131,6 +142,14 @@ impl Host for SystemHost {
 
     fn run_lookup(&self, job: Job) -> io::Result<()> {
         self.lookups.run(job)
+    }
+
+    fn spawn(&self, how: Spawn) -> io::Result<Child> {
+        self.children.spawn(how)
+    }
+
+    fn signal(&self, pid: u32, signal: Signal, group: bool) -> io::Result<()> {
+        self.children.signal(pid, signal, group)
     }
 
     fn resolver(&self) -> Resolve {

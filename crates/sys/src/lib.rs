@@ -15,6 +15,7 @@
 //!       │      ── rest     what to do when memory runs out
 //!   SystemHost ── clocks, randomness, bind, names
 //!              ── pool     threads for what blocks
+//!              ── process  child processes
 //!              ── activation  sockets that a service manager has opened
 //!   Signals, raise_descriptor_limit: for programs
 //! ```
@@ -33,6 +34,7 @@ mod limits;
 mod listener;
 mod poll;
 mod pool;
+mod process;
 mod rest;
 mod signals;
 mod slots;

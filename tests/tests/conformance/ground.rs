@@ -1,6 +1,6 @@
 //! [`Ground`]: where a case runs.
 
-use crate::log::Log;
+use crate::{log::Log, programs};
 use std::{
     cell::{Cell, RefCell},
     io,
@@ -11,7 +11,7 @@ use std::{
 };
 use tempfile::TempDir;
 use trenza_core::{
-    DatagramProtocol, Endpoint, IntoEndpoint, Port, Protocol, Reactor, Result, Transport, UdpPort,
+    Command, DatagramProtocol, Endpoint, IntoEndpoint, Port, Protocol, Reactor, Result, Transport, UdpPort,
     driver::Ends,
 };
 use trenza_sim::HostHandle;
@@ -93,6 +93,11 @@ impl Ground {
     /// The smaller number in the simulator, where everything is split and repeated, the larger one elsewhere.
     pub(crate) fn scaled(&self, simulated: usize, real: usize) -> usize {
         if self.is_simulated() { simulated } else { real }
+    }
+
+    /// A program that does what its name says; see `programs`.
+    pub(crate) fn program(&self, name: &str) -> Command {
+        if self.is_simulated() { Command::new(name) } else { programs::script(name) }
     }
 
     /// A name that is known, of two addresses.

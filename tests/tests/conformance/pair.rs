@@ -281,8 +281,13 @@ async fn a_file_is_sent_over_a_pair(ground: Ground) -> Result {
     near.transport().send_file(file(300_000)?, 10..200_000);
     near.transport().write(b"between");
     near.transport().send_file(file(20)?, 0..20);
+    let flushed = near.transport().flushed();
     near.transport().write(b"behind");
-    let closed = ground.reactor().spawn(near.close());
+    let closed = ground.reactor().spawn(async move {
+        flushed.await?;
+        assert!(near.transport().counts().unsent <= 6);
+        near.close().await
+    });
     let expected = [&text[..20_000], &text[10..200_000], b"between", &text[..20], b"behind"].concat();
     assert!(all(&mut far).await? == expected);
     far.close().await?;

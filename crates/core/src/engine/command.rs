@@ -7,6 +7,7 @@ use crate::{
     engine::pair::Pair,
     engine::udp::Wish,
     port::PortState,
+    process::{children::Order, handle::State},
     race::Race,
     task::Task,
 };
@@ -66,4 +67,8 @@ pub(crate) enum Command {
     Pair(Box<Pair>),
     /// Ends a connection that is being made.
     Forget(Token),
+    /// Does something about a child process.
+    Process(Rc<State>, Order),
+    /// The time to stop in is over: ends all child processes.
+    EndProcesses,
 }

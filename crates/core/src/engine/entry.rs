@@ -185,6 +185,8 @@ impl Entry {
         }
         if let Some(mut stack) = self.stack.take_if(|stack| stack.is_empty()) {
             let connection = &self.transport.0;
+            self.leave_wire(&stack);
+            connection.less_files(stack.files());
             let mut plain = connection.out.take();
             let before = stack.unsent();
             stack.wire.append(&mut plain);
