@@ -7,6 +7,7 @@ mod canary;
 mod chores;
 mod judge;
 mod ledger;
+mod mail;
 mod panics;
 mod progress;
 mod roles;
