@@ -7,6 +7,7 @@
 //! | bytes: unread, unsent, in layers | [`Limits`], for each connection |
 //! | addresses of a connect | 64 are tried |
 //! | connections | [`Reactor::set_connections_max`]; those that the program makes by the system's descriptors |
+//! | child processes | the system's processes and descriptors: each is the program's own doing; a process's output by [`Limits`] |
 //! | the dirty, those to end | each connection and UDP port is in there once |
 //! | datagrams | [`Limits::unsent`], for each UDP port; what comes is not kept |
 //! | woken tasks | each task is in there once |
@@ -18,7 +19,7 @@
 //! | blocking jobs, lookups | the queue of their pool |
 
 use crate::{
-    ConnectionId, Limits, Map, Reactor, UdpPort,
+    ConnectionId, Limits, Map, Reactor, Service, UdpPort,
     connection::{Connection, push_pruning},
     driver::{Host, Resolve, Token},
     endpoint::registry::Kinds,
@@ -52,6 +53,10 @@ const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 pub(crate) enum Stop {
     Running,
     Asked,
+    /// Services are being stopped.
+    Services,
+    /// They have stopped.
+    Ready,
     Begun,
 }
 
@@ -161,6 +166,19 @@ impl Shared {
         self.commands.borrow_mut().pop_front()
     }
 
+    /// Takes the services out of the queue that were started in this turn.
+    pub(crate) fn take_kept(&self) -> Vec<Box<dyn Service>> {
+        let mut kept = Vec::new();
+        let commands = std::mem::take(&mut *self.commands.borrow_mut());
+        for command in commands {
+            match command {
+                Command::Keep(service) => kept.push(service),
+                other => self.commands.borrow_mut().push_back(other),
+            }
+        }
+        kept
+    }
+
     /// Queues a connection that is to end.
     pub(crate) fn doom(&self, transport: Transport) {
         self.doomed.borrow_mut().push_back(transport);
@@ -196,7 +214,7 @@ impl Shared {
 
     /// True when `dispatch` would find something to do without any event.
     pub(crate) fn has_work(&self) -> bool {
-        self.is_queued() || self.stop.get() == Stop::Asked || self.outside.has_work()
+        self.is_queued() || matches!(self.stop.get(), Stop::Asked | Stop::Ready) || self.outside.has_work()
     }
 
     fn is_queued(&self) -> bool {

@@ -1,4 +1,5 @@
 //! Datagrams in a simulated network: what becomes of them, and who hears of it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::{
     cell::RefCell,
@@ -188,7 +189,7 @@ fn a_crash_takes_ports_and_what_was_for_them() {
 fn groups_reach_members_on_all_hosts() {
     let net = Net::gentle(1);
     let hosts = ["one", "two", "three"].map(|name| net.host(name));
-    let ports = hosts.clone().map(|host| open(&host, "udp:7"));
+    let ports = hosts.map(|host| open(&host, "udp:7"));
     for group in ["239.1.2.3", "ff02::123"] {
         let group: IpAddr = group.parse().unwrap();
         let to = SocketAddr::new(group, 7).into();

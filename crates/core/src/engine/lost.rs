@@ -77,6 +77,9 @@ impl Turn {
     /// The loop ends: everything that is left is dropped.
     pub(crate) fn end(&mut self, driver: &mut dyn Driver) {
         self.reactor.0.stop.set(crate::shared::Stop::Begun);
+        let (services, kinds) = (self.services.take(), self.reactor.0.kinds.take());
+        contained("a drop", || drop(services));
+        contained("a drop", || drop(kinds));
         for index in 0..self.slots.len() {
             let Some(slot) = self.slots.get_mut(index) else { break };
             match mem::replace(slot, Slot::Free) {
@@ -107,6 +110,7 @@ impl Turn {
                 }
             }
         }
+        self.end_processes();
         self.take_parked().into_iter().for_each(|parked| driver.close(parked, Close::Abort));
         for task in self.tasks.drain() {
             contained("a drop", || drop(task));

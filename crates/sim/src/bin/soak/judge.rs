@@ -24,12 +24,13 @@ pub(crate) enum Invariant {
     Hang,
     Left,
     SameTrace,
+    Durable,
     Panic,
 }
 
 impl Invariant {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Bytes,
         Self::Mail,
         Self::LostOnce,
@@ -41,6 +42,7 @@ impl Invariant {
         Self::Hang,
         Self::Left,
         Self::SameTrace,
+        Self::Durable,
         Self::Panic,
     ];
 }
@@ -59,6 +61,7 @@ impl fmt::Display for Invariant {
             Self::Hang => "everything ends once all is closed and time passes",
             Self::Left => "nothing is left at the end",
             Self::SameTrace => "the same seed gives the same trace",
+            Self::Durable => "what was synced survives a crash, and a rename is whole",
             Self::Panic => "nothing panics but what was told to",
         })
     }
