@@ -42,8 +42,15 @@
 //!     it has taken.
 //! 13. Datagrams may be lost, doubled and in any order; one comes whole or not at all, and those of one piece
 //!     ([`Datagram::stride`]) have one sender, one destination and one ECN.
+//! 14. [`Host::spawn`] starts a process, and the driver of the same machine sees to its end by itself: it tells
+//!     [`Event::Exited`] once, and by then the process is reaped, so that its number may be used again. A readiness driver
+//!     watches a descriptor of the process (pidfd, EVFILT_PROC), a completion driver has a poll of it or a `waitid` in
+//!     flight from the next `wait` on. Until `Exited` was told [`Host::signal`] reaches this process and no other. The
+//!     exit and the ends of the pipes come in any order. When a driver is dropped, what is left of its processes is
+//!     killed, and reaped without anybody waiting.
 
-use crate::{Addr, Datagram, Outbox, UdpOption};
+pub use crate::process::spawn::{Child, Descriptor, Grouping, Spawn, TERMINAL, Window};
+use crate::{Addr, Datagram, ExitStatus, Outbox, Signal, UdpOption};
 use std::{
     io,
     net::SocketAddr,
@@ -255,6 +262,13 @@ pub enum Event<'a> {
         /// Of the lent ones; 0 from a readiness driver.
         bytes: usize,
     },
+    /// A process that [`Host::spawn`] has started has exited, and was reaped.
+    Exited {
+        /// The process.
+        pid: u32,
+        /// How it has exited.
+        status: ExitStatus,
+    },
     /// The connection is broken, a listener could not accept, or a UDP socket not receive.
     Failed {
         /// The connection, listener or UDP socket.
@@ -386,6 +400,19 @@ pub trait Host {
     fn addresses(&self, _socket: &Socket) -> Option<(Addr, Addr)> {
         None
     }
+    /// Takes over a descriptor that the program was started with.
+    ///
+    /// # Errors
+    /// There is none of that number that may be taken: it is not open, was taken before, or is the program's own.
+    fn inherited(&self, _number: i32) -> io::Result<OwnedFd> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "there are no descriptors here"))
+    }
+    /// Takes over standard input and output. From then on what else reads the one finds its end, and what else is
+    /// written to the other is dropped, so that it does not get into the connection.
+    ///
+    /// # Errors
+    /// They were taken before, or cannot be copied.
+    fn stdio(&self) -> io::Result<Ends>;
     /// Runs a job on the thread pool.
     ///
     /// # Errors
@@ -399,6 +426,24 @@ pub trait Host {
     /// Those of [`Host::run`].
     fn run_lookup(&self, job: Job) -> io::Result<()> {
         self.run(job)
+    }
+    /// Starts a program. Its pipes are ours to open, as [`Open::Adopt`]; all our ends are closed in every other program
+    /// that is started, and the child has what [`Spawn::descriptors`] says and nothing else.
+    ///
+    /// # Errors
+    /// There is no such program or directory, it may not be run, or not so, or there is no room for one more. Nothing
+    /// was started then.
+    fn spawn(&self, how: Spawn) -> io::Result<Child> {
+        let _ = how;
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this system starts no programs"))
+    }
+    /// Sends a signal to a process that was started here, or to the whole group that it leads.
+    ///
+    /// # Errors
+    /// `NotFound`: it has exited. The system does not permit it, or has no such signal.
+    fn signal(&self, pid: u32, signal: Signal, group: bool) -> io::Result<()> {
+        let _ = (pid, signal, group);
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this system starts no programs"))
     }
     /// The name service.
     fn resolver(&self) -> Resolve;

@@ -7,6 +7,7 @@
 //! | bytes: unread, unsent, in layers | [`Limits`], for each connection |
 //! | addresses of a connect | 64 are tried |
 //! | connections | [`Reactor::set_connections_max`]; those that the program makes by the system's descriptors |
+//! | child processes | the system's processes and descriptors: each is the program's own doing; a process's output by [`Limits`] |
 //! | the dirty, those to end | each connection and UDP port is in there once |
 //! | datagrams | [`Limits::unsent`], for each UDP port; what comes is not kept |
 //! | woken tasks | each task is in there once |

@@ -19,7 +19,7 @@ use std::{
     time::Instant,
 };
 use trenza_core::{
-    Addr, Datagram, Outbox, UdpOption,
+    Addr, Datagram, ExitStatus, Outbox, UdpOption,
     driver::{Bound, Close, Driver, Ends, Event, Host, Open, Socket, Token},
 };
 use trenza_wire::OutBuf;
@@ -151,6 +151,22 @@ impl SimDriver {
                 self.accept(world, listener)
             }
         }
+    }
+
+    /// A process that has exited, if that is what comes next.
+    fn next_exit(&self, world: &mut World) -> Option<(u32, ExitStatus)> {
+        let machine = world.hosts.get(self.host).filter(|machine| machine.boot == self.boot)?;
+        if machine.exits.is_empty() {
+            return None;
+        }
+        let first = self.ready.is_empty() || world.hostility.shuffle > 0.0 && world.dice.chance(0.5);
+        if !first {
+            return None;
+        }
+        let (pid, status) = world.hosts.get_mut(self.host)?.exits.pop_front()?;
+        let name = world.name(self.host);
+        world.note(format_args!("{name} Exited({pid}, {status})"));
+        Some((pid, status))
     }
 
     fn accept(&mut self, world: &mut World, listener: u64) -> Option<Told> {
@@ -372,6 +388,9 @@ impl Driver for SimDriver {
         drop(mem::take(&mut self.spent));
         let shared = self.world.clone();
         let world = &mut *shared.borrow_mut();
+        if let Some((pid, status)) = self.next_exit(world) {
+            return Some(Event::Exited { pid, status });
+        }
         let (token, told) = loop {
             let token = self.ready.pop_front()?;
             let told = self.tell(world, token);
@@ -431,7 +450,9 @@ impl Drop for SimDriver {
                 What::Free => {}
             }
         }
+        world.end_children(self.host);
         if let Some(machine) = world.hosts.get_mut(self.host) {
+            machine.exits.clear();
             machine.hot.clear();
         }
     }

@@ -5,7 +5,7 @@ use crate::{
     hostility::Hostility,
     jobs::Fate,
     machine::HostHandle,
-    panics,
+    panics, process,
     rule::{Packet, RuleGuard, Verdict},
     world::{Shared, World},
 };
@@ -324,6 +324,10 @@ impl Net {
 
     /// One step of somebody, chosen by the seed among those who have something to do now; false if nobody has.
     fn step(&self) -> bool {
+        let tended = process::tend(&self.world, &mut self.hosts.borrow_mut());
+        if tended.finish(&self.world) {
+            return true;
+        }
         let hosts = self.hosts.borrow().clone();
         let mut choices: Vec<_> = hosts.iter().filter(|host| host.is_ready()).map(Step::Turn).collect();
         let chosen = {
@@ -372,8 +376,11 @@ impl Drop for Net {
     fn drop(&mut self) {
         let hosts = std::mem::take(&mut *self.hosts.borrow_mut());
         hosts.iter().for_each(HostHandle::kill);
-        let jobs = self.world.borrow_mut().take_jobs(None);
-        drop(jobs);
+        let (jobs, programs) = {
+            let mut world = self.world.borrow_mut();
+            (world.take_jobs(None), world.processes.take_programs())
+        };
+        drop((jobs, programs));
     }
 }
 

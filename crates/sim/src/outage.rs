@@ -33,6 +33,7 @@ impl World {
     }
 
     pub(crate) fn is_cut(&self, from: usize, to: usize) -> bool {
+        let (from, to) = (self.home(from), self.home(to));
         let split = |partition: &Partition| {
             let [one, other] = &partition.groups;
             (one.contains(&from) && other.contains(&to)) || (other.contains(&from) && one.contains(&to))
@@ -72,11 +73,14 @@ impl World {
         machine.down = true;
         machine.boot += 1;
         machine.hot.clear();
+        machine.exits.clear();
+        machine.stdio = None;
         machine.handed.clear();
         machine.woken = Arc::default();
         let name = machine.name.clone();
         let disk = machine.disk.clone();
         self.note(format_args!("{name} crashes"));
+        self.end_children(host);
         disk.crash();
         self.listeners.retain(|_, listener| listener.host != host);
         self.mailboxes.retain(|_, mailbox| mailbox.host != host);

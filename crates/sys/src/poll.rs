@@ -24,7 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 use trenza_core::{
-    Addr, Outbox, UdpOption,
+    Addr, ExitStatus, Outbox, UdpOption,
     driver::{self, Bound, Close, Driver, Ends, Event, Host, Open, Token},
 };
 use trenza_wire::OutBuf;
@@ -61,6 +61,10 @@ pub struct PollDriver {
     writers: BTreeMap<u32, Writer>,
     /// Those that no poller takes and that are always ready, by index.
     always: BTreeMap<u32, Token>,
+    /// Child processes that are watched, by index.
+    processes: BTreeMap<u32, u32>,
+    /// Child processes that a thread has seen exit.
+    exited: VecDeque<(u32, ExitStatus)>,
     /// Those that nothing more can be read from, of which the loop has not heard.
     ended: VecDeque<Token>,
     /// Those that the poller may have to be told about.
@@ -116,14 +120,19 @@ impl PollDriver {
     /// The system has no descriptor left for the poller, or no poller.
     pub fn new() -> io::Result<Self> {
         let poller = Arc::new(Poller::new()?);
+        let waker = Waker::from(Arc::new(Alarm(poller.clone())));
+        let host = Rc::new(SystemHost::new());
+        host.children().set_waker(waker.clone());
         Ok(Self {
-            waker: Waker::from(Arc::new(Alarm(poller.clone()))),
+            waker,
             poller,
-            host: Rc::new(SystemHost::new()),
+            host,
             sockets: Slots::new(),
             listeners: BTreeMap::new(),
             writers: BTreeMap::new(),
             always: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            exited: VecDeque::new(),
             ended: VecDeque::new(),
             changed: Vec::new(),
             events: Events::new(),
@@ -143,7 +152,8 @@ impl PollDriver {
             _ => socket::tune(&fd)?,
         }
         let token = self.sockets.insert(Socket::new(fd, State::Listening))?;
-        self.listeners.insert(token.index, Listener::new(bound.addr));
+        let file = self.host.take_file(&bound.addr);
+        self.listeners.insert(token.index, Listener::new(bound.addr, file));
         Ok(token)
     }
 
@@ -160,6 +170,28 @@ impl PollDriver {
         Ok(token)
     }
 
+    /// Watches those that were started since the last wait.
+    fn watch_newborn(&mut self) {
+        let host = self.host.clone();
+        for (pid, fd) in host.children().take_newborn() {
+            match self.sockets.insert(Socket::new(fd, State::Process)) {
+                Ok(token) => {
+                    self.processes.insert(token.index, pid);
+                    self.change(token, |_| ());
+                }
+                Err(_) => host.children().wait_otherwise(pid),
+            }
+        }
+    }
+
+    /// The process that a token stands for may have exited.
+    fn process_exited(&mut self, token: Token) -> Option<Event<'static>> {
+        let pid = *self.processes.get(&token.index)?;
+        let status = self.host.children().reap(pid)?;
+        drop(self.remove(token));
+        Some(Event::Exited { pid, status })
+    }
+
     /// Changes a socket, and remembers it for the poller if something else is wanted of it now.
     fn change(&mut self, token: Token, change: impl FnOnce(&mut Socket)) {
         let Some(socket) = self.sockets.get_mut(token) else { return };
@@ -173,6 +205,7 @@ impl PollDriver {
 
     /// Tells the poller of all changes since the last wait.
     fn settle(&mut self) {
+        self.watch_newborn();
         let mut changed = std::mem::take(&mut self.changed);
         for token in changed.drain(..) {
             let Some(socket) = self.sockets.get_mut(token) else { continue };
@@ -277,6 +310,9 @@ impl PollDriver {
             thread::sleep(REST);
             until = Some(Instant::now());
         }
+        while let Some(exit) = self.host.children().next_exit() {
+            self.exited.push_back(exit);
+        }
         for event in self.events.iter() {
             let token = slots::token(event.key);
             let listens = self.sockets.get_mut(token).is_some_and(|socket| socket.state == State::Listening);
@@ -294,6 +330,9 @@ impl PollDriver {
     /// Goes on until there is an event. Each readiness is good for one event, and then what is left of it goes
     /// behind the others.
     fn step(&mut self) -> Option<Step> {
+        if let Some((pid, status)) = self.exited.pop_front() {
+            return Some(Step::Event(Event::Exited { pid, status }));
+        }
         loop {
             if let Some((token, error)) = self.failures.pop_front() {
                 match self.fail(token, error) {
@@ -355,11 +394,12 @@ impl PollDriver {
 
     fn readable(&mut self, token: Token, reads: u32) -> Option<Step> {
         let socket = self.sockets.get_mut(token)?;
-        if !socket.reading {
+        if !socket.reading && socket.state != State::Process {
             return None;
         }
         match socket.state {
             State::Listening => return self.accept(token, reads).map(Step::Event),
+            State::Process => return self.process_exited(token).map(Step::Event),
             State::Open => {}
             State::Datagrams { .. } => return self.receive_datagrams(token),
             State::Connecting | State::Ended | State::Broken => return None,
@@ -434,6 +474,12 @@ impl PollDriver {
                 return Some(Event::Connected { token, result: Err(error) });
             }
             State::Open | State::Ended => self.change(token, |socket| socket.state = State::Broken),
+            State::Process => {
+                let pid = self.processes.get(&token.index).copied();
+                drop(self.remove(token));
+                pid.into_iter().for_each(|pid| self.host.children().wait_otherwise(pid));
+                return None;
+            }
             State::Broken => return None,
         }
         Some(Event::Failed { token, error })
@@ -446,6 +492,7 @@ impl PollDriver {
         if socket.state == State::Listening {
             self.listeners.remove(&token.index);
         }
+        self.processes.remove(&token.index);
         self.always.remove(&token.index);
         self.drop_writer(token);
         Some(socket)
@@ -586,7 +633,7 @@ impl Driver for PollDriver {
             self.waker.wake_by_ref();
             return Ok(());
         }
-        if !self.ready.is_empty() {
+        if !self.ready.is_empty() || !self.exited.is_empty() {
             return Ok(());
         }
         let until = until.into_iter().chain(self.until()).min();
@@ -629,11 +676,14 @@ fn descriptor(socket: driver::Socket) -> io::Result<OwnedFd> {
 
 impl Drop for PollDriver {
     fn drop(&mut self) {
+        self.host.children().end();
         for socket in self.sockets.values_mut() {
             socket.hide(&self.poller);
         }
         for writer in self.writers.values_mut() {
             writer.watched.hide(&writer.fd, &self.poller);
         }
+        // Their files go while they listen.
+        self.listeners.clear();
     }
 }

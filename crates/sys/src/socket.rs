@@ -55,6 +55,8 @@ pub(crate) enum Ways {
 pub(crate) enum State {
     Listening,
     Connecting,
+    /// It stands for a child process, and is readable when that has exited.
+    Process,
     Open,
     /// The peer's FIN came: nothing is left to read.
     Ended,
@@ -111,6 +113,7 @@ impl Socket {
         let (read, write) = match self.state {
             _ if self.resting => (false, false),
             State::Listening => (self.reading, false),
+            State::Process => (true, false),
             State::Connecting => (false, true),
             State::Open | State::Datagrams { .. } => (self.reading, self.writing),
             State::Ended => (false, self.writing),

@@ -30,14 +30,14 @@ pub mod testing;
 
 pub use run::{Interrupted, block_on, register, run};
 pub use trenza_core::{
-    Abandoned, Addr, Addresses, AllFailed, Bucket, ConnectError, ConnectionId, Counts, Datagram,
-    DatagramProtocol, Deferred, Endpoint, EndpointError, Engine, Error, Factory, Flow, Get, Group, Guard,
-    Handle, Home, Interface, IntoEndpoint, JobPanicked, Layer, Left, LeftKind, Leftover, Limit, Limits,
-    Lines, Lock, LoopingCall, Lost, Outgoing, Peer, Permit, Policy, Port, Printer, Protocol, Queue,
-    QueueClosed, Rate, Reactor, ReadHalf, Reason, Recorder, Recording, Remote, RemoteResolver, Resolver,
-    Result, Seat, Seen, Semaphore, Sleep, Spawner, Stream, Tap, TimedOut, Timeout, Timer, TooManyWaiters,
-    Transport, UdpCounts, UdpOption, UdpPort, Wait, WriteHalf, cooperate, driver, join, race, timeout,
-    yield_now,
+    Abandoned, Addr, Addresses, AllFailed, Bucket, Command, ConnectError, ConnectionId, Counts, Datagram,
+    DatagramProtocol, Deferred, Endpoint, EndpointError, Engine, Error, ExitStatus, Factory, Flow, Get,
+    Group, Guard, Handle, Home, Interface, IntoEndpoint, JobPanicked, Layer, Left, LeftKind, Leftover, Limit,
+    Limits, Lines, Lock, LoopingCall, Lost, Outgoing, Output, OutputTooLong, Peer, Permit, Policy, Port,
+    Printer, Process, ProcessProtocol, Protocol, Queue, QueueClosed, Rate, Reactor, ReadHalf, Reason,
+    Recorder, Recording, Remote, RemoteResolver, Resolver, Result, Seat, Seen, Semaphore, Signal, Sleep,
+    SpawnError, Spawner, Stream, Tap, TimedOut, Timeout, Timer, TooManyWaiters, Transport, UdpCounts,
+    UdpOption, UdpPort, UnixAddr, Wait, WriteHalf, cooperate, driver, join, race, timeout, yield_now,
 };
 pub use trenza_core::{
     Backoff, ClientService, NotConnected, PortService, Retry, Service, Services, StartError, StopError,
@@ -61,7 +61,8 @@ pub use trenza_wire as wire;
 /// What most programs use.
 pub mod prelude {
     pub use crate::{
-        Datagram, DatagramProtocol, Deferred, Error, Factory, Handle, Outgoing, Protocol, Queue, QueueClosed,
-        Reactor, Reason, Result, Stream, Timer, Transport, UdpPort, block_on, run, timeout, wire::Input,
+        Command, Datagram, DatagramProtocol, Deferred, Error, ExitStatus, Factory, Handle, Outgoing, Process,
+        ProcessProtocol, Protocol, Queue, QueueClosed, Reactor, Reason, Result, Stream, Timer, Transport,
+        UdpPort, block_on, run, timeout, wire::Input,
     };
 }

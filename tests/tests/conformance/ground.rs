@@ -1,6 +1,6 @@
 //! [`Ground`]: where a case runs.
 
-use crate::log::Log;
+use crate::{log::Log, programs};
 use std::{
     cell::{Cell, RefCell},
     io,
@@ -9,8 +9,9 @@ use std::{
     sync::{Arc, LazyLock, Mutex, mpsc},
     time::Duration,
 };
+use tempfile::TempDir;
 use trenza_core::{
-    DatagramProtocol, Endpoint, IntoEndpoint, Port, Protocol, Reactor, Result, Transport, UdpPort,
+    Command, DatagramProtocol, Endpoint, IntoEndpoint, Port, Protocol, Reactor, Result, Transport, UdpPort,
     driver::Ends,
 };
 use trenza_sim::HostHandle;
@@ -39,6 +40,7 @@ struct Inner {
     reactor: Reactor,
     log: Log,
     ports: RefCell<Vec<Port>>,
+    folder: RefCell<Option<TempDir>>,
     udp_ports: RefCell<Vec<UdpPort>>,
     end: Cell<Option<Box<dyn FnOnce()>>>,
     /// Where time is virtual.
@@ -62,6 +64,7 @@ impl Ground {
             log: Log::default(),
             ports: RefCell::default(),
             udp_ports: RefCell::default(),
+            folder: RefCell::default(),
             end: Cell::new(None),
             host,
             turns: Cell::new(0),
@@ -90,6 +93,11 @@ impl Ground {
     /// The smaller number in the simulator, where everything is split and repeated, the larger one elsewhere.
     pub(crate) fn scaled(&self, simulated: usize, real: usize) -> usize {
         if self.is_simulated() { simulated } else { real }
+    }
+
+    /// A program that does what its name says; see `programs`.
+    pub(crate) fn program(&self, name: &str) -> Command {
+        if self.is_simulated() { Command::new(name) } else { programs::script(name) }
     }
 
     /// A name that is known, of two addresses.
@@ -168,6 +176,38 @@ impl Ground {
         })?;
         let to = beneath(to(&port).as_str().into_endpoint()?);
         let client = self.0.reactor.connect(to, |_| client).await?;
+        let server = accepted.await?;
+        port.pause();
+        Ok((server, client))
+    }
+
+    /// A path in a folder of the case's own. Short, since paths of sockets must be.
+    pub(crate) fn path(&self, name: &str) -> String {
+        let mut folder = self.0.folder.borrow_mut();
+        let folder = folder.get_or_insert_with(|| tempfile::tempdir().unwrap());
+        // The same in every run of a seed.
+        if self.is_simulated() {
+            format!("/run/{name}")
+        } else {
+            folder.path().join(name).display().to_string()
+        }
+    }
+
+    /// Connects two protocols over a UNIX socket.
+    pub(crate) async fn unix_pair(
+        &self,
+        server: impl Protocol,
+        client: impl Protocol,
+    ) -> Result<(Transport, Transport)> {
+        let (accepted, tell) = self.0.reactor.deferred();
+        let mut once = Some((server, tell));
+        let on = format!("unix:{}", self.path("pair"));
+        let port = self.listen_on(&on, move |transport| {
+            let (server, tell) = once.take().expect("one connection");
+            tell.fire(Ok(transport.clone()));
+            server
+        })?;
+        let client = self.0.reactor.connect(&on, |_| client).await?;
         let server = accepted.await?;
         port.pause();
         Ok((server, client))

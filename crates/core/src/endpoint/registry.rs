@@ -2,7 +2,7 @@
 
 use crate::{
     Connecting, EndpointKind, Form, Given, Listening, Parsed, Reactor, Result,
-    endpoint::{error::meant, systemd::Systemd, tcp::Tcp, udp::Udp},
+    endpoint::{error::meant, fd::Fd, stdio::Stdio, systemd::Systemd, tcp::Tcp, udp::Udp, unix::Unix},
 };
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -12,9 +12,12 @@ pub(crate) struct Kinds(BTreeMap<&'static str, Rc<dyn EndpointKind>>);
 impl Default for Kinds {
     fn default() -> Self {
         let mut kinds = Self(BTreeMap::new());
+        drop(kinds.add(Rc::new(Fd)));
+        drop(kinds.add(Rc::new(Stdio)));
         drop(kinds.add(Rc::new(Systemd)));
         drop(kinds.add(Rc::new(Tcp)));
         drop(kinds.add(Rc::new(Udp)));
+        drop(kinds.add(Rc::new(Unix)));
         kinds
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     engine::edge::Change,
     engine::udp::Wish,
     port::PortState,
+    process::{children::Order, handle::State},
     race::Race,
     task::Task,
 };
@@ -63,4 +64,8 @@ pub(crate) enum Command {
     Adopt(Rc<Race>, Established),
     /// Ends a connection that is being made.
     Forget(Token),
+    /// Does something about a child process.
+    Process(Rc<State>, Order),
+    /// The time to stop in is over: ends all child processes.
+    EndProcesses,
 }

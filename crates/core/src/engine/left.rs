@@ -15,6 +15,8 @@ pub struct Left {
     pub connections: usize,
     /// Ports that were not stopped, UDP ports that have not ended among them.
     pub ports: usize,
+    /// Child processes that have not ended.
+    pub processes: usize,
     /// Timers that are not due yet; connections have one each at most.
     pub timers: usize,
     /// Coroutines that have not ended.
@@ -35,6 +37,8 @@ pub enum LeftKind {
     Connection,
     /// A connection that is being made.
     Connecting,
+    /// A child process. Its pipes are connections.
+    Process,
     /// A timer of [`Reactor::call_later`](crate::Reactor::call_later) or
     /// [`Handle::call_later`](crate::Handle::call_later), or the time limit of a connection that is being made.
     Timer,
@@ -55,6 +59,7 @@ impl fmt::Display for LeftKind {
             Self::UdpPort => "a UDP port",
             Self::Connection => "a connection",
             Self::Connecting => "a connection that is being made",
+            Self::Process => "a child process",
             Self::Timer => "a timer",
             Self::Sleep => "a sleep",
             Self::Task => "a task",
@@ -94,6 +99,7 @@ impl fmt::Display for Leftover {
         match (self.kind, &*self.name) {
             (_, "") => {}
             (LeftKind::Port | LeftKind::UdpPort, name) => write!(f, " on {name}")?,
+            (LeftKind::Process, name) => write!(f, ", {name}")?,
             (_, name) => write!(f, " to {name}")?,
         }
         write!(f, ", made at {}", self.made)
@@ -108,6 +114,7 @@ impl Turn {
         Left {
             connections: self.slots.iter().filter(connections).count() + self.parked.len(),
             ports: self.ports.len() + shared.udp_ports.borrow().len(),
+            processes: self.children.len(),
             timers: shared.timers.borrow().len(),
             tasks: self.tasks.len(),
             answers: shared.waiting.borrow().len(),
@@ -118,6 +125,11 @@ impl Turn {
     pub(crate) fn leftovers(&self) -> Vec<Leftover> {
         let mut all: Vec<_> =
             self.slots.iter().zip(0..).filter_map(|(slot, index)| of_slot(slot, index)).collect();
+        all.extend(self.children.states().map(|state| Leftover {
+            kind: LeftKind::Process,
+            name: format!("{} ({})", state.program, state.pid),
+            made: state.made,
+        }));
         let nameless = |kind, made| Leftover { kind, name: String::new(), made };
         all.extend(self.tasks.made().into_iter().map(|made| nameless(LeftKind::Task, made)));
         let shared = &self.reactor.0;

@@ -110,6 +110,7 @@ impl Turn {
                 }
             }
         }
+        self.end_processes();
         self.take_parked().into_iter().for_each(|parked| driver.close(parked, Close::Abort));
         for task in self.tasks.drain() {
             contained("a drop", || drop(task));

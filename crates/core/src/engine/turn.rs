@@ -14,12 +14,13 @@ use crate::{
     engine::udp::UdpEntry,
     flags::Flags,
     port::PortState,
+    process::children::Children,
     race::Race,
     shared::Stop,
     task::{Task, Tasks},
     timer::Due,
 };
-use std::{collections::VecDeque, io, rc::Rc, time::Duration};
+use std::{collections::VecDeque, io, panic::Location, rc::Rc, time::Duration};
 
 /// How long a port rests after it could not accept (out of descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -52,6 +53,7 @@ pub(crate) struct Turn {
     pub(crate) reactor: Reactor,
     pub(crate) slots: Vec<Slot>,
     pub(crate) tasks: Tasks,
+    pub(crate) children: Children,
     /// Ports, whose accepting follows the number of connections.
     pub(crate) ports: Vec<Token>,
     /// Something about ports changed since they were last looked at.
@@ -80,6 +82,7 @@ impl Turn {
             reactor,
             slots: Vec::new(),
             tasks: Tasks::default(),
+            children: Children::default(),
             ports: Vec::new(),
             ports_changed: false,
             refused: Vec::new(),
@@ -159,6 +162,7 @@ impl Turn {
                 }
             }
             Event::Sent { token, bytes } => self.sent(token, bytes),
+            Event::Exited { pid, status } => self.exited(pid, status),
             Event::Accepted { on, new, remote, local } => self.accepted(on, new, remote, local),
             Event::Eof { token } => {
                 if let Some(entry) = self.entry(token) {
@@ -252,8 +256,46 @@ impl Turn {
         edge: Option<Edge>,
         flags: u32,
     ) {
-        let limits = self.reactor.0.limits.borrow().clone();
+        let transport = self.give_place(token, peer, origin, edge, flags);
+        let limits = transport.0.limits();
         let until = self.reactor.0.after(layers.time().unwrap_or(limits.handshake));
+        if !layers.is_empty()
+            && let Some(entry) = self.entry(token)
+        {
+            entry.push_first(&layers);
+            transport.0.change_times(|times| times.phase = Some(until));
+            transport.arm();
+        }
+        self.build_if_ready(token);
+    }
+
+    /// A connection of the loop's own: it has no layers, and its protocol is there at once.
+    pub(crate) fn enroll_own(
+        &mut self,
+        token: Token,
+        peer: Peer,
+        made: &'static Location<'static>,
+        flags: u32,
+        build: impl FnOnce(&Transport) -> Box<dyn Protocol>,
+    ) {
+        let transport = self.give_place(token, peer, Origin::Told(made), None, flags);
+        let protocol = build(&transport);
+        if let Some(entry) = self.entry(token) {
+            entry.protocol = Some(protocol);
+            entry.make();
+        }
+    }
+
+    /// Gives a new connection its place.
+    fn give_place(
+        &mut self,
+        token: Token,
+        peer: Peer,
+        origin: Origin,
+        edge: Option<Edge>,
+        flags: u32,
+    ) -> Transport {
+        let limits = self.reactor.0.limits.borrow().clone();
         let connection = Connection::new(self.reactor.clone(), token, Rc::new(peer), limits);
         connection.flags.set(flags);
         let transport = Transport(Rc::new(connection));
@@ -269,14 +311,7 @@ impl Turn {
             entry.begin_policy();
         }
         transport.arm();
-        if !layers.is_empty()
-            && let Some(entry) = self.entry(token)
-        {
-            entry.push_first(&layers);
-            transport.0.change_times(|times| times.phase = Some(until));
-            transport.arm();
-        }
-        self.build_if_ready(token);
+        transport
     }
 
     /// Builds the protocol of a connection whose layers are ready.
@@ -427,6 +462,8 @@ impl Turn {
             Command::Udp(port, wish) => self.wish(driver, &port, wish),
             Command::Connect(race) => self.connect(driver, &race),
             Command::Forget(token) => self.forget(driver, token),
+            Command::EndProcesses => self.children.fail_all(),
+            Command::Process(state, order) => self.process(driver, &state, order),
         }
     }
 
@@ -555,6 +592,7 @@ impl Turn {
         let reactor = self.reactor.clone();
         let abort_rest = move || {
             reactor.connections().into_iter().for_each(|transport| transport.condemn(Reason::Stopped));
+            reactor.0.command(Command::EndProcesses);
             let ports = reactor.0.udp_ports.borrow().clone();
             ports.iter().for_each(|port| port.condemn(Reason::Stopped));
         };
@@ -573,6 +611,7 @@ impl Turn {
                 tell_stopping(entry);
             }
         }
+        self.stop_processes();
         self.stop_udp();
     }
 
@@ -614,6 +653,7 @@ impl Turn {
         shared.stop.get() == Stop::Begun
             && shared.connection_count() == 0
             && shared.udp_ports.borrow().is_empty()
+            && self.children.is_empty()
     }
 
     // ── flush ──
@@ -639,7 +679,7 @@ impl Turn {
 }
 
 /// Pipes and the like lose nothing when they are closed, so nobody has to wait for their far end.
-fn flags_of(ends: &Ends) -> u32 {
+pub(crate) fn flags_of(ends: &Ends) -> u32 {
     match ends {
         Ends::One(_) => 0,
         Ends::Two { .. } => Flags::UNLINGERING,

@@ -166,6 +166,14 @@ fn proxy() {
 }
 
 #[test]
+fn netcat() {
+    let (echo, address) = Example::server("echo");
+    let text = "there and back\n".repeat(100_000);
+    assert!(Example::filter("netcat", &[&format!("tcp:{address}")], &text) == text);
+    echo.stops();
+}
+
+#[test]
 fn reconnect() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let to = format!("tcp:{}", listener.local_addr().expect("it is bound"));
