@@ -20,7 +20,7 @@
 
 use crate::{
     ConnectionId, Limits, Map, Reactor, Service, UdpPort,
-    connection::{Connection, push_pruning},
+    connection::{Connection, LoopId, push_pruning},
     driver::{Host, Resolve, Token},
     endpoint::registry::Kinds,
     engine::command::Command,
@@ -33,10 +33,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     rc::{Rc, Weak},
-    sync::{
-        Arc,
-        atomic::{AtomicU16, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -81,7 +78,7 @@ pub(crate) struct Shared {
     /// The connection whose user code runs.
     pub(crate) running: Cell<Option<Token>>,
     now: Cell<Instant>,
-    loop_id: u16,
+    loop_id: LoopId,
     serial: Cell<u64>,
     commands: RefCell<VecDeque<Command>>,
     doomed: RefCell<VecDeque<Transport>>,
@@ -97,8 +94,6 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(host: Rc<dyn Host>, outside: Arc<Outside>) -> Self {
-        /// Loops of one process are told apart in connection ids.
-        static LOOPS: AtomicU16 = AtomicU16::new(0);
         Self {
             now: Cell::new(host.now()),
             resolver: RefCell::new(host.resolver()),
@@ -113,7 +108,7 @@ impl Shared {
             connections_max: Cell::new(CONNECTIONS_MAX),
             limits: RefCell::default(),
             running: Cell::new(None),
-            loop_id: LOOPS.fetch_add(1, Ordering::Relaxed),
+            loop_id: LoopId::next(),
             serial: Cell::new(0),
             commands: RefCell::default(),
             doomed: RefCell::default(),
@@ -147,7 +142,7 @@ impl Shared {
         serial
     }
 
-    pub(crate) fn loop_id(&self) -> u16 {
+    pub(crate) fn loop_id(&self) -> LoopId {
         self.loop_id
     }
 

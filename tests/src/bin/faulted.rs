@@ -1,4 +1,4 @@
-//! A server for the runs with injected faults: echo, a forwarder to it, lines that threads answer, the bytes of a file
+//! A server for the runs with injected faults: echo, the same for datagrams, a forwarder to it, lines that threads answer, the bytes of a file
 //! at once, and a folder over HTTP. It says the address of each on standard error, and why a connection ended that
 //! did not end cleanly.
 //!
@@ -33,6 +33,7 @@ fn main() -> Result {
         eprintln!("forward {}", forward.addr());
         eprintln!("lines {}", reactor.serve(ANY, |stream| told(lines(stream)))?.addr());
         eprintln!("bulk {}", reactor.listen(ANY, move |_| Bulk(bulk.clone()))?.addr());
+        eprintln!("udp {}", reactor.udp("udp:0:interface=127.0.0.1", Pong)?.addr());
         let files = Server::with(Files::new(&folder, FileOptions::default())?);
         eprintln!("web {}", reactor.listen_with(ANY, files)?.addr());
         Ok(())
@@ -60,6 +61,16 @@ impl Protocol for Echo {
 
     fn connection_lost(&mut self, _: &Transport, reason: &Reason) {
         tell(reason);
+    }
+}
+
+/// Sends datagrams back.
+struct Pong;
+
+impl DatagramProtocol for Pong {
+    fn datagram_received(&mut self, port: &UdpPort, datagram: Datagram<'_>) -> Result {
+        port.send(datagram.answer(datagram.data));
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ cases! {
     ranges_of_one_file_arrive_in_order
     an_empty_range_sends_nothing
     a_file_does_not_count_against_the_unsent_limit
+    a_file_before_a_layer_does_not_count_against_it_either
     a_file_counts_for_the_marks
     a_slow_reader_gets_a_whole_file
     close_sends_a_file_first
@@ -142,6 +143,25 @@ async fn a_file_does_not_count_against_the_unsent_limit(ground: Ground) -> Resul
     assert!(!srv.is_open(), "bytes do");
     assert_eq!(ground.log().lost("srv").await, "Overflow(Unsent)");
     cli.resume();
+    Ok(())
+}
+
+async fn a_file_before_a_layer_does_not_count_against_it_either(ground: Ground) -> Result {
+    let (srv, cli) = plain(&ground).await?;
+    cli.pause();
+    // More than a driver is lent: that counts, whatever it is.
+    srv.set_limits(Limits { unsent: 300_000, ..Limits::default() });
+    let n = ground.plenty();
+    srv.send_file(file(n), 0..n as u64);
+    srv.push_layer(Xor::client(0));
+    srv.write(b"within the limit");
+    ground.settle().await;
+    srv.write(b"and so is this");
+    assert!(srv.is_open());
+    // The memory of what is in the layer counts.
+    srv.write(&bytes(300_001));
+    assert_eq!(ground.log().lost("srv").await, "Overflow(Unsent)");
+    cli.abort();
     Ok(())
 }
 

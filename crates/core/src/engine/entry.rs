@@ -182,6 +182,8 @@ impl Entry {
     fn drop_empty_stack(&mut self) {
         if let Some(mut stack) = self.stack.take_if(|stack| stack.is_empty()) {
             let connection = &self.transport.0;
+            self.leave_wire(&stack);
+            connection.less_files(stack.files());
             let mut plain = connection.out.take();
             let before = stack.unsent();
             stack.wire.append(&mut plain);

@@ -29,7 +29,7 @@ pub(crate) mod udp;
 use crate::{
     Left, Leftover, Reactor,
     driver::Driver,
-    engine::lost::contained,
+    engine::lost::{contained, discard},
     engine::turn::Turn,
     remote::Outside,
     shared::{Entered, Shared, Stop},
@@ -160,7 +160,8 @@ impl Engine {
     /// Runs a part of the turn until it ends without a panic. One `catch_unwind` a batch: one for each callback
     /// would cost 15 ns each.
     fn contained(&mut self, mut part: impl FnMut(&mut Self)) {
-        while catch_unwind(AssertUnwindSafe(|| part(self))).is_err() {
+        while let Err(payload) = catch_unwind(AssertUnwindSafe(|| part(self))) {
+            discard(payload);
             self.turn.panicked();
         }
     }

@@ -195,6 +195,7 @@ impl Turn {
         match entry.stack.as_deref_mut() {
             Some(stack) => {
                 stack.wire.landed(bytes);
+                stack.sent += bytes as u64;
                 connection.below.set(connection.below.get().saturating_sub(bytes));
             }
             None => connection.out.borrow_mut().landed(bytes),

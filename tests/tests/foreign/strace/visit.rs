@@ -6,7 +6,7 @@ use socket2::{Domain, Socket, Type};
 use std::{
     fmt,
     io::{Error, ErrorKind, Read, Write},
-    net::{Shutdown, SocketAddr, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream, UdpSocket},
     thread,
     time::Duration,
 };
@@ -18,7 +18,11 @@ const PAUSE: Duration = Duration::from_micros(500);
 const NARROW: usize = 4096;
 const ECHOED: usize = 600_000;
 const FORWARDED: usize = 300_000;
+/// Of lines, and of datagrams.
 const LINES: usize = 40;
+/// After which time a datagram is sent again, and how often in all that is done.
+const AGAIN: Duration = Duration::from_millis(100);
+const TRIES: usize = 200;
 
 /// What a client got.
 pub(super) struct Outcome {
@@ -65,6 +69,7 @@ pub(super) fn visit_all(to: &Addresses) -> Vec<Outcome> {
             scope.spawn(|| exchange("echo", &to.echo, &pattern(ECHOED / 2), false)),
             scope.spawn(|| exchange("forward", &to.forward, &pattern(FORWARDED), false)),
             scope.spawn(|| exchange("forward", &to.forward, &pattern(FORWARDED), true)),
+            scope.spawn(|| datagrams(&to.udp)),
             scope.spawn(|| lines(&to.lines)),
             scope.spawn(|| lines(&to.lines)),
             scope.spawn(|| outcome("bulk", connect(&to.bulk, true), &pattern(LARGE.1), true)),
@@ -108,6 +113,31 @@ fn lines(to: &str) -> Outcome {
         });
         outcome("lines", stream, upper.as_bytes(), false)
     })
+}
+
+/// Datagrams one after the other, each until it comes back: they may get lost, but no other may come.
+fn datagrams(to: &str) -> Outcome {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(to).unwrap();
+    socket.set_read_timeout(Some(AGAIN)).unwrap();
+    let (mut got, mut is_right, mut tries) = (0, true, 0);
+    let mut buffer = [0; 100];
+    while got < LINES && tries < TRIES {
+        // An error tells of an earlier one, which is sent again.
+        let _ = socket.send(format!("datagram {got}").as_bytes());
+        tries += 1;
+        while let Ok(length) = socket.recv(&mut buffer) {
+            let number =
+                buffer.get(..length).and_then(|bytes| str::from_utf8(bytes).ok()?.strip_prefix("datagram "));
+            let number = number.and_then(|number| number.parse::<usize>().ok());
+            is_right &= number.is_some_and(|number| number <= got);
+            if number == Some(got) {
+                got += 1;
+                break;
+            }
+        }
+    }
+    Outcome { what: "datagrams", got, wanted: LINES, is_right, hung: got < LINES, is_web: false, error: None }
 }
 
 /// A file over HTTP.
