@@ -4,6 +4,7 @@ use crate::{
     complaint::Complaint,
     lines::Lines,
     passing::{Passing, shown},
+    room::Room,
     terminal::say,
 };
 use trenza::{IntoEndpoint, Reactor, Result, proxy::Forward};
@@ -54,7 +55,9 @@ impl Args {
         let target = to.to_string();
         let forward = Forward::new(to)?;
         let forward = forward.limits(self.passing.limits()).on_end(self.passing.log(reactor, lines));
-        let addresses = self.passing.listen(reactor, &self.listen, &forward, lines, descriptors)?;
+        // A client has a connection to its target, too.
+        let room = Room { descriptors, reserved: 0, each: 2 };
+        let addresses = self.passing.listen(reactor, &self.listen, &forward, lines, room)?;
         say(&format!("Forwarding to {target}"));
         for address in &addresses {
             say(&shown("", address));

@@ -2,6 +2,7 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "this is the outside world"
 )]
@@ -10,7 +11,7 @@ use std::{
     ffi::OsStr,
     fs::{self, Permissions},
     io::{Read, Write},
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket},
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output},
@@ -23,10 +24,15 @@ const LISTEN: &str = "--listen=tcp:0:interface=127.0.0.1";
 
 /// A command of the program on a free port, and where it listens.
 fn start(arguments: &[&str]) -> (Program, SocketAddr) {
-    let mut program = Program::start(Path::new(env!("CARGO_BIN_EXE_trenza")), arguments);
     // The line with the address is set in.
-    let line = program.hear("  ");
-    let address = line.trim().trim_start_matches("socks5h://").parse().unwrap();
+    start_where(arguments, "  ")
+}
+
+/// The same, where the line with the address has `part` in it.
+fn start_where(arguments: &[&str], part: &str) -> (Program, SocketAddr) {
+    let mut program = Program::start(Path::new(env!("CARGO_BIN_EXE_trenza")), arguments);
+    let line = program.hear(part);
+    let address = line.trim().trim_start_matches("socks5h://").trim_end_matches(" (UDP)").parse().unwrap();
     program.hear("Ctrl-C stops.");
     (program, address)
 }
@@ -88,6 +94,23 @@ fn echo_sends_back_what_comes() {
     writing.join().unwrap();
     assert!(heard == long);
     stop(program);
+}
+
+#[test]
+fn echo_answers_datagrams_as_well() {
+    for arguments in [&["echo", LISTEN, "--udp"][..], &["echo", "--listen=udp:0:interface=127.0.0.1"]] {
+        let (program, address) = start_where(arguments, "(UDP)");
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.connect(address).unwrap();
+        for data in [&b"hello"[..], b"", &[b'x'; 60_000]] {
+            socket.send(data).unwrap();
+            let mut heard = vec![0; 65_536];
+            let length = socket.recv(&mut heard).unwrap();
+            assert!(heard[..length] == *data);
+        }
+        stop(program);
+    }
 }
 
 #[test]

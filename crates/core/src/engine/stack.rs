@@ -269,9 +269,10 @@ impl Stack {
         let file = self.feed(connection, room);
         self.each_down(|layer, plain, down| {
             if !layer.ready() {
-                return layer.encode(&mut OutBuf::new(), down);
+                layer.encode(&mut OutBuf::new(), down)?;
             }
-            if plain.queued() > 0 { layer.encode(plain, down) } else { Ok(()) }
+            // It may be ready by what it had to say: then what those above it have said goes behind that.
+            if layer.ready() && plain.queued() > 0 { layer.encode(plain, down) } else { Ok(()) }
         })?;
         Ok(file)
     }

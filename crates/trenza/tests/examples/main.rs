@@ -404,3 +404,31 @@ fn starttls() {
 fn get(address: &str, path: &str) -> String {
     Client::ask(address, format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
 }
+
+#[test]
+fn forward() {
+    let (target, to) = Example::server("echo");
+    let example = Example::start("forward", &[ANY, &format!("tcp:{to}")]);
+    let address = example.address();
+    assert_eq!(Client::ask(&address, b"hello"), "hello");
+    assert_eq!(example.says(), "5 bytes there, 5 back");
+    target.stops();
+    example.stops();
+}
+
+#[test]
+fn socks() {
+    let (example, address) = Example::server("socks");
+    assert_eq!(Client::ask(&address, b"\x05\x01\x02\x01\x03ann\x05wrong"), "\x05\x02\x01\x01");
+    example.stops();
+}
+
+#[test]
+fn through() {
+    let ((target, to), (proxy, via)) = (Example::server("echo"), Example::server("socks"));
+    let port = to.rsplit(':').next().expect("a port");
+    let to = format!("socks5:{via}:user=ann:password=secret:tcp:localhost:{port}");
+    assert_eq!(Example::start("through", &[&to]).says(), "hello through a proxy");
+    proxy.stops();
+    target.stops();
+}
