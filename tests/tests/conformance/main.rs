@@ -56,6 +56,7 @@ mod join;
 mod layer;
 mod listen;
 mod output;
+mod pair;
 mod policy;
 mod port;
 mod process;

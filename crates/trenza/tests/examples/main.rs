@@ -230,6 +230,40 @@ fn coroutine() {
 }
 
 #[test]
+fn halves() {
+    let (example, address) = Example::server("halves");
+    let mut client = Client::connect(address);
+    assert_eq!(client.line(), "counting\n");
+    client.send("one\ntwo\n");
+    while client.line() != "2 lines\n" {}
+    client.send("three\n");
+    client.finish();
+    assert!(client.rest().ends_with("3 lines\n"));
+    example.stops();
+}
+
+#[test]
+fn channels() {
+    let (example, address) = Example::server("channels");
+    let mut client = Client::connect(address);
+    client.send(b"\0\x04ahel\0\x08bother\r\n");
+    assert_eq!(client.bytes(8), b"\0\x06bOTHER");
+    client.send(b"\0\x05alo\r\n");
+    assert_eq!(client.bytes(8), b"\0\x06aHELLO");
+    client.finish();
+    assert_eq!(client.rest(), "");
+    example.stops();
+}
+
+#[test]
+fn copy() {
+    answers(
+        "copy",
+        &[(b"a\nb\nc\nd\ne\n", "1 a\n2 b\n3 c\nand the rest:\nd\ne\n"), (b"", "1 2 3 and the rest:\n")],
+    );
+}
+
+#[test]
 fn discard() {
     let (example, address) = Example::server("discard");
     assert_eq!(Client::ask(address, vec![b'x'; 1_000_000]), "");
