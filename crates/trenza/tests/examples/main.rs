@@ -125,6 +125,29 @@ fn files() {
 }
 
 #[test]
+fn process() {
+    let example = Example::start("process", &["sh", "-c", "echo one; echo two >&2; exit 4"]);
+    let mut said: Vec<_> = (0..3).map(|_| example.says()).collect();
+    said.sort();
+    assert_eq!(said, ["1: one", "2: two", "exit code 4"]);
+    example.ends();
+}
+
+#[test]
+fn output() {
+    let example = Example::start("output", &["sh", "-c", "cat; echo out; exit 3"]);
+    assert_eq!([example.says(), example.says()], ["out", "exit code 3"]);
+    example.ends();
+}
+
+#[test]
+fn exec() {
+    let example = Example::start("exec", &["exec:sort:-r"]);
+    assert_eq!([example.says(), example.says()], ["pear", "apple"]);
+    example.ends();
+}
+
+#[test]
 fn chat() {
     let (example, address) = Example::server("chat");
     let [mut ann, mut bob] = [1, 2].map(|count| {
