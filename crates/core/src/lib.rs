@@ -23,6 +23,7 @@ mod job;
 mod layer;
 mod limits;
 mod lookup;
+mod memory;
 mod option;
 mod peer;
 mod pipe;

@@ -159,7 +159,7 @@ impl Turn {
     }
 
     fn watch_entry(&mut self, token: Token) -> Option<&mut WatchEntry> {
-        match self.slots.get_mut(token.index as usize)? {
+        match self.slots.get_mut(token.index)? {
             Slot::Watch(entry) if entry.state.token.get() == Some(token) => Some(entry),
             _ => None,
         }

@@ -269,9 +269,10 @@ impl Stack {
         let file = self.feed(connection, room);
         self.each_down(|layer, plain, down| {
             if !layer.ready() {
-                return layer.encode(&mut OutBuf::new(), down);
+                layer.encode(&mut OutBuf::new(), down)?;
             }
-            if plain.queued() > 0 { layer.encode(plain, down) } else { Ok(()) }
+            // It may be ready by what it had to say: then what those above it have said goes behind that.
+            if layer.ready() && plain.queued() > 0 { layer.encode(plain, down) } else { Ok(()) }
         })?;
         Ok(file)
     }
@@ -296,14 +297,14 @@ impl Stack {
 
     /// Moves plain bytes to the uppermost layer, up to a file, of which a piece is taken when there is room.
     fn feed(&mut self, connection: &Connection, room: bool) -> Option<Chunk> {
-        if self.reading > 0 || self.stages.is_empty() {
+        if self.reading > 0 {
             return None;
         }
-        let top = &mut self.stages.last_mut()?.plain;
         let mut out = connection.out.borrow_mut();
         while out.queued() > 0 && out.file().is_none() {
             // They pass the layers by, and go with the next byte of the lowest.
             std::iter::from_fn(|| out.pop_descriptor()).for_each(|fd| self.wire.push_descriptor(fd));
+            let top = self.stages.last_mut().map_or(&mut self.wire, |stage| &mut stage.plain);
             top.push_chunk(out.pop_chunk()?);
         }
         if !room || out.queued() == 0 {
