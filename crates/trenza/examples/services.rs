@@ -25,16 +25,16 @@ impl Service for Loud {
         println!("closing");
         self.0.stop()
     }
-    fn abort(&mut self) {
-        self.0.abort();
-    }
 }
 
 fn main() -> Result {
     let on = std::env::args().nth(1).unwrap_or_else(|| "tcp:7007".into());
-    let count = async |_| Ok(println!("{} connections", Reactor::current().connections().len()));
+    let count = async |_| {
+        println!("{} connections", Reactor::current().connections().len());
+        Ok(())
+    };
     let services = Services::new()
         .with("count", TimerService::new(Duration::from_secs(1), count))
         .with("echo", Loud(PortService::new(&on, |_| Echo)));
-    run(|reactor| reactor.start(services.deadline(Duration::from_secs(5))))
+    run(|reactor| reactor.start(services))
 }
