@@ -5,6 +5,7 @@ use crate::{
     driver::Token,
     flags::Flags,
     handle::sealed::Cancels,
+    memory,
     timer::{Due, Key},
 };
 use std::{
@@ -51,7 +52,10 @@ impl ConnectionId {
 
 impl std::fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.token.index, self.token.generation)
+        match memory::place(self.token.index) {
+            Some(place) => write!(f, "m{place}.{}", self.token.generation),
+            None => write!(f, "{}.{}", self.token.index, self.token.generation),
+        }
     }
 }
 
@@ -206,6 +210,11 @@ impl Connection {
         self.out.borrow().len() + self.below.get()
     }
 
+    /// It is an end of a pair.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        memory::place(self.token.index).is_some()
+    }
+
     /// So many bytes of files that were beneath the layers are not there any more.
     pub(crate) fn less_files(&self, bytes: usize) {
         self.below_files.set(self.below_files.get().saturating_sub(bytes));
@@ -242,7 +251,10 @@ impl Connection {
             return true;
         }
         let held = f.any(Flags::PAUSED | Flags::UNREAD_FULL) || self.throttled.get() > 0;
-        !held && (!f.any(Flags::FULL) || self.limits.borrow().read_while_full || self.is_piped())
+        // What is written during a handshake waits for its end, and that for bytes.
+        let shakes_hands = self.times.get().phase.is_some();
+        let though_full = || shakes_hands || self.limits.borrow().read_while_full || self.is_piped();
+        !held && (!f.any(Flags::FULL) || though_full())
     }
 
     /// It holds others back while it is full, so what it reads itself goes elsewhere: its two directions have

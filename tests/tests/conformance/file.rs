@@ -26,6 +26,7 @@ cases! {
     layers_get_a_file_in_pieces
     layers_keep_a_file_in_its_place
     layers_hold_no_more_of_a_file_than_the_marks_allow
+    a_file_under_layers_arrives_whatever_the_marks_are
     a_short_file_under_layers_ends_the_connection_early
     a_file_under_layers_waits_while_the_pool_is_full
     a_connection_that_ends_while_the_pool_is_full_leaves_nothing
@@ -288,6 +289,17 @@ async fn layers_hold_no_more_of_a_file_than_the_marks_allow(ground: Ground) -> R
     assert!(srv.is_open());
     cli.resume();
     assert!(received(&ground, &srv).await == [bytes(ground.plenty()), bytes(256 * 1024)].concat());
+    Ok(())
+}
+
+async fn a_file_under_layers_arrives_whatever_the_marks_are(ground: Ground) -> Result {
+    let (srv, _) = layered(&ground).await?;
+    // Each piece is more than the high mark, and the driver may take it at once.
+    srv.set_limits(Limits { high: 1000, low: 500, ..Limits::default() });
+    srv.write(&bytes(5000));
+    srv.send_file(file(300_000), 0..300_000);
+    srv.write(b"behind");
+    assert!(received(&ground, &srv).await == [bytes(5000), bytes(300_000), b"behind".to_vec()].concat());
     Ok(())
 }
 

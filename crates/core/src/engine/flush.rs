@@ -48,6 +48,7 @@ impl Turn {
         }
         let token = transport.0.token;
         let Some(entry) = self.entry(token) else { return };
+        entry.open_files();
         if let Some(Chunk::File(file, range)) = entry.encode() {
             read_piece(transport, file, range);
         }
@@ -55,6 +56,7 @@ impl Turn {
         self.build_if_ready(token);
         let Some(entry) = self.entry(token) else { return };
         entry.send(driver);
+        entry.go_on_with_file();
         entry.tell_progress();
         if transport.0.unsent() == 0 {
             entry.end(driver);

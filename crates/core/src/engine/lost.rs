@@ -92,7 +92,7 @@ impl Turn {
         let (services, kinds) = (self.services.take(), self.reactor.0.kinds.take());
         contained("a drop", || drop(services));
         contained("a drop", || drop(kinds));
-        for index in 0..self.slots.len() {
+        for index in self.slots.indices() {
             let Some(slot) = self.slots.get_mut(index) else { break };
             match mem::replace(slot, Slot::Free) {
                 Slot::Free => {}
@@ -103,7 +103,7 @@ impl Turn {
                     contained("a drop", || drop(listener));
                 }
                 Slot::Connecting(generation, race) => {
-                    driver.close(Token { index: index as u32, generation }, Close::Abort);
+                    driver.close(Token { index, generation }, Close::Abort);
                     contained("a drop", || drop(race));
                 }
                 Slot::Udp(entry) => {
@@ -213,7 +213,7 @@ pub(crate) fn times_lost() -> usize {
 }
 
 /// Those who wait for the connection are told or cancelled.
-fn tell_waiting(connection: &Connection, reason: Reason) {
+pub(crate) fn tell_waiting(connection: &Connection, reason: Reason) {
     unflushed(connection);
     let reason = Rc::new(reason);
     let end = Extra { end: Some(reason.clone()), ..Extra::default() };

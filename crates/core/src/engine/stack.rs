@@ -297,10 +297,10 @@ impl Stack {
 
     /// Moves plain bytes to the uppermost layer, up to a file, of which a piece is taken when there is room.
     fn feed(&mut self, connection: &Connection, room: bool) -> Option<Chunk> {
-        if self.reading > 0 || self.stages.is_empty() {
+        if self.reading > 0 {
             return None;
         }
-        let top = &mut self.stages.last_mut()?.plain;
+        let top = self.stages.last_mut().map_or(&mut self.wire, |stage| &mut stage.plain);
         let mut out = connection.out.borrow_mut();
         while out.queued() > 0 && out.file().is_none() {
             top.push_chunk(out.pop_chunk()?);

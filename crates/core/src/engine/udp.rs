@@ -84,7 +84,7 @@ impl UdpEntry {
 
 impl Turn {
     pub(crate) fn udp(&mut self, token: Token) -> Option<&mut UdpEntry> {
-        match self.slots.get_mut(token.index as usize)? {
+        match self.slots.get_mut(token.index)? {
             Slot::Udp(entry) if entry.port.0.token.get() == Some(token) => Some(entry),
             _ => None,
         }

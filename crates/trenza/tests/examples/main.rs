@@ -125,6 +125,29 @@ fn files() {
 }
 
 #[test]
+fn process() {
+    let example = Example::start("process", &["sh", "-c", "echo one; echo two >&2; exit 4"]);
+    let mut said: Vec<_> = (0..3).map(|_| example.says()).collect();
+    said.sort();
+    assert_eq!(said, ["1: one", "2: two", "exit code 4"]);
+    example.ends();
+}
+
+#[test]
+fn output() {
+    let example = Example::start("output", &["sh", "-c", "cat; echo out; exit 3"]);
+    assert_eq!([example.says(), example.says()], ["out", "exit code 3"]);
+    example.ends();
+}
+
+#[test]
+fn exec() {
+    let example = Example::start("exec", &["exec:sort:-r"]);
+    assert_eq!([example.says(), example.says()], ["pear", "apple"]);
+    example.ends();
+}
+
+#[test]
 fn chat() {
     let (example, address) = Example::server("chat");
     let [mut ann, mut bob] = [1, 2].map(|count| {
@@ -255,6 +278,40 @@ fn coroutine() {
     assert_eq!(client.rest(), "");
     drop(client);
     example.stops();
+}
+
+#[test]
+fn halves() {
+    let (example, address) = Example::server("halves");
+    let mut client = Client::connect(address);
+    assert_eq!(client.line(), "counting\n");
+    client.send("one\ntwo\n");
+    while client.line() != "2 lines\n" {}
+    client.send("three\n");
+    client.finish();
+    assert!(client.rest().ends_with("3 lines\n"));
+    example.stops();
+}
+
+#[test]
+fn channels() {
+    let (example, address) = Example::server("channels");
+    let mut client = Client::connect(address);
+    client.send(b"\0\x04ahel\0\x08bother\r\n");
+    assert_eq!(client.bytes(8), b"\0\x06bOTHER");
+    client.send(b"\0\x05alo\r\n");
+    assert_eq!(client.bytes(8), b"\0\x06aHELLO");
+    client.finish();
+    assert_eq!(client.rest(), "");
+    example.stops();
+}
+
+#[test]
+fn copy() {
+    answers(
+        "copy",
+        &[(b"a\nb\nc\nd\ne\n", "1 a\n2 b\n3 c\nand the rest:\nd\ne\n"), (b"", "1 2 3 and the rest:\n")],
+    );
 }
 
 #[test]
