@@ -19,8 +19,8 @@ Examples:
       For this machine only; then: nc 127.0.0.1 7007
   trenza echo --listen tcp:7007 --udp
       For every machine that reaches this one, by TCP and by UDP
-  trenza echo --listen udp:7007
-      By UDP only
+  trenza echo --listen udp:7007 --listen unix:/tmp/echo.sock
+      By UDP only, and over a UNIX socket
 
 Datagrams from ports below 1024 and from this program's own port get no answer, or two such services
 could keep each other busy for ever.
@@ -35,8 +35,8 @@ const STOPPING: &str = "Stopping: what has come is sent back first. Ctrl-C again
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Where to listen: tcp:PORT for all addresses of this machine, tcp:PORT:interface=ADDRESS for one, udp:PORT for
-    /// datagrams; port 0 is any that is free. May be repeated
+    /// Where to listen: tcp:PORT for all addresses of this machine, tcp:PORT:interface=ADDRESS for one, unix:PATH,
+    /// udp:PORT for datagrams; port 0 is any that is free. May be repeated
     #[arg(short, long, value_name = "ENDPOINT", required = true)]
     listen: Vec<String>,
 

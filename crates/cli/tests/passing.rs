@@ -12,7 +12,7 @@ use std::{
     fs::{self, Permissions},
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket},
-    os::unix::fs::PermissionsExt,
+    os::unix::{fs::PermissionsExt, net::UnixStream},
     path::Path,
     process::{Command, Output},
     thread,
@@ -94,6 +94,33 @@ fn echo_sends_back_what_comes() {
     writing.join().unwrap();
     assert!(heard == long);
     stop(program);
+}
+
+#[test]
+fn unix_sockets_both_ways() {
+    let folder = tempdir().unwrap();
+    let [one, two] = ["echo.sock", "forward.sock"].map(|name| folder.path().join(name));
+    let [on, near] = [&one, &two].map(|path| format!("unix:{}", path.display()));
+    let mut target = Program::start(Path::new(env!("CARGO_BIN_EXE_trenza")), ["echo", "--listen", &on]);
+    target.hear("echo.sock");
+    let mut program = Program::start(
+        Path::new(env!("CARGO_BIN_EXE_trenza")),
+        ["forward", "--listen", &near, "--listen", "tcp:0:interface=127.0.0.1", "--to", &on],
+    );
+    program.hear("forward.sock");
+    let address: SocketAddr = program.hear("  127.0.0.1:").trim().parse().unwrap();
+    assert_eq!(ask(address, b"hello"), b"hello");
+    let mut stream = UnixStream::connect(&two).unwrap();
+    stream.write_all(b"hello").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).unwrap();
+    assert_eq!(heard, b"hello");
+    let (code, said) = failed(&["echo", "--listen", &on]);
+    assert!(code == 1 && said.contains(&format!("another program listens on {on}")), "{said}");
+    let said = stop(program);
+    assert!(said.contains(&format!(" unix - -> {on} ({}) sent 5 received 5 ", one.display())), "{said}");
+    stop(target);
 }
 
 #[test]

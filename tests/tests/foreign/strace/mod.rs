@@ -9,9 +9,9 @@
 mod server;
 mod visit;
 
-use server::{Faulted, INJECTED};
+use server::{Addresses, Faulted, INJECTED};
 use std::thread;
-use visit::{Outcome, visit_all};
+use visit::{Outcome, visit_all, visit_programs, visit_slowly};
 
 /// What a fault may do to those who are served meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,15 +98,35 @@ const FAULTS: &[Fault] = &[
     fault("openat", "EMFILE", "1..2", Refuses),
 ];
 
+/// What the calls that start programs may answer.
+const FAULTS_OF_PROGRAMS: &[Fault] = &[
+    fault("clone", "EAGAIN", "1..2", Refuses),
+    fault("clone", "ENOMEM", "1..2", Refuses),
+    fault("pipe2", "EMFILE", "1..3", Refuses),
+    fault("pidfd_open", "EMFILE", "1..2", Refuses),
+    fault("pidfd_open", "ENOSYS", "1..3", Nothing),
+    fault("socketpair", "EMFILE", "1..2", Refuses),
+];
+
 /// How many servers are tried at a time.
-const AT_A_TIME: usize = 4;
+const AT_A_TIME: usize = 6;
 
 #[test]
 fn nothing_is_lost_whatever_a_call_answers() {
+    try_all(FAULTS, visit_all);
+}
+
+#[test]
+fn a_program_that_cannot_be_started_costs_who_asked_for_it() {
+    try_all(FAULTS_OF_PROGRAMS, visit_programs);
+}
+
+fn try_all(faults: &[Fault], visit: fn(&Addresses) -> Vec<Outcome>) {
     let mut wrong = Vec::new();
-    for faults in FAULTS.chunks(AT_A_TIME) {
+    for faults in faults.chunks(AT_A_TIME) {
         thread::scope(|scope| {
-            let trials: Vec<_> = faults.iter().map(|fault| (fault, scope.spawn(|| trial(fault)))).collect();
+            let trials: Vec<_> =
+                faults.iter().map(|fault| (fault, scope.spawn(move || trial(fault, visit)))).collect();
             for (fault, trial) in trials {
                 let found = trial.join().unwrap_or_else(|_| vec!["a panic, see above".to_owned()]);
                 wrong.extend(found.iter().map(|what| format!("{} {}: {what}", fault.call, fault.error)));
@@ -119,7 +139,7 @@ fn nothing_is_lost_whatever_a_call_answers() {
 #[test]
 fn short_writes_are_real_and_lose_nothing() {
     let server = Faulted::start("sendto,sendmsg,sendfile", None);
-    let outcomes = visit_all(server.addresses());
+    let outcomes = visit_slowly(server.addresses());
     let bad: Vec<String> =
         outcomes.iter().filter(|outcome| !outcome.is_whole()).map(Outcome::to_string).collect();
     assert!(bad.is_empty(), "{}", bad.join("\n"));
@@ -177,10 +197,10 @@ fn short_calls_are_told_from_whole_ones() {
 }
 
 /// What was wrong with a server among these faults.
-fn trial(fault: &Fault) -> Vec<String> {
+fn trial(fault: &Fault, visit: fn(&Addresses) -> Vec<Outcome>) -> Vec<String> {
     let mut wrong = Vec::new();
     let server = Faulted::start(fault.call, Some(fault));
-    let outcomes = visit_all(server.addresses());
+    let outcomes = visit(server.addresses());
     let bad: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.is_whole()).collect();
     for outcome in &bad {
         let allowed = match fault.effect {

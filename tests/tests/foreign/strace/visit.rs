@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How long clients that make sends short pause between reads, and their receive buffer.
 const PAUSE: Duration = Duration::from_micros(500);
 const NARROW: usize = 4096;
+/// How often the large file is sent at once.
+const BULK: usize = 3;
 const ECHOED: usize = 600_000;
 const FORWARDED: usize = 300_000;
 /// Of lines, and of datagrams.
@@ -72,11 +74,27 @@ pub(super) fn visit_all(to: &Addresses) -> Vec<Outcome> {
             scope.spawn(|| datagrams(&to.udp)),
             scope.spawn(|| lines(&to.lines)),
             scope.spawn(|| lines(&to.lines)),
-            scope.spawn(|| outcome("bulk", connect(&to.bulk, true), &pattern(LARGE.1), true)),
+            scope.spawn(|| bulk(&to.bulk, false)),
             scope.spawn(|| get(&to.web, SMALL, false)),
             scope.spawn(|| get(&to.web, LARGE, true)),
             scope.spawn(|| get(&to.web, LARGE, false)),
         ];
+        visits.into_iter().map(|visit| visit.join().unwrap()).collect()
+    })
+}
+
+/// Clients who read so slowly that sends are short.
+pub(super) fn visit_slowly(to: &Addresses) -> Vec<Outcome> {
+    thread::scope(|scope| {
+        let visits = [scope.spawn(|| bulk(&to.bulk, true)), scope.spawn(|| get(&to.web, LARGE, true))];
+        visits.into_iter().map(|visit| visit.join().unwrap()).collect()
+    })
+}
+
+/// Some clients who have programs started.
+pub(super) fn visit_programs(to: &Addresses) -> Vec<Outcome> {
+    thread::scope(|scope| {
+        let visits: Vec<_> = (0..4).map(|_| scope.spawn(|| program(&to.programs))).collect();
         visits.into_iter().map(|visit| visit.join().unwrap()).collect()
     })
 }
@@ -113,6 +131,19 @@ fn lines(to: &str) -> Outcome {
         });
         outcome("lines", stream, upper.as_bytes(), false)
     })
+}
+
+/// Much at once.
+fn bulk(to: &str, narrow: bool) -> Outcome {
+    outcome("bulk", connect(to, narrow), &pattern(LARGE.1).repeat(BULK), narrow)
+}
+
+/// One line, which a program says.
+fn program(to: &str) -> Outcome {
+    let mut stream = connect(to, false);
+    let _ = stream.write_all(b"hello\r\n");
+    let _ = stream.shutdown(Shutdown::Write);
+    outcome("program", stream, b"hello\n", false)
 }
 
 /// Datagrams one after the other, each until it comes back: they may get lost, but no other may come.
