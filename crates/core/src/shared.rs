@@ -35,6 +35,7 @@ use crate::{
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    panic::Location,
     rc::{Rc, Weak},
     sync::Arc,
     time::{Duration, Instant},
@@ -80,6 +81,8 @@ pub(crate) struct Shared {
     pub(crate) kinds: RefCell<Kinds>,
     /// Looks names up, on a thread.
     pub(crate) resolver: RefCell<Resolve>,
+    /// The code that connects, while an endpoint makes a stream for it.
+    pub(crate) asked: Cell<Option<&'static Location<'static>>>,
     /// The connection whose user code runs.
     pub(crate) running: Cell<Option<Token>>,
     now: Cell<Instant>,
@@ -113,6 +116,7 @@ impl Shared {
             grace: Cell::new(GRACE),
             connections_max: Cell::new(CONNECTIONS_MAX),
             limits: RefCell::default(),
+            asked: Cell::new(None),
             running: Cell::new(None),
             loop_id: LoopId::next(),
             serial: Cell::new(0),

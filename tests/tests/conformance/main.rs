@@ -46,6 +46,7 @@ mod descriptors;
 mod drops;
 mod endpoint;
 mod error;
+mod exec;
 mod exit;
 mod file;
 mod half;

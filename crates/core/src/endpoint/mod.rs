@@ -51,6 +51,7 @@ use std::{cell::Cell, fmt, net::SocketAddr, os::fd::OwnedFd, rc::Rc};
 /// | `tcp:[::1]:80:bind=[::1]:timeout=5` | from an address, at most 5 s |
 /// | `unix:/run/app.sock` | a UNIX socket |
 /// | `fd:3`, `stdio:` | what the program was started with |
+/// | `exec:ssh:host:nc:localhost:25` | what a program reads and writes |
 /// | `udp:example.org:53` | UDP, for [`Reactor::udp_connect`] |
 ///
 /// More kinds come from suites and from you: see [`Reactor::register`] and [`EndpointKind`](crate::EndpointKind).
