@@ -203,16 +203,44 @@ fn reconnect() {
     let example = Example::start("reconnect", &[&to]);
     let mut first = Client::accept(&listener);
     assert_eq!([first.line(), first.line()], ["hello\r\n", "hello\r\n"]);
-    assert_eq!(example.says(), "connected: Ok(())");
+    assert!(example.says().starts_with("connected to 127.0.0.1:"));
     first.send("good morning\r\n");
     assert_eq!(example.says(), "good morning");
     drop(first);
+    assert!(example.says().starts_with("failure 1, again in "));
     let mut second = Client::accept(&listener);
     assert_eq!(second.line(), "hello\r\n");
-    assert_eq!(example.says(), "connected: Ok(())");
+    assert!(example.says().starts_with("connected to "));
     drop(listener);
     drop(second);
-    assert!(example.says().starts_with("connected: Err"));
+    assert!(example.says().starts_with("failure 2, again in "));
+    assert!(example.says().starts_with("failure 3, again in "));
+    example.stops();
+}
+
+#[test]
+fn services() {
+    let example = Example::start("services", &[ANY]);
+    let address = example.address();
+    let mut peer = Client::connect(&address);
+    peer.send("hello\r\n");
+    assert_eq!(peer.line(), "hello\r\n");
+    while example.says() != "1 connections" {}
+    example.stop();
+    while example.says() != "closing" {}
+    assert_eq!(peer.rest(), "");
+    drop(peer);
+    example.ends();
+}
+
+#[test]
+#[cfg(feature = "proxy")]
+fn haproxy() {
+    let (example, address) = Example::server("haproxy");
+    let mut proxy = Client::connect(&address);
+    proxy.send("PROXY TCP4 192.0.2.1 192.0.2.2 5000 80\r\nGET / HTTP/1.0\r\n\r\n");
+    let said = proxy.rest();
+    assert!(said.contains("\r\n\r\nhello 192.0.2.1:5000, brought by 127.0.0.1:"), "{said}");
     example.stops();
 }
 
