@@ -11,6 +11,7 @@ mod chromium;
 mod curl;
 mod proxies;
 mod strace;
+mod systemd;
 mod uploads;
 mod wrk;
 
