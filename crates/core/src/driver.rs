@@ -364,9 +364,7 @@ pub trait Driver {
     ///
     /// # Errors
     /// `Unsupported` where it has no such option, or what the system says.
-    fn set_option(&mut self, _token: Token, _option: SocketOption) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
+    fn set_option(&mut self, token: Token, option: SocketOption) -> io::Result<()>;
     /// Closes; see [`Close`].
     fn close(&mut self, token: Token, how: Close);
     /// How many of the bytes that have left the [`OutBuf`] the system still holds because the peer did not take them;
