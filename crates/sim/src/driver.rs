@@ -237,6 +237,18 @@ impl SimDriver {
 }
 
 impl Driver for SimDriver {
+    fn held(&mut self, _: Token) -> usize {
+        0
+    }
+
+    fn until(&self) -> Option<Instant> {
+        None
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
     fn host(&self) -> Rc<dyn Host> {
         Rc::new(SimHost::new(self.world.clone(), self.host, self.boot))
     }
