@@ -72,10 +72,13 @@ impl Entry {
         self.offer_unread();
     }
 
-    /// There is room again. Where nothing more is written nobody is told: a producer that writes until the
-    /// connection is full would never end, since what it writes is dropped.
+    /// There is room again, unless it was filled meanwhile: then it hears of it another time. Where nothing more is
+    /// written nobody is told: a producer that writes until the connection is full would never end, since what it
+    /// writes is dropped. But a coroutine may wait for room with what it wrote before.
     pub(crate) fn tell_writable(&mut self) {
-        if !self.transport.0.is_over() && !self.transport.0.flags.any(Flags::HALF) {
+        let connection = &self.transport.0;
+        let ends = connection.flags.any(Flags::HALF) && !connection.flags.any(Flags::STREAM);
+        if !connection.is_over() && !ends && !self.transport.is_full() {
             self.call(Protocol::writable);
         }
     }
