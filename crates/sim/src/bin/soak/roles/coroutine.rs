@@ -45,7 +45,10 @@ async fn echo(end: &End, mut stream: Stream) -> Result {
         end.write(stream.transport(), &data);
         stream.room().await?;
     }
-    end.ended();
+    // A stop is heard as an end, which says nothing of the peer.
+    if !stream.is_stopping() {
+        end.ended();
+    }
     end.close(stream.transport());
     stream.close().await
 }
@@ -74,6 +77,7 @@ async fn talk(end: &End, mut stream: Stream, rounds: usize) -> Result {
     end.close_write(stream.transport());
     match stream.read().await? {
         Some(data) => end.read(&data),
+        None if stream.is_stopping() => {}
         None => end.ended(),
     }
     end.close(stream.transport());
