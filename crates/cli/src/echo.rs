@@ -4,7 +4,7 @@ use crate::{
     complaint::Complaint,
     lines::Lines,
     passing::{listen, shown},
-    room::Room,
+    room::{Room, count},
     terminal::say,
 };
 use std::num::NonZeroUsize;
@@ -45,7 +45,7 @@ pub(crate) struct Args {
     udp: bool,
 
     /// Connections at once; more of them wait [default: 10000, or what the limit of open files allows]
-    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Limits")]
     max_connections: Option<NonZeroUsize>,
 }
 

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         .init();
     // A connection needs a descriptor. With few of them a server still serves few.
     let descriptors = trenza::raise_descriptor_limit().unwrap_or_else(|error| {
-        tracing::warn!("the limit of open files stays as it is: {error}");
+        terminal::warn(&format!("the limit of open files stays as it is: {error}"));
         u64::MAX
     });
     let ended = match &program.command {

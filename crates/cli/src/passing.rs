@@ -3,7 +3,7 @@
 use crate::{
     complaint::Complaint,
     lines::Lines,
-    room::Room,
+    room::{Room, count},
     terminal::{Style, paint},
     told::Told,
 };
@@ -38,17 +38,17 @@ pub(crate) struct Passing {
     idle_timeout: Duration,
 
     /// Clients at once; more of them wait [default: 10000, or what the limit of open files allows]
-    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Limits")]
     max_connections: Option<NonZeroUsize>,
 
     /// Clients at once from one address; more of them are refused
-    #[arg(long, value_name = "N", default_value = "10000", help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = count, help_heading = "Limits")]
     max_connections_per_address: NonZeroUsize,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LogFormat {
-    /// Text: when, who, where to, bytes, how long, and what went wrong
+    /// When, who, where to, bytes, how long, and what went wrong
     Text,
     /// A JSON object a line
     Json,
@@ -109,6 +109,12 @@ pub(crate) fn listen(
     Ok(addresses)
 }
 
+/// An address without a port: the endpoint of a UNIX socket, or what it is called.
+pub(crate) fn place(address: &Addr) -> String {
+    let kind = if address.unix().is_some() { "unix:" } else { "" };
+    format!("{kind}{address}")
+}
+
 /// An address as clients are told it, behind `scheme`.
 pub(crate) fn shown(scheme: &str, address: &Addr) -> String {
     let everywhere = address.ip().is_some_and(|ip| ip.is_unspecified());
@@ -117,7 +123,9 @@ pub(crate) fn shown(scheme: &str, address: &Addr) -> String {
             let link = paint(Style::Link, &format!("{scheme}localhost:{port}"));
             format!("  {link} and all other addresses of this machine")
         }
-        _ => format!("  {}", paint(Style::Link, &format!("{scheme}{address}"))),
+        Some(_) => format!("  {}", paint(Style::Link, &format!("{scheme}{address}"))),
+        // It is no part of an address that a program would take.
+        None => format!("  {}", place(address)),
     }
 }
 

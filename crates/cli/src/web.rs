@@ -3,7 +3,8 @@
 use crate::{
     complaint::Complaint,
     lines::Lines,
-    room::Room,
+    passing::place,
+    room::{Room, count},
     terminal::{Style, paint, say},
     told::Told,
 };
@@ -63,11 +64,11 @@ pub(crate) struct Args {
     quiet: bool,
 
     /// Connections at once; more of them wait [default: 10000, or what the limit of open files allows]
-    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Limits")]
     max_connections: Option<NonZeroUsize>,
 
     /// Connections at once from one address to one port; more of them are refused
-    #[arg(long, value_name = "N", default_value = "10000", help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = count, help_heading = "Limits")]
     max_connections_per_address: NonZeroUsize,
 }
 
@@ -154,6 +155,7 @@ fn link(address: &Addr) -> String {
             let link = paint(Style::Link, &format!("http://localhost:{port}/"));
             format!("{link} and all other addresses of this machine")
         }
-        _ => paint(Style::Link, &format!("http://{address}/")),
+        Some(_) => paint(Style::Link, &format!("http://{address}/")),
+        None => place(address),
     }
 }

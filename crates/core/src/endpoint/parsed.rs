@@ -6,7 +6,7 @@
 //!     kind   option    what the kind stands before: kind, value, option
 //! ```
 
-use crate::{EndpointError, Error, Result};
+use crate::{EndpointError, Error, Result, endpoint::error::meant};
 use std::{ops::Range, rc::Rc};
 
 /// Options whose value is not shown.
@@ -164,8 +164,9 @@ fn is_name(key: &str) -> bool {
         && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
+/// Also of a key that is nearly one: who mistypes it does not want the value shown either.
 fn is_secret(key: &str) -> bool {
-    SECRETS.contains(&key)
+    meant(key, SECRETS).is_some()
 }
 
 /// Without the brackets around it and the escapes in it.
@@ -244,6 +245,8 @@ mod tests {
         assert_eq!((tail.kind(), tail.as_str(), tail.shown()), ("tcp", "tcp:x:y", "tcp:x:y".into()));
         let inner = tail.error(tail.end(), "no").to_string();
         assert!(inner.contains("password=***") && !inner.contains("a\\:b"), "{inner}");
+        let mistyped = Parsed::new("socks5:h:1080:pasword=a:Passwort=b:idle=c:tcp:x:1").unwrap();
+        assert_eq!(mistyped.shown(), "socks5:h:1080:pasword=***:Passwort=***:idle=c:tcp:x:1");
     }
 
     #[test]
