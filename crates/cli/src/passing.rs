@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use jiff::tz::TimeZone;
 use std::{num::NonZeroUsize, time::Duration};
 use trenza::{
-    Addr, Factory, IntoEndpoint, Policy, Reactor, Result,
+    Addr, Addresses, Endpoint, Factory, IntoEndpoint, Policy, Reactor, Result,
     proxy::{ProxyLimits, Record, log::Format},
 };
 
@@ -84,25 +84,43 @@ impl Passing {
     ) -> Result<Vec<Addr>> {
         let clients = room.clients(self.max_connections);
         reactor.set_connections_max(clients.saturating_mul(2).saturating_add(1));
-        let policy = Policy::new().connections(clients).per_address(self.max_connections_per_address.get());
-        listen(reactor, on, &policy, service, lines, STOPPING)
+        let clients = Clients { all: clients, per_address: Some(self.max_connections_per_address.get()) };
+        listen(reactor, on, clients, service, lines, STOPPING)
     }
 }
 
-/// Listens everywhere, with limits that all ports share; gives the addresses. The first port says `stopping` when it
-/// stops.
+/// How many clients there may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clients {
+    pub(crate) all: usize,
+    pub(crate) per_address: Option<usize>,
+}
+
+/// Listens everywhere, with limits that all ports share but those whose endpoint has its own; gives the addresses. The
+/// first port says `stopping` when it stops.
 pub(crate) fn listen(
     reactor: &Reactor,
     on: &[String],
-    policy: &Policy,
+    clients: Clients,
     service: &(impl Factory + Clone),
     lines: &Lines,
     stopping: &'static str,
 ) -> Result<Vec<Addr>> {
     let mut addresses = Vec::new();
+    let all = Policy::new().connections(clients.all);
+    let table = clients.per_address.map(Addresses::new);
+    let limited = |on: Endpoint| {
+        let own = |name| on.parsed().is_some_and(|parsed| parsed.has_option(name));
+        let policy = if own("connections") { Policy::new() } else { all.clone() };
+        let policy = match &table {
+            Some(table) if !own("per-address") => policy.addresses(table),
+            _ => policy,
+        };
+        on.policy(policy)
+    };
     for endpoint in on {
         let told = addresses.is_empty().then(|| (reactor.clone(), lines.clone(), stopping));
-        let bound = endpoint.as_str().into_endpoint().map(|on| on.policy(policy.clone()));
+        let bound = endpoint.as_str().into_endpoint().map(limited);
         let port = bound.and_then(|on| reactor.listen_with(on, Told::new(service.clone(), told)));
         addresses.push(port.map_err(|error| Complaint::listen(endpoint, &*error))?.addr());
     }

@@ -334,6 +334,30 @@ fn what_is_wrong_is_named_with_a_way_out() {
 }
 
 #[test]
+fn what_an_endpoint_says_of_its_connections_goes_before_what_holds_for_all() {
+    let (program, address) = start(&["echo", "--listen=tcp:0:interface=127.0.0.1:connections=1:log=yes"]);
+    let mut first = connect(address);
+    first.write_all(b"1").unwrap();
+    first.read_exact(&mut [0]).unwrap();
+    let mut second = connect(address);
+    second.write_all(b"2").unwrap();
+    // Nothing tells that somebody waits. So much is done for the first one that the second one would be heard, too.
+    for _ in 0..100 {
+        first.write_all(b"1").unwrap();
+        first.read_exact(&mut [0]).unwrap();
+    }
+    second.set_nonblocking(true).unwrap();
+    let waits = second.read(&mut [0]).unwrap_err();
+    assert_eq!(waits.kind(), std::io::ErrorKind::WouldBlock);
+    drop(first);
+    second.set_nonblocking(false).unwrap();
+    second.read_exact(&mut [0]).unwrap();
+    drop(second);
+    let said = stop(program);
+    assert!(said.contains("trenza::traffic") && said.contains("127.0.0.1:"), "log=yes was given: {said}");
+}
+
+#[test]
 fn help_has_examples() {
     for command in ["forward", "socks", "echo"] {
         let output = Command::new(env!("CARGO_BIN_EXE_trenza")).args([command, "--help"]).output().unwrap();

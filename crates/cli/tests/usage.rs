@@ -79,6 +79,18 @@ fn numbers_that_are_none_are_asked_for_in_plain_words() {
 }
 
 #[test]
+fn a_log_filter_that_is_none_is_said_to_be_none() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trenza"));
+    let output = command.args(["web", "no/such/folder"]).env("TRENZA_LOG", "a=b=c").output().unwrap();
+    let (code, said) = failed(&output);
+    assert_eq!(code, 1);
+    assert!(
+        said.contains("warning: TRENZA_LOG is not understood") && said.contains("TRENZA_LOG=debug"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_socket_that_cannot_be_made_says_what_to_do() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("file.txt");

@@ -71,6 +71,11 @@ impl Parsed {
         self.text.get(self.start()..).unwrap_or_default()
     }
 
+    /// Whether an option of that name is given to this kind or, where it is a prefix, to one behind it.
+    pub fn has_option(&self, name: &str) -> bool {
+        self.parts.iter().any(|part| part.key.as_ref().is_some_and(|(key, _)| key == name))
+    }
+
     /// The string with its passwords hidden.
     pub(crate) fn shown(&self) -> String {
         self.hide(self.start()..self.text.len())
@@ -238,6 +243,7 @@ mod tests {
         let error = parsed.error(parsed.parts.last().unwrap().at.clone(), "no");
         let error = error.downcast_ref::<EndpointError>().unwrap();
         assert_eq!(&error.endpoint[error.at.clone()], "y");
+        assert!(parsed.has_option("user") && parsed.has_option("password") && !parsed.has_option("tcp"));
         let secret = parsed.error(parsed.parts[3].at.clone(), "no").to_string();
         assert!(!secret.contains("a\\:b") && secret.ends_with(&"^".repeat("password=***".len())), "{secret}");
         // What stands behind a prefix knows where it is in the whole.
