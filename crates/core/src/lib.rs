@@ -47,7 +47,7 @@ pub use handle::Handle;
 pub use job::JobPanicked;
 pub use layer::{Flow, Layer};
 pub use limits::{Counts, Limit, Limits};
-pub use peer::Peer;
+pub use peer::{Certificate, Peer, Secured};
 pub use port::Port;
 pub use protocol::{Factory, Protocol};
 pub use reactor::Reactor;
