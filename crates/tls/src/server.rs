@@ -1,7 +1,7 @@
 //! [`ServerTls`]: how a server speaks TLS.
 
 use crate::{
-    Identity, MinVersion, TlsError, TlsLayer,
+    Folder, Identity, MinVersion, TlsError, TlsLayer,
     certificates::Certificates,
     clock::Clock,
     identity::certificates,
@@ -14,6 +14,7 @@ use rustls::{
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use std::{fmt, sync::Arc};
+use trenza_core::Reactor;
 
 /// How many session tickets a client of TLS 1.3 gets, each good for one resumption.
 const TICKETS: usize = 2;
@@ -23,7 +24,7 @@ const TICKETS: usize = 2;
 ///
 /// ```
 /// use trenza_core::IntoEndpoint;
-/// use trenza_tls::{Identity, ServerTls};
+/// use trenza_tls::{Identity, ServerTls, Side};
 ///
 /// # let made = rcgen::generate_simple_self_signed(["srv".to_owned()])?;
 /// # let pem = made.cert.pem() + &made.signing_key.serialize_pem();
@@ -36,7 +37,8 @@ const TICKETS: usize = 2;
 pub struct ServerTls {
     config: Arc<ServerConfig>,
     clock: Arc<Clock>,
-    certificates: Arc<Certificates>,
+    certificates: Certificates,
+    folder: Option<Folder>,
 }
 
 /// What a [`ServerTls`] is made of.
@@ -44,6 +46,7 @@ pub struct ServerTls {
 #[must_use = "call build()"]
 pub struct ServerTlsBuilder {
     certificates: Certificates,
+    folder: Option<Folder>,
     clients: Clients,
     alpn: Vec<Vec<u8>>,
     min: MinVersion,
@@ -70,6 +73,7 @@ impl ServerTls {
     pub fn with(certificates: Certificates) -> ServerTlsBuilder {
         ServerTlsBuilder {
             certificates,
+            folder: None,
             clients: Clients::Anybody,
             alpn: Vec::new(),
             min: MinVersion::default(),
@@ -79,12 +83,21 @@ impl ServerTls {
         }
     }
 
+    /// A server of the certificates in a folder, which may change.
+    pub fn of(folder: Folder) -> ServerTlsBuilder {
+        let builder = Self::with(folder.certificates().clone());
+        ServerTlsBuilder { folder: Some(folder), ..builder }
+    }
+
     /// The certificates, to replace them while connections go on.
     pub fn certificates(&self) -> &Certificates {
         &self.certificates
     }
 
     pub(crate) fn layer(&self) -> Result<TlsLayer, TlsError> {
+        if let (Some(folder), Some(reactor)) = (&self.folder, Reactor::try_current()) {
+            folder.look(&reactor);
+        }
         let connection = ServerConnection::new(self.config.clone())?;
         Ok(TlsLayer::new(Session::server(connection), self.clock.clone()))
     }
@@ -144,7 +157,6 @@ impl ServerTlsBuilder {
             return Err(TlsError::Configuration("there is no certificate".into()));
         }
         let clock = Arc::new(Clock::default());
-        let certificates = Arc::new(self.certificates);
         let provider = if self.post_quantum { provider() } else { classic() };
         let builder = ServerConfig::builder_with_details(provider, clock.clone())
             .with_protocol_versions(self.min.versions())?;
@@ -152,7 +164,7 @@ impl ServerTlsBuilder {
             Clients::Anybody => builder.with_no_client_auth(),
             Clients::Signed { ca, required } => builder.with_client_cert_verifier(verifier(ca, *required)?),
         };
-        let mut config = builder.with_cert_resolver(certificates.clone());
+        let mut config = builder.with_cert_resolver(Arc::new(self.certificates.clone()));
         config.alpn_protocols = self.alpn;
         config.send_tls13_tickets = if self.resumption { TICKETS } else { 0 };
         if self.resumption {
@@ -163,7 +175,12 @@ impl ServerTlsBuilder {
         if self.key_log {
             config.key_log = Arc::new(KeyLogFile::new());
         }
-        Ok(ServerTls { config: Arc::new(config), clock, certificates })
+        Ok(ServerTls {
+            config: Arc::new(config),
+            clock,
+            certificates: self.certificates,
+            folder: self.folder,
+        })
     }
 }
 
