@@ -56,6 +56,33 @@ impl Complaint {
         }
     }
 
+    /// A file that cannot be used for what it was named for.
+    pub(crate) fn file(path: &Path, why: &str) -> Self {
+        Self::new(format!("{} cannot be used: {why}", path.display()))
+    }
+
+    /// A file that is there already.
+    pub(crate) fn exists(path: &Path) -> Self {
+        Self::new(format!("{} exists already", path.display()))
+            .remedy("write another file with --out FILE, or replace this one with --force")
+    }
+
+    /// Files of a certification authority that are not there.
+    pub(crate) fn no_authority(path: &Path) -> Self {
+        Self::new(format!("there is no {}, the authority's certificate or key", path.display()))
+            .remedy("make an authority with `trenza cert ca`, or name its files with --ca FILE --ca-key FILE")
+    }
+
+    /// A certificate that cannot be made.
+    pub(crate) fn certificate(why: impl fmt::Display) -> Self {
+        Self::new(format!("the certificate cannot be made: {why}"))
+    }
+
+    /// Something that was typed wrong.
+    pub(crate) fn usage(what: impl fmt::Display) -> Self {
+        Self { code: 2, ..Self::new(what) }
+    }
+
     /// A folder that cannot be served.
     pub(crate) fn folder(folder: &Path, error: &io::Error) -> Self {
         let shown = folder.display();

@@ -1,5 +1,6 @@
 //! `trenza`: servers for the common Internet protocols, one command each.
 
+mod cert;
 mod complaint;
 mod lines;
 mod terminal;
@@ -23,6 +24,7 @@ struct Program {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Cert(cert::Args),
     Web(web::Args),
 }
 
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         u64::MAX
     });
     let ended = match &program.command {
+        Command::Cert(args) => cert::run(args),
         Command::Web(args) => web::run(args, descriptors),
     };
     match ended {

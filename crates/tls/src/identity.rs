@@ -47,7 +47,7 @@ impl Identity {
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
             TlsError::unusable(what, "there is no private key in it (one that is encrypted is not read)")
         })?;
-        let names = chain.first().map(|own| subject::names(own)).unwrap_or_default();
+        let names = chain.first().map(|own| subject::dns_names(own)).unwrap_or_default();
         let key = CertifiedKey::from_der(chain, key, &provider())
             .map_err(|error| TlsError::unusable(what, format!("certificate and key: {error}")))?;
         Ok(Self { key: Arc::new(key), names: names.into() })

@@ -21,7 +21,7 @@
 //! }
 //! ```
 //!
-//! Suites are features: `web` (HTTP). Their crates are re-exported as modules. `sim` is the simulated network, and
+//! Suites are features: `web` (HTTP), `tls` beneath any of them. Their crates are re-exported as modules. `sim` is the simulated network, and
 //! `test` has `#[trenza::test]`; both are for dev-dependencies.
 
 mod run;
@@ -30,18 +30,20 @@ pub mod testing;
 
 pub use run::{Interrupted, block_on, run};
 pub use trenza_core::{
-    Abandoned, Addr, AllFailed, ConnectError, ConnectionId, Counts, Deferred, Endpoint, EndpointError,
-    Engine, Error, Factory, Flow, Get, Group, Guard, Handle, IntoEndpoint, JobPanicked, Layer, Left,
-    LeftKind, Leftover, Limit, Limits, Lock, LoopingCall, Lost, Peer, Permit, Port, Protocol, Queue,
-    QueueClosed, Reactor, Reason, Remote, RemoteResolver, Resolver, Result, Semaphore, Sleep, Spawner,
-    Stream, TimedOut, Timeout, Timer, TooManyWaiters, Transport, Wait, cooperate, driver, join, race,
-    timeout, yield_now,
+    Abandoned, Addr, AllFailed, Certificate, ConnectError, ConnectionId, Counts, Deferred, Endpoint,
+    EndpointError, Engine, Error, Factory, Flow, Get, Group, Guard, Handle, IntoEndpoint, JobPanicked, Layer,
+    Left, LeftKind, Leftover, Limit, Limits, Lock, LoopingCall, Lost, Peer, Permit, Port, Protocol, Queue,
+    QueueClosed, Reactor, Reason, Remote, RemoteResolver, Resolver, Result, Secured, Semaphore, Sleep,
+    Spawner, Stream, TimedOut, Timeout, Timer, TooManyWaiters, Transport, Wait, cooperate, driver, join,
+    race, timeout, yield_now,
 };
 #[cfg(feature = "test")]
 pub use trenza_macros::test;
 #[cfg(feature = "sim")]
 pub use trenza_sim as sim;
 pub use trenza_sys::{PollDriver, raise_descriptor_limit};
+#[cfg(feature = "tls")]
+pub use trenza_tls as tls;
 #[cfg(feature = "web")]
 pub use trenza_web as web;
 pub use trenza_wire as wire;
