@@ -21,6 +21,13 @@ impl Addr {
         }
     }
 
+    /// Is it an IPv4 address? None: it is no IP address. IPv4 in IPv6 counts as IPv6 here: it is that kind of socket.
+    pub(crate) fn is_ipv4(&self) -> Option<bool> {
+        match self {
+            Self::Ip(addr) => Some(addr.is_ipv4()),
+        }
+    }
+
     /// The port, where there is one.
     pub fn port(&self) -> Option<u16> {
         match self {

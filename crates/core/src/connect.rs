@@ -1,33 +1,45 @@
 //! Connecting: what a `connect` begins with, and the error that it ends with.
 
 use crate::{
-    Deferred, Error, Protocol, Reactor, Reason, Transport,
-    endpoint::{ConnectPlace, MakeLayers},
+    Addr, ConnectTo, Connecting, Deferred, Error, Protocol, Reactor, Reason, Transport,
+    engine::command::Command,
     race::{Build, Race},
     shared::Stop,
+    task::Task,
 };
-use std::{collections::VecDeque, fmt, io, net::SocketAddr};
+use std::{collections::VecDeque, fmt, io, mem, net::SocketAddr};
 
 /// Starts to connect.
 #[track_caller]
 pub(crate) fn connect<P: Protocol>(
     reactor: &Reactor,
-    place: ConnectPlace,
-    layers: Option<MakeLayers>,
+    mut place: Connecting,
     build: impl FnOnce(&Transport) -> P + 'static,
 ) -> Deferred<Transport> {
     if reactor.0.stop.get() == Stop::Begun {
         return reactor.fired(Err(Reason::Stopped.into()));
     }
     let (deferred, resolver) = reactor.deferred();
-    let lookup = reactor.lookup(&place.host, place.port);
     let build: Build = Box::new(move |transport| Box::new(build(transport)));
-    let race = Race::new(reactor, place, layers, build, resolver);
+    let to = mem::replace(&mut place.to, ConnectTo::Addresses(Vec::new()));
+    let race = Race::new(reactor, place, build, resolver);
     reactor.0.add_race(&race);
-    lookup.then(move |found| match found {
-        Ok(addresses) => race.begin(addresses),
-        Err(error) => race.end(Err(error)),
-    });
+    match to {
+        ConnectTo::Name { host, port } => reactor.lookup(&host, port).then(move |found| match found {
+            Ok(addresses) => race.begin(addresses),
+            Err(error) => race.end(Err(error)),
+        }),
+        ConnectTo::Addresses(addresses) => {
+            reactor.0.command(Command::Run(Box::new(move || race.begin_with(addresses))));
+        }
+        ConnectTo::Stream(make) => {
+            let (made, shared) = (make(reactor), &reactor.0);
+            let making = race.clone();
+            let task = Task::new(shared, None, async move { making.adopt(made.await) });
+            race.hold(task.cancel_on_drop(shared));
+            shared.command(Command::Spawn(task));
+        }
+    }
     deferred
 }
 
@@ -54,16 +66,16 @@ pub(crate) fn by_families(found: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
 /// ([`io::Error::get_ref`]), whose text names the endpoint, each address and its cause.
 #[derive(Debug)]
 pub struct ConnectError {
-    /// The name or address, and the port.
+    /// The name or address, and the port; of other kinds of endpoints what they are called.
     pub to: String,
     /// The addresses that were tried, in the order in which they failed, and why each did. After a time that ran out
     /// come those that had not answered by then.
-    pub tried: Vec<(SocketAddr, Error)>,
+    pub tried: Vec<(Addr, Error)>,
 }
 
 impl ConnectError {
-    pub(crate) fn new(place: &ConnectPlace, tried: Vec<(SocketAddr, Error)>) -> Self {
-        Self { to: place.to_string(), tried }
+    pub(crate) fn new(to: &str, tried: Vec<(Addr, Error)>) -> Self {
+        Self { to: to.into(), tried }
     }
 
     pub(crate) fn of_kind(self, kind: io::ErrorKind) -> Error {

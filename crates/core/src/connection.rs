@@ -2,15 +2,15 @@
 
 use crate::{
     Limits, Peer, Reactor, Reason, Resolver, Transport,
-    deferred::Cancel,
     driver::Token,
     flags::Flags,
+    handle::sealed::Cancels,
     timer::{Due, Key},
 };
 use std::{
     cell::{Cell, RefCell},
     panic::Location,
-    rc::{Rc, Weak},
+    rc::Rc,
     time::{Duration, Instant},
 };
 use trenza_wire::OutBuf;
@@ -45,17 +45,35 @@ impl std::fmt::Display for ConnectionId {
 pub(crate) enum Origin {
     /// By a port's factory.
     Port(Rc<crate::port::PortState>),
+    /// By the factory of a port that has no other connection.
+    Only(Box<Only>),
     /// By `connect`.
     Connect(Rc<crate::race::Race>),
     /// By `connect` in that place, and who asked was told.
     Told(&'static Location<'static>),
 }
 
+/// The port of a connection that was there already, and what serves it.
+pub(crate) struct Only {
+    pub(crate) port: Rc<crate::port::PortState>,
+    pub(crate) factory: Box<dyn crate::Factory>,
+}
+
 impl Origin {
+    /// The port that it came through.
+    pub(crate) fn port(&self) -> Option<&Rc<crate::port::PortState>> {
+        match self {
+            Self::Port(port) => Some(port),
+            Self::Only(only) => Some(&only.port),
+            Self::Connect(_) | Self::Told(_) => None,
+        }
+    }
+
     /// The code that listened or connected.
     pub(crate) fn made(&self) -> &'static Location<'static> {
         match self {
             Self::Port(port) => port.made,
+            Self::Only(only) => only.port.made,
             Self::Connect(race) => race.asked,
             Self::Told(made) => made,
         }
@@ -85,7 +103,7 @@ pub(crate) struct Extra {
     /// How many bytes came after `close()`.
     pub(crate) discarded: u64,
     /// What is cancelled with the connection.
-    pub(crate) cancels: Vec<Weak<dyn Cancel>>,
+    pub(crate) cancels: Cancels,
 }
 
 /// Puts `new` into a list that few look after: before it grows, what is of no use any more leaves it. Its memory is

@@ -1,8 +1,6 @@
 //! [`Deferred`]: the result of something that has already started.
 
-use crate::{
-    Error, Handle, Protocol, Result, connection::push_pruning, engine::command::Command, shared::Shared,
-};
+use crate::{Error, Handle, Home, Result, engine::command::Command, shared::Shared};
 use std::{
     cell::Cell,
     fmt,
@@ -118,8 +116,8 @@ impl<T: 'static> Deferred<T> {
         }
     }
 
-    /// Calls `f` in a protocol with the result. When the protocol's connection ends first, the operation is
-    /// cancelled.
+    /// Calls `f` in a protocol with the result. When what the protocol lives in (a connection, a port) ends first, the
+    /// operation is cancelled.
     ///
     /// ```
     /// use trenza_core::{Input, Protocol, Result, Transport};
@@ -144,22 +142,18 @@ impl<T: 'static> Deferred<T> {
     /// net.run();
     /// assert_eq!(cli.received(), b"6 ");
     /// ```
-    pub fn then_in<P: Protocol>(
+    pub fn then_in<P: 'static, At: Home<P>>(
         self,
-        handle: Handle<P>,
-        f: impl FnOnce(&mut P, &crate::Transport, Result<T>) -> Result + 'static,
+        handle: Handle<P, At>,
+        f: impl FnOnce(&mut P, &At, Result<T>) -> Result + 'static,
     ) {
-        let transport = handle.transport().clone();
-        if transport.0.flags.any(crate::flags::Flags::LOST) {
-            return;
-        }
         if let Some(state) = &self.0 {
             let cancel: Weak<State<T>> = Rc::downgrade(state);
-            transport.0.with_extra(|extra| {
-                push_pruning(&mut extra.cancels, cancel, |cancel| cancel.strong_count() > 0);
-            });
+            if handle.at().with_cancels(|cancels| cancels.push(cancel)).is_none() {
+                return;
+            }
         }
-        self.then(move |result| handle.call(move |protocol, transport| f(protocol, transport, result)));
+        self.then(move |result| handle.call(move |protocol, at| f(protocol, at, result)));
     }
 
     /// Drops `guard` when the operation is cancelled or has ended.

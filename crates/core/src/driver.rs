@@ -59,10 +59,12 @@ pub enum Open {
     /// Starts a connection; [`Event::Connected`] tells how it went.
     Connect {
         /// Where to.
-        to: SocketAddr,
+        to: Addr,
         /// The local address to connect from, or the system's choice.
-        from: Option<SocketAddr>,
+        from: Option<Addr>,
     },
+    /// Takes over a connection that somebody else made. It is connected at once, without an event.
+    Adopt(Established),
 }
 
 /// A listening socket that is bound but not served yet.
@@ -74,7 +76,18 @@ pub struct Bound {
     pub socket: Socket,
 }
 
-/// Who holds a bound socket.
+/// A connection that somebody else made, and that nobody serves yet.
+#[derive(Debug)]
+pub struct Established {
+    /// The far end's address.
+    pub remote: Addr,
+    /// This end's address.
+    pub local: Addr,
+    /// The socket, which does not block.
+    pub socket: Socket,
+}
+
+/// Who holds a socket.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Socket {

@@ -1,8 +1,6 @@
 //! [`Port`]: a listener seen from outside.
 
-use crate::{
-    Addr, Deferred, Reactor, Resolver, driver::Token, endpoint::MakeLayers, engine::command::Command,
-};
+use crate::{Addr, Deferred, Layers, Reactor, Resolver, driver::Token, engine::command::Command};
 use std::{
     cell::{Cell, RefCell},
     fmt,
@@ -16,7 +14,7 @@ pub(crate) struct PortState {
     pub(crate) made: &'static Location<'static>,
     pub(crate) addr: Addr,
     pub(crate) token: Cell<Option<Token>>,
-    pub(crate) layers: Option<MakeLayers>,
+    pub(crate) layers: Layers,
     pub(crate) paused: Cell<bool>,
     pub(crate) stopped: Cell<bool>,
     /// How many of its connections are there.
@@ -25,6 +23,19 @@ pub(crate) struct PortState {
 }
 
 impl PortState {
+    pub(crate) fn new(made: &'static Location<'static>, addr: Addr, layers: Layers) -> Rc<Self> {
+        Rc::new(Self {
+            made,
+            addr,
+            token: Cell::new(None),
+            layers,
+            paused: Cell::new(false),
+            stopped: Cell::new(false),
+            live: Cell::new(0),
+            waiting: RefCell::default(),
+        })
+    }
+
     /// One connection less. When the last one of a stopped port is gone, those who wait are told.
     pub(crate) fn leave(&self) {
         self.live.set(self.live.get().saturating_sub(1));

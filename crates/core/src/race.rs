@@ -15,13 +15,13 @@
 //! is tried, losers included.
 
 use crate::{
-    Error, Protocol, Reactor, Reason, Resolver, Result, Timer, Transport,
+    Addr, Connecting, Error, Layers, Protocol, Reactor, Reason, Resolver, Result, Timer, Transport,
     connect::{ConnectError, by_families},
-    driver::Token,
-    endpoint::{ConnectPlace, MakeLayers},
+    driver::{Established, Token},
     engine::command::Command,
 };
 use std::{
+    any::Any,
     cell::{Cell, RefCell},
     collections::VecDeque,
     io,
@@ -41,7 +41,7 @@ pub(crate) type Build = Box<dyn FnOnce(&Transport) -> Box<dyn Protocol>>;
 
 /// What the user gave for the connection.
 struct Making {
-    layers: Option<MakeLayers>,
+    layers: Layers,
     build: Build,
 }
 
@@ -51,38 +51,44 @@ pub(crate) struct Race {
     /// The code that connects.
     pub(crate) asked: &'static Location<'static>,
     reactor: Reactor,
-    place: ConnectPlace,
+    /// What errors call the place.
+    shown: String,
+    from: Option<Addr>,
+    timeout: Duration,
     resolver: Cell<Option<Resolver<Transport>>>,
     making: RefCell<Option<Making>>,
     /// Until when there must be a protocol.
     limit: Cell<Option<Timer>>,
     /// Until when nobody else is tried.
     stagger: Cell<Option<Timer>>,
-    untried: RefCell<VecDeque<SocketAddr>>,
+    untried: RefCell<VecDeque<Addr>>,
     /// The loop was asked to try the next one.
     starting: Cell<bool>,
-    racing: RefCell<Vec<(Token, SocketAddr)>>,
+    racing: RefCell<Vec<(Token, Addr)>>,
     /// The connection that is being made ready.
-    winner: RefCell<Option<(SocketAddr, Option<Transport>)>>,
-    failed: RefCell<Vec<(SocketAddr, Error)>>,
+    winner: RefCell<Option<(Addr, Option<Transport>)>>,
+    failed: RefCell<Vec<(Addr, Error)>>,
     over: Cell<bool>,
+    /// What makes a stream, if code does.
+    stream: Cell<Option<Box<dyn Any>>>,
 }
 
 impl Race {
     #[track_caller]
     pub(crate) fn new(
         reactor: &Reactor,
-        place: ConnectPlace,
-        layers: Option<MakeLayers>,
+        place: Connecting,
         build: Build,
         resolver: Resolver<Transport>,
     ) -> Rc<Self> {
         let race = Rc::new(Self {
             asked: Location::caller(),
             reactor: reactor.clone(),
-            place,
+            shown: place.shown,
+            from: place.from,
+            timeout: place.timeout,
             resolver: Cell::new(None),
-            making: RefCell::new(Some(Making { layers, build })),
+            making: RefCell::new(Some(Making { layers: place.layers, build })),
             limit: Cell::new(None),
             stagger: Cell::new(None),
             untried: RefCell::default(),
@@ -91,6 +97,7 @@ impl Race {
             winner: RefCell::default(),
             failed: RefCell::default(),
             over: Cell::new(false),
+            stream: Cell::new(None),
         });
         let cancelled = Rc::downgrade(&race);
         resolver.on_cancel(move || {
@@ -105,37 +112,42 @@ impl Race {
     fn limit_time(self: &Rc<Self>) {
         let race = Rc::downgrade(self);
         let expired = move || race.upgrade().into_iter().for_each(|race| race.expire());
-        let timer = self.reactor.call_later_from(self.asked, self.place.timeout, expired);
+        let timer = self.reactor.call_later_from(self.asked, self.timeout, expired);
         self.limit.set(Some(timer));
     }
 
     fn expire(&self) {
-        let time = self.place.timeout;
+        let time = self.timeout;
         let mut tried = self.failed.take();
         let (racing, winner) = (self.racing.borrow(), self.winner.borrow());
-        let silent = racing.iter().map(|(_, to)| (*to, format!("no answer within {time:?}").into()));
+        let silent = racing.iter().map(|(_, to)| (to.clone(), format!("no answer within {time:?}").into()));
         tried.extend(silent);
         let layers = format!("its layers were not ready within {time:?}");
-        tried.extend(winner.iter().map(|(to, _)| (*to, layers.clone().into())));
+        tried.extend(winner.iter().map(|(to, _)| (to.clone(), layers.clone().into())));
         drop((racing, winner));
         if tried.is_empty() {
             return self.end(Err(self.error(io::ErrorKind::TimedOut, format!("no address within {time:?}"))));
         }
-        self.end(Err(ConnectError::new(&self.place, tried).of_kind(io::ErrorKind::TimedOut)));
+        self.end(Err(ConnectError::new(&self.shown, tried).of_kind(io::ErrorKind::TimedOut)));
     }
 
     /// Takes what a name stands for, and starts.
     pub(crate) fn begin(self: &Rc<Self>, found: Vec<SocketAddr>) {
+        self.begin_with(by_families(found).into_iter().map(Addr::from).collect());
+    }
+
+    /// Takes addresses in their order, and starts.
+    pub(crate) fn begin_with(self: &Rc<Self>, found: Vec<Addr>) {
         if self.over.get() {
             return;
         }
-        let (named, from) = (!found.is_empty(), self.place.from);
-        let fits = |to: &SocketAddr| from.is_none_or(|from| from.is_ipv4() == to.is_ipv4());
-        let mut sorted = by_families(found.into_iter().filter(fits).collect());
-        sorted.truncate(ADDRESSES_MAX);
+        let (named, from) = (!found.is_empty(), self.from.clone());
+        let fits = |to: &Addr| from.as_ref().is_none_or(|from| from.is_ipv4() == to.is_ipv4());
+        let sorted: VecDeque<_> = found.into_iter().filter(fits).take(ADDRESSES_MAX).collect();
         match from {
             Some(from) if named && sorted.is_empty() => {
-                let what = format!("it has no address of the family of {}", from.ip());
+                let ip = from.ip().map(|ip| ip.to_string()).unwrap_or_default();
+                let what = format!("it has no address of the family of {ip}");
                 self.end(Err(self.error(io::ErrorKind::AddrNotAvailable, what)));
             }
             _ => {
@@ -160,7 +172,7 @@ impl Race {
     }
 
     /// Nobody is to be tried now: there is a winner, or it is over.
-    fn is_decided(&self) -> bool {
+    pub(crate) fn is_decided(&self) -> bool {
         self.winner.borrow().is_some() || self.over.get()
     }
 
@@ -179,18 +191,24 @@ impl Race {
         }
         let mut errors = tried.iter().filter_map(|(_, error)| error.downcast_ref::<io::Error>());
         let kind = errors.next_back().map_or(io::ErrorKind::Other, io::Error::kind);
-        self.end(Err(ConnectError::new(&self.place, tried).of_kind(kind)));
+        self.end(Err(ConnectError::new(&self.shown, tried).of_kind(kind)));
     }
 
     /// An error that concerns no address.
     fn error(&self, kind: io::ErrorKind, what: String) -> Error {
-        io::Error::new(kind, format!("cannot connect to {}: {what}", self.place)).into()
+        io::Error::new(kind, format!("cannot connect to {}: {what}", self.shown)).into()
+    }
+
+    /// What made the stream has failed.
+    fn explain(&self, error: &Error) -> Error {
+        let kind = error.downcast_ref().map_or(io::ErrorKind::Other, io::Error::kind);
+        self.error(kind, error.to_string())
     }
 
     /// Tells how it ended, and leaves nothing behind, whatever the stage.
     pub(crate) fn end(&self, result: Result<Transport>) {
         self.over.set(true);
-        drop((self.limit.take(), self.stagger.take()));
+        drop((self.limit.take(), self.stagger.take(), self.stream.take()));
         self.untried.take();
         drop(self.forget_all());
         if let Some((_, Some(transport))) = self.winner.take() {
@@ -209,7 +227,7 @@ impl Race {
     }
 
     /// Gives up those that are being connected to.
-    fn forget_all(&self) -> Vec<SocketAddr> {
+    fn forget_all(&self) -> Vec<Addr> {
         let (tokens, addresses): (Vec<_>, Vec<_>) = self.racing.take().into_iter().unzip();
         tokens.into_iter().for_each(|token| self.reactor.0.command(Command::Forget(token)));
         addresses
@@ -218,7 +236,7 @@ impl Race {
     // ── what the loop tells ──
 
     /// The address that is to be tried now, if one is. After a while the next one is tried as well.
-    pub(crate) fn next(self: &Rc<Self>) -> Option<(SocketAddr, Option<SocketAddr>)> {
+    pub(crate) fn next(self: &Rc<Self>) -> Option<(Addr, Option<Addr>)> {
         self.starting.set(false);
         if self.is_decided() {
             return None;
@@ -230,39 +248,55 @@ impl Race {
             let timer = self.reactor.call_later_from(self.asked, STAGGER, waited);
             self.stagger.set(Some(timer));
         }
-        Some((next, self.place.from))
+        Some((next, self.from.clone()))
+    }
+
+    /// Has the loop take over a stream that code has made.
+    pub(crate) fn adopt(self: &Rc<Self>, made: Result<Established>) {
+        match made {
+            _ if self.over.get() => {}
+            Ok(stream) => self.reactor.0.command(Command::Adopt(self.clone(), stream)),
+            Err(error) => self.end(Err(self.explain(&error))),
+        }
+    }
+
+    /// Holds what makes the stream; it is cancelled when the race is over.
+    pub(crate) fn hold(&self, making: impl Sized + 'static) {
+        if !self.over.get() {
+            self.stream.replace(Some(Box::new(making)));
+        }
     }
 
     /// The driver is connecting.
-    pub(crate) fn runs(&self, to: SocketAddr, token: Token) {
+    pub(crate) fn runs(&self, to: Addr, token: Token) {
         self.racing.borrow_mut().push((token, to));
     }
 
     /// The address that the driver is connecting to.
-    pub(crate) fn address(&self, token: Token) -> Option<SocketAddr> {
-        self.racing.borrow().iter().find(|(other, _)| *other == token).map(|(_, to)| *to)
+    pub(crate) fn address(&self, token: Token) -> Option<Addr> {
+        self.racing.borrow().iter().find(|(other, _)| *other == token).map(|(_, to)| to.clone())
     }
 
     /// The driver has ended connecting. None: nobody is interested any more.
-    pub(crate) fn arrived(&self, token: Token) -> Option<SocketAddr> {
+    pub(crate) fn arrived(&self, token: Token) -> Option<Addr> {
         let mut racing = self.racing.borrow_mut();
         let place = racing.iter().position(|(other, _)| *other == token)?;
         Some(racing.remove(place).1)
     }
 
     /// An address could not be connected to.
-    pub(crate) fn failed(self: &Rc<Self>, to: SocketAddr, error: Error) {
+    pub(crate) fn failed(self: &Rc<Self>, to: Addr, error: Error) {
         self.failed.borrow_mut().push((to, error));
         self.go_on();
     }
 
     /// There is a connection: the others are given up, but tried again if its layers fail. Gives the layers.
-    pub(crate) fn won(&self, to: SocketAddr) -> Option<MakeLayers> {
+    pub(crate) fn won(&self, to: Addr) -> Layers {
         drop(self.stagger.take());
         self.winner.replace(Some((to, None)));
         let mut untried = self.untried.borrow_mut();
         self.forget_all().into_iter().rev().for_each(|loser| untried.push_front(loser));
-        self.making.borrow().as_ref()?.layers.clone()
+        self.making.borrow().as_ref().map(|making| making.layers.clone()).unwrap_or_default()
     }
 
     /// The winner is in the loop's table.

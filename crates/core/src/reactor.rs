@@ -1,9 +1,8 @@
 //! [`Reactor`]: what a program asks the loop for.
 
 use crate::{
-    ConnectionId, Deferred, Endpoint, Factory, IntoEndpoint, Limits, Port, Protocol, Remote, RemoteResolver,
-    Resolver, Result, Sleep, Stream, Timer, Transport, connect,
-    endpoint::ListenPlace,
+    ConnectionId, Deferred, Endpoint, Factory, IntoEndpoint, Limits, ListenOn, Port, Protocol, Remote,
+    RemoteResolver, Resolver, Result, Sleep, Stream, Timer, Transport, connect,
     engine::command::Command,
     port::PortState,
     protocol::Build,
@@ -14,7 +13,7 @@ use crate::{
     timer::Due,
 };
 use std::{
-    cell::{Cell, RefCell},
+    cell::Cell,
     fmt,
     future::Future,
     panic::Location,
@@ -62,22 +61,19 @@ impl Reactor {
     #[track_caller]
     pub fn listen_with(&self, on: impl IntoEndpoint, factory: impl Factory) -> Result<Port> {
         let endpoint = on.into_endpoint()?;
-        let bound = match endpoint.listen_place()? {
-            ListenPlace::Address(bind) => {
-                self.0.host.bind(&bind).map_err(|error| in_use(&endpoint, error))?
+        let listening = endpoint.listening(self)?;
+        let explain = |error| unbound(&endpoint, error);
+        let bound = match listening.on {
+            ListenOn::Bind(bind) => self.0.host.bind(&bind).map_err(explain)?,
+            ListenOn::Socket(socket) => self.0.host.adopt(socket).map_err(explain)?,
+            ListenOn::Bound(bound) => bound,
+            ListenOn::Stream(stream) => {
+                let state = PortState::new(Location::caller(), stream.local.clone(), listening.layers);
+                self.0.command(Command::Serve(stream, state.clone(), Box::new(factory)));
+                return Ok(Port { reactor: self.clone(), state });
             }
-            ListenPlace::Socket(socket) => self.0.host.adopt(socket)?,
         };
-        let state = Rc::new(PortState {
-            made: Location::caller(),
-            addr: bound.addr.clone(),
-            token: Cell::new(None),
-            layers: endpoint.layers(),
-            paused: Cell::new(false),
-            stopped: Cell::new(false),
-            live: Cell::new(0),
-            waiting: RefCell::default(),
-        });
+        let state = PortState::new(Location::caller(), bound.addr.clone(), listening.layers);
         self.0.command(Command::Listen(bound, state.clone(), Box::new(factory)));
         Ok(Port { reactor: self.clone(), state })
     }
@@ -147,8 +143,8 @@ impl Reactor {
         build: impl FnOnce(&Transport) -> P + 'static,
     ) -> Deferred<Transport> {
         let endpoint = to.into_endpoint();
-        match endpoint.and_then(|endpoint| Ok((endpoint.connect_place()?, endpoint.layers()))) {
-            Ok((place, layers)) => connect::connect(self, place, layers, build),
+        match endpoint.and_then(|endpoint| endpoint.connecting(self)) {
+            Ok(place) => connect::connect(self, place, build),
             Err(error) => self.fired(Err(error)),
         }
     }
@@ -297,8 +293,8 @@ impl Reactor {
     }
 }
 
-fn in_use(endpoint: &Endpoint, error: std::io::Error) -> crate::Error {
-    std::io::Error::new(error.kind(), format!("cannot listen on {endpoint:?}: {error}")).into()
+fn unbound(endpoint: &Endpoint, error: std::io::Error) -> crate::Error {
+    std::io::Error::new(error.kind(), format!("cannot listen on {endpoint}: {error}")).into()
 }
 
 impl fmt::Debug for Reactor {

@@ -20,6 +20,7 @@ use crate::{
     ConnectionId, Limits, Map, Reactor,
     connection::{Connection, push_pruning},
     driver::{Host, Resolve, Token},
+    endpoint::registry::Kinds,
     engine::command::Command,
     race::Race,
     remote::{Awaited, Outside},
@@ -67,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) grace: Cell<Duration>,
     pub(crate) connections_max: Cell<usize>,
     pub(crate) limits: RefCell<Rc<Limits>>,
+    /// The kinds of endpoint that are known.
+    pub(crate) kinds: RefCell<Kinds>,
     /// Looks names up, on a thread.
     pub(crate) resolver: RefCell<Resolve>,
     /// The connection whose user code runs.
@@ -91,6 +94,7 @@ impl Shared {
             now: Cell::new(host.now()),
             resolver: RefCell::new(host.resolver()),
             host,
+            kinds: RefCell::default(),
             outside,
             timers: RefCell::default(),
             waiting: RefCell::default(),

@@ -197,7 +197,12 @@ impl Driver for SimDriver {
                 bound.acceptor = Acceptor::Slot(token.index);
                 Ok(token)
             }
-            Open::Connect { to, from } => {
+            Open::Connect { to: Addr::Ip(to), from } => {
+                let from = match from {
+                    Some(Addr::Ip(from)) => Some(from),
+                    Some(_) => return Err(io::ErrorKind::InvalidInput.into()),
+                    None => None,
+                };
                 let end = world.connect(self.host, to, from)?;
                 let eager = world.dice.chance(world.hostility.reset_overtakes);
                 let added = self.add(What::Stream(Box::new(Stream::new(end, true, eager))));

@@ -63,7 +63,7 @@ impl Loop {
     }
 
     fn connect(&mut self, to: SocketAddr) -> Token {
-        let token = self.driver.open(Open::Connect { to, from: None }).unwrap();
+        let token = self.driver.open(Open::Connect { to: to.into(), from: None }).unwrap();
         self.conns.insert(token.index, (token, Conn::default()));
         token
     }

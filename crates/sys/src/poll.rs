@@ -19,7 +19,10 @@ use std::{
     task::{Wake, Waker},
     time::{Duration, Instant},
 };
-use trenza_core::driver::{self, Bound, Close, Driver, Event, Host, Open, Token};
+use trenza_core::{
+    Addr,
+    driver::{self, Bound, Close, Driver, Established, Event, Host, Open, Token},
+};
 use trenza_wire::OutBuf;
 
 /// What one receive can bring. The buffer is shared by all connections; one that is idle has none.
@@ -279,11 +282,19 @@ impl Driver for PollDriver {
     fn open(&mut self, what: Open) -> io::Result<Token> {
         match what {
             Open::Listen(bound) => self.listen(bound),
-            Open::Connect { to, from } => {
+            Open::Connect { to: Addr::Ip(to), from } => {
+                let from = match from {
+                    Some(Addr::Ip(from)) => Some(from),
+                    Some(_) => return Err(io::ErrorKind::InvalidInput.into()),
+                    None => None,
+                };
                 let fd = stream::connect(to, from)?;
                 let token = self.sockets.insert(Socket::new(fd, State::Connecting))?;
                 self.change(token, |_| ());
                 Ok(token)
+            }
+            Open::Adopt(Established { socket: driver::Socket::Descriptor(fd), .. }) => {
+                self.sockets.insert(Socket::new(fd, State::Open))
             }
             _ => Err(io::ErrorKind::Unsupported.into()),
         }

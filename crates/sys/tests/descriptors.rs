@@ -62,7 +62,7 @@ fn listener_outlives_a_lack_of_descriptors() {
         }
         assert_eq!(peers[0].read(&mut [0]).unwrap(), 0, "the peer was told");
         assert_eq!(net.wakeups(Duration::from_millis(50)), 1, "only the time ran out");
-        net.driver.open(Open::Connect { to: addr, from: None }).unwrap_err();
+        net.driver.open(Open::Connect { to: addr.into(), from: None }).unwrap_err();
         drop(taken);
         net.driver.read(listener, true);
         net.accept();

@@ -172,7 +172,7 @@ fn connect_tells_its_address_and_carries_bytes() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let from: SocketAddr = "127.0.0.2:0".parse().unwrap();
     let to = listener.local_addr().unwrap();
-    let token = net.driver.open(Open::Connect { to, from: Some(from) }).unwrap();
+    let token = net.driver.open(Open::Connect { to: to.into(), from: Some(from.into()) }).unwrap();
     let (mut peer, remote) = listener.accept().unwrap();
     match net.next() {
         Told::Connected(of, Ok(local)) => assert_eq!((of, local), (token, remote)),
@@ -196,7 +196,7 @@ fn refused_connect_ends_its_token() {
     let bound = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     bound.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
     let to = bound.local_addr().unwrap().as_socket().unwrap();
-    let refused = match net.driver.open(Open::Connect { to, from: None }) {
+    let refused = match net.driver.open(Open::Connect { to: to.into(), from: None }) {
         Err(error) => error,
         Ok(token) => match net.next() {
             Told::Connected(of, Err(error)) => {
@@ -218,7 +218,7 @@ fn connect_may_be_closed_before_it_ends() {
     let mut net = Net::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = listener.local_addr().unwrap();
-    let token = net.driver.open(Open::Connect { to, from: None }).unwrap();
+    let token = net.driver.open(Open::Connect { to: to.into(), from: None }).unwrap();
     net.driver.close(token, Close::Abort);
     assert_eq!(net.wakeups(Duration::from_millis(20)), 1);
 }
@@ -428,7 +428,7 @@ fn used_places_never_get_events_of_their_former_owners() {
         net.driver.close(other, Close::Graceful);
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = silent.local_addr().unwrap();
-        let heir = net.driver.open(Open::Connect { to, from: None }).unwrap();
+        let heir = net.driver.open(Open::Connect { to: to.into(), from: None }).unwrap();
         assert_eq!(heir.index, other.index);
         assert!(matches!(net.next(), Told::Connected(of, Ok(_)) if of == heir));
         net.driver.read(heir, true);

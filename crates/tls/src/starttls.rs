@@ -11,10 +11,15 @@ pub trait Side: sealed::Sealed + Clone + 'static {
     /// The configuration cannot begin a connection.
     fn layer(&self) -> Result<TlsLayer, TlsError>;
 
+    /// The layer, or one that fails the connection with the reason why there is none.
+    fn layer_or_refusal(&self) -> Box<dyn Layer> {
+        boxed(self.layer())
+    }
+
     /// Puts TLS over every connection of an endpoint, whatever that is: TCP, a UNIX socket, TLS again.
     fn over(&self, endpoint: Endpoint) -> Endpoint {
         let side = self.clone();
-        endpoint.layered(move || vec![boxed(side.layer())])
+        endpoint.layered(move || vec![side.layer_or_refusal()])
     }
 }
 

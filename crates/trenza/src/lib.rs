@@ -28,14 +28,18 @@ mod run;
 #[cfg(feature = "test")]
 pub mod testing;
 
-pub use run::{Interrupted, block_on, run};
+pub use run::{Interrupted, block_on, register, run};
 pub use trenza_core::{
     Abandoned, Addr, AllFailed, Certificate, ConnectError, ConnectionId, Counts, Deferred, Endpoint,
-    EndpointError, Engine, Error, Factory, Flow, Get, Group, Guard, Handle, IntoEndpoint, JobPanicked, Layer,
-    Left, LeftKind, Leftover, Limit, Limits, Lock, LoopingCall, Lost, Peer, Permit, Port, Protocol, Queue,
-    QueueClosed, Reactor, Reason, Remote, RemoteResolver, Resolver, Result, Secured, Semaphore, Sleep,
+    EndpointError, Engine, Error, Factory, Flow, Get, Group, Guard, Handle, Home, IntoEndpoint, JobPanicked,
+    Layer, Left, LeftKind, Leftover, Limit, Limits, Lock, LoopingCall, Lost, Peer, Permit, Port, Protocol,
+    Queue, QueueClosed, Reactor, Reason, Remote, RemoteResolver, Resolver, Result, Secured, Semaphore, Sleep,
     Spawner, Stream, TimedOut, Timeout, Timer, TooManyWaiters, Transport, Wait, cooperate, driver, join,
     race, timeout, yield_now,
+};
+pub use trenza_core::{
+    Choice, ConnectTo, Connecting, EndpointKind, Form, Given, Layers, ListenOn, Listening, MakeStream,
+    Parsed, Usage, Value,
 };
 #[cfg(feature = "test")]
 pub use trenza_macros::test;

@@ -31,8 +31,19 @@ pub fn run(setup: impl FnOnce(&Reactor) -> Result) -> Result {
     let mut engine = Engine::new(Box::new(PollDriver::new()?));
     let cut = Arc::new(AtomicI32::new(0));
     let _signals = stop_on_signals(engine.reactor().remote(), cut.clone())?;
-    engine.enter(setup)?;
+    engine.enter(|reactor| {
+        register(reactor);
+        setup(reactor)
+    })?;
     drive(&mut engine, &cut)
+}
+
+/// Makes the kinds of endpoint of all suites known to a reactor: `tls` and others, as far as their features are on.
+/// [`run`], [`block_on`] and tests do it themselves; who drives an [`Engine`] by hand calls it.
+pub fn register(reactor: &Reactor) {
+    #[cfg(feature = "tls")]
+    trenza_tls::register(reactor);
+    let _ = reactor;
 }
 
 /// Runs a coroutine to its end, as Python's `asyncio.run` does; then the loop stops gracefully.

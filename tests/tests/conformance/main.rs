@@ -39,6 +39,7 @@ mod close;
 mod deferred;
 mod descriptors;
 mod drops;
+mod endpoint;
 mod error;
 mod file;
 mod handle;

@@ -2,7 +2,7 @@
 
 use crate::{
     Factory, Layer, Protocol, Result, Transport,
-    driver::{Bound, Token},
+    driver::{Bound, Established, Token},
     port::PortState,
     race::Race,
     task::Task,
@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Drop(u64),
     /// Serves a bound socket.
     Listen(Bound, Rc<PortState>, Box<dyn Factory>),
+    /// Serves a connection that is there, the only one of a port.
+    Serve(Established, Rc<PortState>, Box<dyn Factory>),
     /// Accepts again, or not.
     Accept,
     /// A port has rested after an error.
@@ -45,6 +47,8 @@ pub(crate) enum Command {
     StopPort(Rc<PortState>),
     /// Tries the next address of a race.
     Connect(Rc<Race>),
+    /// Takes over the stream that code made for a connect.
+    Adopt(Rc<Race>, Established),
     /// Ends a connection that is being made.
     Forget(Token),
 }

@@ -1,9 +1,8 @@
 //! [`Entry`]: what the loop keeps of a connection, and how bytes reach its protocol.
 
 use crate::{
-    Limit, Limits, Peer, Protocol, Reason, Result, Transport,
+    Layers, Limit, Limits, Peer, Protocol, Reason, Result, Transport,
     connection::Origin,
-    endpoint::MakeLayers,
     engine::command::Command,
     engine::lost::unflushed,
     engine::stack::{Decoded, Stack},
@@ -337,9 +336,10 @@ impl Entry {
     }
 
     /// Pushes the layers that an endpoint puts under every connection.
-    pub(crate) fn push_first(&mut self, make: &MakeLayers) {
+    pub(crate) fn push_first(&mut self, layers: &Layers) {
         let mut stack = Stack::default();
-        for layer in self.charge(|| make()) {
+        let peer = self.transport.peer();
+        for layer in self.charge(|| layers.make(&peer)) {
             stack.push(layer, OutBuf::new(), Vec::new());
         }
         self.stack = Some(Box::new(stack));

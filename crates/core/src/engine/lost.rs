@@ -6,7 +6,7 @@ use crate::{
     driver::{Close, Driver, Token},
     engine::entry::Entry,
     engine::flush::leftovers,
-    engine::turn::{Slot, Turn},
+    engine::turn::{Slot, Turn, end_factory},
     flags::Flags,
     protocol::Protocol,
 };
@@ -123,6 +123,10 @@ impl Entry {
         contained("a drop", || drop(self.protocol));
         match self.origin {
             Origin::Port(port) => port.leave(),
+            Origin::Only(only) => {
+                end_factory(only.factory);
+                only.port.leave();
+            }
             Origin::Connect(race) => {
                 contained("a drop", || race.lost(reason));
             }
@@ -169,11 +173,7 @@ fn times_lost() -> usize {
 fn tell_waiting(connection: &Connection) {
     unflushed(connection);
     let Some(extra) = connection.extra.take() else { return };
-    for cancel in extra.cancels {
-        if let Some(cancel) = cancel.upgrade() {
-            contained("a drop", || cancel.cancel());
-        }
-    }
+    extra.cancels.cancel();
 }
 
 /// Those who wait until bytes have left are told that they will not.

@@ -1,10 +1,9 @@
 //! [`Turn`]: what the loop does with events, timers and commands.
 
 use crate::{
-    Addr, Connection, Factory, Peer, Protocol, Reactor, Reason, Result, Transport,
-    connection::Origin,
-    driver::{Bound, Close, Driver, Event, Open, Token},
-    endpoint::MakeLayers,
+    Addr, Connection, Factory, Layers, Peer, Protocol, Reactor, Reason, Result, Transport,
+    connection::{Only, Origin},
+    driver::{Bound, Close, Driver, Established, Event, Open, Token},
     engine::command::Command,
     engine::entry::Entry,
     engine::lost::contained,
@@ -220,15 +219,15 @@ impl Turn {
             (None, Ok(_)) => self.refused.push(token),
             (Some(to), Err(error)) => race.failed(to, error.into()),
             (Some(to), Ok(local)) => {
-                let layers = race.won(to);
-                let peer = Peer::new(Addr::from(to), local);
+                let layers = race.won(to.clone());
+                let peer = Peer::new(to, local);
                 self.enroll(token, peer, Origin::Connect(race), layers);
             }
         }
     }
 
     /// A new connection: pushes its layers, and builds the protocol if there are none.
-    fn enroll(&mut self, token: Token, peer: Peer, origin: Origin, layers: Option<MakeLayers>) {
+    fn enroll(&mut self, token: Token, peer: Peer, origin: Origin, layers: Layers) {
         let limits = self.reactor.0.limits.borrow().clone();
         let until = self.reactor.0.after(limits.handshake);
         let connection = Connection::new(self.reactor.clone(), token, Rc::new(peer), limits);
@@ -240,8 +239,10 @@ impl Turn {
         }
         transport.mark_dirty();
         drop(self.place(token, Slot::Connection(Entry::new(transport.clone(), origin))));
-        if let (Some(make), Some(entry)) = (layers, self.entry(token)) {
-            entry.push_first(&make);
+        if !layers.is_empty()
+            && let Some(entry) = self.entry(token)
+        {
+            entry.push_first(&layers);
             transport.0.change_times(|times| times.phase = Some(until));
             transport.arm();
         }
@@ -275,6 +276,12 @@ impl Turn {
             let race = race.clone();
             transport.reactor().0.running.set(running);
             let built = race.build(transport);
+            transport.reactor().0.running.set(None);
+            return built;
+        }
+        if let Origin::Only(only) = &mut entry.origin {
+            transport.reactor().0.running.set(running);
+            let built = only.factory.build(transport);
             transport.reactor().0.running.set(None);
             return built;
         }
@@ -377,6 +384,8 @@ impl Turn {
             Command::Spawn(task) => self.spawn(task),
             Command::Drop(number) => drop(self.tasks.take(number)),
             Command::Listen(bound, state, factory) => self.listen(driver, bound, state, factory),
+            Command::Serve(stream, state, factory) => self.serve(driver, stream, state, factory),
+            Command::Adopt(race, stream) => self.adopt(driver, &race, stream),
             Command::Accept => self.ports_changed = true,
             Command::Rested(state) => self.rested(&state),
             Command::StopPort(state) => self.stop_port(driver, &state),
@@ -424,6 +433,30 @@ impl Turn {
         }
     }
 
+    /// Serves the only connection of a port.
+    fn serve(
+        &mut self,
+        driver: &mut dyn Driver,
+        stream: Established,
+        state: Rc<PortState>,
+        factory: Box<dyn Factory>,
+    ) {
+        let peer = Peer::new(stream.remote.clone(), stream.local.clone());
+        match driver.open(Open::Adopt(stream)) {
+            Ok(token) if self.reactor.0.stop.get() == Stop::Begun => {
+                state.stopped.set(true);
+                driver.close(token, Close::Abort);
+                end_factory(factory);
+            }
+            Ok(token) => {
+                state.live.set(1);
+                let layers = state.layers.clone();
+                self.enroll(token, peer, Origin::Only(Box::new(Only { port: state, factory })), layers);
+            }
+            Err(error) => tracing::error!(port = %state.addr, %error, "cannot serve a connection"),
+        }
+    }
+
     fn rested(&mut self, state: &PortState) {
         if let Some(listener) = state.token.get().and_then(|token| self.listener(token)) {
             listener.resting = false;
@@ -458,12 +491,28 @@ impl Turn {
     /// Tries the next address of a race.
     fn connect(&mut self, driver: &mut dyn Driver, race: &Rc<Race>) {
         let Some((to, from)) = race.next() else { return };
+        let address = to.clone();
         match driver.open(Open::Connect { to, from }) {
             Ok(token) => {
-                race.runs(to, token);
+                race.runs(address, token);
                 drop(self.place(token, Slot::Connecting(token.generation, race.clone())));
             }
-            Err(error) => race.failed(to, error.into()),
+            Err(error) => race.failed(address, error.into()),
+        }
+    }
+
+    /// Takes over the stream that code made for a connect.
+    fn adopt(&mut self, driver: &mut dyn Driver, race: &Rc<Race>, stream: Established) {
+        if race.is_decided() {
+            return;
+        }
+        let peer = Peer::new(stream.remote.clone(), stream.local.clone());
+        match driver.open(Open::Adopt(stream)) {
+            Ok(token) => {
+                let layers = race.won(peer.remote.clone());
+                self.enroll(token, peer, Origin::Connect(race.clone()), layers);
+            }
+            Err(error) => race.failed(peer.remote, error.into()),
         }
     }
 
@@ -504,17 +553,17 @@ impl Turn {
     }
 
     fn stop_port(&mut self, driver: &mut dyn Driver, state: &Rc<PortState>) {
-        if !state.stopped.replace(true)
-            && let Some(token) = state.token.take()
-        {
-            self.ports.retain(|port| *port != token || crate::broken("leave-port", 2));
-            driver.close(token, Close::Abort);
-            if let Slot::Listener(listener) = self.place(token, Slot::Free) {
-                end_factory(listener.factory);
+        if !state.stopped.replace(true) {
+            if let Some(token) = state.token.take() {
+                self.ports.retain(|port| *port != token || crate::broken("leave-port", 2));
+                driver.close(token, Close::Abort);
+                if let Slot::Listener(listener) = self.place(token, Slot::Free) {
+                    end_factory(listener.factory);
+                }
             }
             for slot in &mut self.slots {
                 if let Slot::Connection(entry) = slot
-                    && matches!(&entry.origin, Origin::Port(port) if Rc::ptr_eq(port, state))
+                    && entry.origin.port().is_some_and(|port| Rc::ptr_eq(port, state))
                 {
                     tell_stopping(entry);
                 }
@@ -543,7 +592,7 @@ impl Turn {
     }
 }
 
-fn end_factory(mut factory: Box<dyn Factory>) {
+pub(crate) fn end_factory(mut factory: Box<dyn Factory>) {
     contained("factory", || {
         factory.stopped();
         drop(factory);

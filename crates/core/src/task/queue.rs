@@ -1,6 +1,6 @@
 //! [`Queue`]: values on their way from those who make them to those who use them.
 
-use crate::{Deferred, Error, Handle, Protocol, Reactor, Result, Transport, Wait, task::line::Line};
+use crate::{Deferred, Error, Handle, Home, Reactor, Result, Wait, task::line::Line};
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
@@ -254,14 +254,12 @@ impl<T: 'static> Get<T> {
 
     /// Calls `f` in a protocol with the value. When the protocol's connection ends first, it loses its place; a value
     /// that was on its way goes back.
-    pub fn then_in<P: Protocol>(
+    pub fn then_in<P: 'static, At: Home<P>>(
         self,
-        handle: Handle<P>,
-        f: impl FnOnce(&mut P, &Transport, Result<T>) -> Result + 'static,
+        handle: Handle<P, At>,
+        f: impl FnOnce(&mut P, &At, Result<T>) -> Result + 'static,
     ) {
-        self.0.0.then_in(handle, move |protocol, transport, handed| {
-            f(protocol, transport, handed.and_then(Handed::take))
-        });
+        self.0.0.then_in(handle, move |protocol, at, handed| f(protocol, at, handed.and_then(Handed::take)));
     }
 
     /// Gives the place up; dropping does the same.

@@ -9,3 +9,4 @@ mod handshake;
 mod names;
 mod resumption;
 mod starttls;
+mod strings;

@@ -204,6 +204,7 @@ impl Trial {
         world: &mut impl World,
         test: impl AsyncFnOnce(Reactor) -> Result + 'static,
     ) -> Result<(), Failure> {
+        crate::register(&world.reactor());
         let outcome = start(&world.reactor(), test);
         world.run(&|_| outcome.borrow().is_some())?;
         panics::none()?;

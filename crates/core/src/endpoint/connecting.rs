@@ -1,0 +1,70 @@
+//! [`Connecting`]: what a client's endpoint stands for.
+
+use crate::{Addr, Deferred, Layers, Reactor, driver::Established};
+use std::{fmt, net::IpAddr, time::Duration};
+
+/// How long a connect may take, unless the endpoint says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a client's endpoint stands for: where to connect to, and what is under the connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Connecting {
+    /// Where to.
+    pub to: ConnectTo,
+    /// What errors call it.
+    pub shown: String,
+    /// This end's address, or the system's choice. Addresses of another family are not tried.
+    pub from: Option<Addr>,
+    /// How long it may take until there is a protocol. Default 30 s.
+    pub timeout: Duration,
+    /// What is under the connection.
+    pub layers: Layers,
+}
+
+/// Makes the stream of a connection; called once.
+pub type MakeStream = Box<dyn FnOnce(&Reactor) -> Deferred<Established>>;
+
+/// Where to connect to.
+#[non_exhaustive]
+pub enum ConnectTo {
+    /// A name, which is looked up, or an IP address. Its addresses race.
+    Name {
+        /// The name or IP address.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// Addresses. They race, in this order.
+    Addresses(Vec<Addr>),
+    /// A stream that code makes, as that of a child process. It is called once, from within `connect`; the result is
+    /// cancelled when nobody waits any more or the time is over.
+    Stream(MakeStream),
+}
+
+impl Connecting {
+    /// To a name or an IP address.
+    pub fn name(host: impl Into<String>, port: u16) -> Self {
+        let host = host.into();
+        let shown = match host.parse::<IpAddr>() {
+            Ok(IpAddr::V6(ip)) => format!("[{ip}]:{port}"),
+            _ => format!("{host}:{port}"),
+        };
+        Self::to(ConnectTo::Name { host, port }, shown)
+    }
+
+    /// To anything; `shown` is what errors call it.
+    pub fn to(to: ConnectTo, shown: impl Into<String>) -> Self {
+        Self { to, shown: shown.into(), from: None, timeout: TIMEOUT, layers: Layers::default() }
+    }
+}
+
+impl fmt::Debug for ConnectTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name { host, port } => f.debug_tuple("Name").field(host).field(port).finish(),
+            Self::Addresses(addresses) => f.debug_tuple("Addresses").field(addresses).finish(),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}

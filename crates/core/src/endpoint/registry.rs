@@ -1,0 +1,87 @@
+//! The kinds of endpoint that a reactor knows.
+
+use crate::{
+    Connecting, EndpointKind, Form, Given, Listening, Parsed, Reactor, Result,
+    endpoint::{error::meant, tcp::Tcp},
+};
+use std::{collections::BTreeMap, rc::Rc};
+
+/// Kinds by name.
+pub(crate) struct Kinds(BTreeMap<&'static str, Rc<dyn EndpointKind>>);
+
+impl Default for Kinds {
+    fn default() -> Self {
+        let mut kinds = Self(BTreeMap::new());
+        drop(kinds.add(Rc::new(Tcp)));
+        kinds
+    }
+}
+
+impl Kinds {
+    /// Gives what was known by that name.
+    #[must_use]
+    fn add(&mut self, kind: Rc<dyn EndpointKind>) -> Option<Rc<dyn EndpointKind>> {
+        self.0.insert(kind.usage().name, kind)
+    }
+}
+
+impl Reactor {
+    /// Makes a kind of endpoint known to this reactor: strings that begin with its name can be listened on or
+    /// connected to. A kind that had the name before is replaced. See [`EndpointKind`].
+    pub fn register(&self, kind: impl EndpointKind) {
+        let kind = Rc::new(kind);
+        let former = self.0.kinds.borrow_mut().add(kind);
+        drop(former);
+    }
+
+    /// The kinds of endpoint that this reactor knows, by name.
+    pub fn kinds(&self) -> Vec<Rc<dyn EndpointKind>> {
+        self.0.kinds.borrow().0.values().cloned().collect()
+    }
+
+    /// What a string stands for where a server listens.
+    pub(crate) fn listening(&self, parsed: &Parsed) -> Result<Listening> {
+        let kind = self.kind_of(parsed)?;
+        let form = self.form(parsed, kind.usage().server, "listened on", |kind| kind.usage().server)?;
+        kind.listen(&Given::new(parsed, &form)?, self)
+    }
+
+    /// What a string stands for where a client connects.
+    pub(crate) fn connecting(&self, parsed: &Parsed) -> Result<Connecting> {
+        let kind = self.kind_of(parsed)?;
+        let form = self.form(parsed, kind.usage().client, "connected to", |kind| kind.usage().client)?;
+        kind.connect(&Given::new(parsed, &form)?, self)
+    }
+
+    fn kind_of(&self, parsed: &Parsed) -> Result<Rc<dyn EndpointKind>> {
+        let (name, kinds) = (parsed.kind(), &self.0.kinds.borrow().0);
+        if let Some(kind) = kinds.get(name) {
+            return Ok(kind.clone());
+        }
+        let guess = match name {
+            _ if name.parse::<u16>().is_ok() => Some(format!("tcp:{name}")),
+            _ if name.contains('/') && kinds.contains_key("unix") => Some(format!("unix:{name}")),
+            _ => meant(name, kinds.keys().copied()).map(str::to_owned),
+        };
+        let guess = guess.map(|guess| format!(" (did you mean {guess}?)")).unwrap_or_default();
+        let known = kinds.keys().copied().collect::<Vec<_>>().join(", ");
+        Err(parsed.error(parsed.kind_at(), format!("unknown kind {name:?}{guess}; known: {known}")))
+    }
+
+    /// The form that is asked for; where the kind has none, the error names those that do.
+    fn form(
+        &self,
+        parsed: &Parsed,
+        form: Option<Form>,
+        verb: &str,
+        side: impl Fn(&dyn EndpointKind) -> Option<Form>,
+    ) -> Result<Form> {
+        if let Some(form) = form {
+            return Ok(form);
+        }
+        let can = self.kinds().into_iter().filter(|kind| side(&**kind).is_some());
+        let can = can.map(|kind| kind.usage().name).collect::<Vec<_>>().join(", ");
+        let what = format!("{} cannot be {verb}; what can: {can}", parsed.kind());
+        Err(parsed.error(parsed.kind_at(), what))
+    }
+}
