@@ -8,7 +8,7 @@ use std::{
     path::Path,
     process::ExitCode,
 };
-use trenza::{EndpointError, Interrupted};
+use trenza::{EndpointError, Interrupted, proxy::UsersError};
 
 /// What could not be done and why, what to do about it, and the program's exit code.
 #[derive(Debug, PartialEq, Eq)]
@@ -83,6 +83,28 @@ impl Complaint {
         Self { code: 2, ..Self::new(what) }
     }
 
+    /// An endpoint that cannot be connected to, whatever happens.
+    pub(crate) fn target(error: &(dyn Error + 'static)) -> Self {
+        Self { code: 2, ..Self::new(error).remedy("write it like tcp:example.org:80 or tcp:[::1]:80") }
+    }
+
+    /// A password file that cannot be read; `UnexpectedEof`: there is nobody in it.
+    pub(crate) fn password_file(path: &Path, error: &io::Error) -> Self {
+        let shown = path.display();
+        let remedy = "it has a line of NAME:PASSWORD for each user, or with --user the password alone";
+        match error.kind() {
+            ErrorKind::NotFound => Self::new(format!("there is no file {shown}")).remedy(remedy),
+            ErrorKind::UnexpectedEof => Self::new(format!("there is no user in {shown}")).remedy(remedy),
+            _ => Self::new(format!("cannot read the file {shown}: {error}")),
+        }
+    }
+
+    /// A password file with something wrong in it.
+    pub(crate) fn users(path: &Path, error: &UsersError) -> Self {
+        Self::new(format!("in {}: {error}", path.display()))
+            .remedy("a line is NAME:PASSWORD, of 1 to 255 bytes each, or with --user the password alone")
+    }
+
     /// A folder that cannot be served.
     pub(crate) fn folder(folder: &Path, error: &io::Error) -> Self {
         let shown = folder.display();
@@ -109,9 +131,9 @@ impl Error for Complaint {}
 
 /// Prints why the program ends, and gives the exit code.
 pub(crate) fn tell(error: &(dyn Error + 'static)) -> ExitCode {
-    if let Some(Interrupted { signal }) = error.downcast_ref() {
-        // As shells have it; nobody needs to be told what was just typed.
-        return ExitCode::from(128u8.saturating_add(u8::try_from(*signal).unwrap_or(0)));
+    if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
+        // Nobody needs to be told what was just typed.
+        return interrupted.exit_code();
     }
     say(&format!("{} {error}", paint(Style::Error, "error:")));
     let Some(complaint) = error.downcast_ref::<Complaint>() else { return ExitCode::FAILURE };

@@ -2,8 +2,14 @@
 
 mod cert;
 mod complaint;
+mod echo;
+mod forward;
 mod lines;
+mod passing;
+mod room;
+mod socks;
 mod terminal;
+mod told;
 mod web;
 
 use clap::{Parser, Subcommand};
@@ -26,6 +32,9 @@ struct Program {
 enum Command {
     Cert(cert::Args),
     Web(web::Args),
+    Forward(forward::Args),
+    Socks(socks::Args),
+    Echo(echo::Args),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +54,9 @@ fn main() -> ExitCode {
     let ended = match &program.command {
         Command::Cert(args) => cert::run(args),
         Command::Web(args) => web::run(args, descriptors),
+        Command::Forward(args) => forward::run(args, descriptors),
+        Command::Socks(args) => socks::run(args, descriptors),
+        Command::Echo(args) => echo::run(args, descriptors),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,13 +3,15 @@
 use crate::{
     complaint::Complaint,
     lines::Lines,
+    room::Room,
     terminal::{Style, paint, say},
+    told::Told,
 };
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
 use std::{fs, num::NonZeroUsize, path::PathBuf};
 use trenza::{
-    Addr, Factory, Protocol, Reactor, Result, Transport,
+    Addr, Reactor, Result,
     web::{FileOptions, Files, Server, ServerLimits, log::Format},
 };
 
@@ -79,12 +81,10 @@ enum LogFormat {
     Json,
 }
 
-/// Connections at once, where nobody asks for another number.
-const CONNECTIONS: usize = 10_000;
-/// Descriptors that the program itself needs.
-const DESCRIPTORS: u64 = 32;
 /// Descriptors that are left for files. More of them may be open, but those give way when there are no others.
-const DESCRIPTORS_OF_FILES: u64 = 200;
+const FILES: u64 = 200;
+/// What it says when it stops.
+const STOPPING: &str = "Stopping: responses that have begun are finished first. Ctrl-C again stops at once.";
 
 /// Serves until it is told to stop, with as many descriptors as the system gives.
 pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
@@ -99,14 +99,14 @@ pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
 
 impl Args {
     fn serve(&self, reactor: &Reactor, files: &Files, lines: &Lines, descriptors: u64) -> Result {
-        reactor.set_connections_max(self.connections_max(descriptors));
+        let room = Room { descriptors, reserved: FILES, each: 1 };
+        reactor.set_connections_max(room.clients(self.max_connections));
         let mut addresses = Vec::new();
         let server = self.server(reactor, files.clone(), lines.clone());
         for endpoint in &self.listen {
             let first = addresses.is_empty();
-            let told =
-                Told { server: server.clone(), lines: first.then(|| (reactor.clone(), lines.clone())) };
-            let port = reactor.listen_with(endpoint, told);
+            let told = first.then(|| (reactor.clone(), lines.clone(), STOPPING));
+            let port = reactor.listen_with(endpoint, Told::new(server.clone(), told));
             addresses.push(port.map_err(|error| Complaint::listen(endpoint, &*error))?.addr());
         }
         let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
@@ -132,18 +132,6 @@ impl Args {
         server.on_response(move |record| lines.push(&reactor, &format.line(record)))
     }
 
-    /// How many connections there may be. All descriptors must not go to them, or no file could be opened, and
-    /// whoever comes in would get nothing.
-    fn connections_max(&self, descriptors: u64) -> usize {
-        let reserved = DESCRIPTORS.saturating_add(DESCRIPTORS_OF_FILES.min(descriptors / 4));
-        let room = usize::try_from(descriptors.saturating_sub(reserved).max(1)).unwrap_or(usize::MAX);
-        let asked = self.max_connections.map_or(CONNECTIONS, NonZeroUsize::get);
-        if self.max_connections.is_some() && room < asked {
-            tracing::warn!("{room} connections at once instead of {asked}: {descriptors} files may be open");
-        }
-        asked.min(room)
-    }
-
     fn limits(&self) -> ServerLimits {
         ServerLimits { per_address: self.max_connections_per_address.get(), ..ServerLimits::default() }
     }
@@ -155,29 +143,6 @@ impl Args {
             outside_symlinks: self.follow_symlinks,
             ..FileOptions::default()
         }
-    }
-}
-
-/// A server that says when it is stopping, so that nobody wonders why it is still there.
-struct Told {
-    server: Server,
-    /// Where the first of several ports says it. The loop must not wait there, or nothing could stop it.
-    lines: Option<(Reactor, Lines)>,
-}
-
-impl Factory for Told {
-    fn build(&mut self, transport: &Transport) -> Option<Box<dyn Protocol>> {
-        self.server.build(transport)
-    }
-
-    fn stopped(&mut self) {
-        if let Some((reactor, lines)) = &self.lines {
-            lines.push(
-                reactor,
-                "Stopping: responses that have begun are finished first. Ctrl-C again stops at once.",
-            );
-        }
-        self.server.stopped();
     }
 }
 

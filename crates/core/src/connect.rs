@@ -99,6 +99,12 @@ impl fmt::Display for ConnectError {
 
 impl std::error::Error for ConnectError {}
 
+/// A layer's error that concerns every address of a connect alike, as a proxy's refusal does: no other address is tried,
+/// and the connect ends with the error that is in it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Conclusive(pub Error);
+
 #[cfg(test)]
 mod tests {
     use super::*;

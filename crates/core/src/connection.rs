@@ -102,6 +102,12 @@ pub(crate) struct Extra {
     pub(crate) flushed: Vec<(u64, Resolver<()>)>,
     /// How many bytes came after `close()`.
     pub(crate) discarded: u64,
+    /// How many bytes the system held for the peer when the loop last looked; None after any have left since.
+    pub(crate) held: Option<usize>,
+    /// Those who wait for the end.
+    pub(crate) ended: Vec<Resolver<Rc<Reason>>>,
+    /// How it has ended.
+    pub(crate) end: Option<Rc<Reason>>,
     /// What is cancelled with the connection.
     pub(crate) cancels: Cancels,
 }
@@ -195,7 +201,7 @@ impl Connection {
     /// Whether the driver should read.
     pub(crate) fn wants_read(&self) -> bool {
         let f = &self.flags;
-        if f.any(Flags::EOF_SEEN | Flags::CONDEMNED | Flags::LOST | Flags::LINGER_FULL) {
+        if f.any(Flags::EOF_SEEN | Flags::CONDEMNED | Flags::LOST | Flags::LINGER_FULL | Flags::HELD_IN) {
             return false;
         }
         if f.any(Flags::CLOSING) {
@@ -209,6 +215,17 @@ impl Connection {
     /// nothing to do with each other.
     fn is_piped(&self) -> bool {
         self.extra.borrow().as_ref().is_some_and(|extra| !extra.sources.is_empty())
+    }
+
+    /// A time limit may run out over bytes that do not leave.
+    pub(crate) fn is_timed(&self) -> bool {
+        let times = self.times.get();
+        self.flags.any(Flags::CLOSING) || times.idle.is_some() || times.deadline.is_some()
+    }
+
+    /// What the system held when the loop last looked.
+    pub(crate) fn held(&self) -> Option<usize> {
+        self.extra.borrow().as_ref().and_then(|extra| extra.held)
     }
 
     pub(crate) fn touch(&self) {

@@ -27,7 +27,12 @@
 //! 7. A `Received`, `Eof` or `Accepted` may still come after `read(token, false)`; a reset may come as `Failed` instead of
 //!    `Eof`; any split and any interleaving of connections is possible. The simulator does all of it.
 //! 8. `send` takes nothing before `Connected`, after `Failed`, and while a `Sent` is owed.
-//! 9. A new connection, accepted or connected, does not read until `read(token, true)`.
+//! 9. A new connection, accepted, connected or adopted, does not read until `read(token, true)`.
+//! 10. An adopted connection ([`Open::Adopt`]) is connected from the beginning: no `Connected` is told. With [`Ends::Two`]
+//!     `close(Write)` closes the writing end and nothing else. Where nothing can be read, or one descriptor cannot be
+//!     closed in one direction only (a terminal), `Eof` follows `close(Write)`, so that nobody waits for more. What is
+//!     sent where nothing can be written fails with `BrokenPipe`, as does writing where the reader has gone; that is
+//!     told while reading is on, too, where nothing can be read. `close(Abort)` resets sockets only.
 
 use crate::Addr;
 use std::{
@@ -63,8 +68,62 @@ pub enum Open {
         /// The local address to connect from, or the system's choice.
         from: Option<Addr>,
     },
-    /// Takes over a connection that somebody else made. It is connected at once, without an event.
-    Adopt(Established),
+    /// Takes over what is connected already; see contract 10.
+    Adopt(Ends),
+}
+
+/// The descriptors of a stream that is connected already: a socket, pipes, a terminal, files.
+///
+/// The system's driver uses each by what it is. Sockets are received from and sent to, and closed with FIN or RST; all
+/// else is read and written. Regular files, and devices that no poller takes, count as always ready, and have their turn
+/// like others; while the disk is read or written the loop waits.
+///
+/// To be used by a loop a descriptor must not block, and that property is shared with every copy of it, in other
+/// processes too. Sockets are made so. Of pipes and terminals Linux gives an opening of our own, so that the shell
+/// whose terminal it is notices nothing; where it does not (other systems, a terminal that belongs to another user, the
+/// control end of a pseudo terminal) the descriptor itself is changed.
+#[derive(Debug)]
+pub enum Ends {
+    /// One descriptor for both directions.
+    One(Socket),
+    /// A descriptor for each direction, one of which may be missing.
+    Two {
+        /// Where bytes come from.
+        read: Option<Socket>,
+        /// Where bytes go.
+        write: Option<Socket>,
+    },
+}
+
+impl Ends {
+    /// One descriptor for both directions: a connected socket, a terminal.
+    pub fn one(descriptor: impl Into<OwnedFd>) -> Self {
+        Self::One(Socket::Descriptor(descriptor.into()))
+    }
+
+    /// A descriptor for each direction.
+    pub fn two(read: impl Into<OwnedFd>, write: impl Into<OwnedFd>) -> Self {
+        let [read, write] = [read.into(), write.into()].map(Socket::Descriptor).map(Some);
+        Self::Two { read, write }
+    }
+
+    /// A descriptor that is only read. The connection can write nothing.
+    pub fn reading(descriptor: impl Into<OwnedFd>) -> Self {
+        Self::Two { read: Some(Socket::Descriptor(descriptor.into())), write: None }
+    }
+
+    /// A descriptor that is only written. The connection receives nothing; that the reader has gone ends it with
+    /// `BrokenPipe`.
+    pub fn writing(descriptor: impl Into<OwnedFd>) -> Self {
+        Self::Two { read: None, write: Some(Socket::Descriptor(descriptor.into())) }
+    }
+}
+
+impl<D: Into<OwnedFd>> From<D> for Ends {
+    /// As [`Ends::one`].
+    fn from(descriptor: D) -> Self {
+        Self::one(descriptor)
+    }
 }
 
 /// A listening socket that is bound but not served yet.
@@ -83,8 +142,8 @@ pub struct Established {
     pub remote: Addr,
     /// This end's address.
     pub local: Addr,
-    /// The socket, which does not block.
-    pub socket: Socket,
+    /// What carries it.
+    pub ends: Ends,
 }
 
 /// Who holds a socket.
@@ -97,13 +156,24 @@ pub enum Socket {
     Simulated(u64),
 }
 
-/// How to bind a listening TCP socket.
+/// Which of the sockets that a service manager has opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandedOver<'a> {
+    /// By its number, from 0 on.
+    Index(usize),
+    /// The first of that name which was not taken yet.
+    Name(&'a str),
+}
+
+/// How to bind a listening stream socket.
 #[derive(Debug, Clone)]
 pub struct Bind {
-    /// The address; port 0 takes any free one.
-    pub addr: SocketAddr,
+    /// The address, of TCP or UNIX; port 0 takes any free one.
+    pub addr: Addr,
     /// With `addr` the IPv6 wildcard: accept IPv4 as well.
     pub dual_stack: bool,
+    /// With `addr` a path: the permissions of its file, or what the process's umask leaves of all.
+    pub mode: Option<u32>,
     /// How many connections the system holds before they are accepted.
     pub backlog: i32,
 }
@@ -184,6 +254,12 @@ pub trait Driver {
     fn send(&mut self, token: Token, out: &mut OutBuf);
     /// Closes; see [`Close`].
     fn close(&mut self, token: Token, how: Close);
+    /// How many of the bytes that have left the [`OutBuf`] the system still holds because the peer did not take them;
+    /// 0 where a driver cannot tell. The loop asks when a send left bytes behind and when a time is over: a peer that
+    /// reads slowly makes this smaller long before there is room again.
+    fn held(&mut self, _token: Token) -> usize {
+        0
+    }
     /// Waits for events until the given time (None: without end), or until woken.
     ///
     /// # Errors
@@ -191,6 +267,11 @@ pub trait Driver {
     fn wait(&mut self, until: Option<Instant>) -> io::Result<()>;
     /// The next event of the last wait.
     fn next(&mut self) -> Option<Event<'_>>;
+    /// When a `wait` ends for the driver's own sake, with or without an event; whoever waits on
+    /// [`Driver::descriptor`] calls by then. None: not for its own sake.
+    fn until(&self) -> Option<Instant> {
+        None
+    }
     /// Ends a `wait` from any thread, also one that begins later.
     fn waker(&self) -> Waker;
     /// A descriptor that is readable while a `wait` would return at once, as far as that was so after the last `wait`
@@ -229,7 +310,7 @@ pub trait Host {
     fn wall(&self) -> SystemTime;
     /// Fills `into` with random bytes, fit for secrets on a real system.
     fn random(&self, into: &mut [u8]);
-    /// Binds a listening TCP socket.
+    /// Binds a listening stream socket.
     ///
     /// # Errors
     /// What the system says: the address is taken, not ours, or not permitted.
@@ -239,6 +320,19 @@ pub trait Host {
     /// # Errors
     /// It is not a listening stream socket.
     fn adopt(&self, socket: OwnedFd) -> io::Result<Bound>;
+    /// Takes a listening socket that a service manager has opened for this process (socket activation). Each can be
+    /// taken once.
+    ///
+    /// # Errors
+    /// `NotFound`: nothing was handed over, or not that; the error says what was. `ResourceBusy`: it was taken before.
+    fn handed_over(&self, which: HandedOver<'_>) -> io::Result<Bound> {
+        let _ = which;
+        Err(io::Error::new(io::ErrorKind::NotFound, "no socket was handed over"))
+    }
+    /// The far end's and this end's address of a connected stream socket; None where it is none, or has no addresses.
+    fn addresses(&self, _socket: &Socket) -> Option<(Addr, Addr)> {
+        None
+    }
     /// Runs a job on the thread pool.
     ///
     /// # Errors

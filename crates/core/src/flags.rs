@@ -53,6 +53,12 @@ flags! {
     GRACEFUL = 18;
     /// As many bytes as allowed were discarded.
     LINGER_FULL = 19;
+    /// Closing it loses nothing, so nobody waits for the far end.
+    UNLINGERING = 20;
+    /// It received more than its rate permits, and is not read for a while.
+    HELD_IN = 21;
+    /// It may not send more for a while.
+    HELD_OUT = 22;
 }
 
 impl Flags {

@@ -4,6 +4,7 @@
 //! [`driver`] does, of the operating system or of the simulator.
 
 mod addr;
+mod adopt;
 #[cfg(feature = "canaries")]
 pub mod canary;
 #[cfg(not(feature = "canaries"))]
@@ -22,6 +23,8 @@ mod layer;
 mod limits;
 mod lookup;
 mod peer;
+mod pipe;
+mod policy;
 mod port;
 mod protocol;
 mod race;
@@ -35,8 +38,8 @@ mod timer;
 mod transport;
 mod watched;
 
-pub use addr::Addr;
-pub use connect::ConnectError;
+pub use addr::{Addr, UnixAddr};
+pub use connect::{Conclusive, ConnectError};
 pub use connection::ConnectionId;
 pub use deferred::{Abandoned, Deferred, Resolver, Wait};
 pub use endpoint::connecting::{ConnectTo, Connecting, MakeStream};
@@ -55,12 +58,18 @@ pub use job::JobPanicked;
 pub use layer::{Flow, Layer};
 pub use limits::{Counts, Limit, Limits};
 pub use peer::{Certificate, Peer, Secured};
+pub use policy::Policy;
+pub use policy::addresses::{Addresses, Seat};
+pub use policy::bucket::{Bucket, Rate};
+pub use policy::printer::Printer;
+pub use policy::recorder::{Recorder, Recording};
+pub use policy::tap::{Seen, Tap};
 pub use port::Port;
 pub use protocol::{Factory, Protocol};
 pub use reactor::Reactor;
 pub use reason::{Reason, Timeout};
 pub use remote::{Remote, RemoteResolver};
-pub use stream::{Lost, Stream};
+pub use stream::{Lines, Lost, ReadHalf, Stream, WriteHalf};
 pub use task::cooperate::{cooperate, yield_now};
 pub use task::group::{Group, Spawner};
 pub use task::join::{AllFailed, join, race};

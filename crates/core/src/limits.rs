@@ -26,7 +26,7 @@ pub struct Limits {
     pub linger: Duration,
     /// How many bytes to read and discard meanwhile; then the peer has to stop by itself. Default 1 MiB.
     pub linger_bytes: u64,
-    /// How long the bytes written before `close()` may make no progress. Default 30 s.
+    /// How long the peer may take none of the bytes written before `close()`. Default 30 s.
     pub drain: Duration,
     /// How long layers may take until they are ready. Default 10 s.
     pub handshake: Duration,
@@ -60,6 +60,10 @@ pub struct Counts {
     pub unread: usize,
     /// Bytes that wait for the peer, in layers too.
     pub unsent: usize,
+    /// Bytes that have left but wait in the system, because the peer did not take them. The loop looks only where a
+    /// time limit could run out over it: on connections with a timeout, a deadline or a `close()`, when a send leaves
+    /// bytes behind, and before [`timed_out`](crate::Protocol::timed_out). None: it has not looked since bytes left.
+    pub held: Option<usize>,
 }
 
 /// A limit that was exceeded.
@@ -75,4 +79,11 @@ pub enum Limit {
     /// [`Limits::layers`].
     #[error("too many layers")]
     Layers,
+    /// [`Reactor::set_connections_max`](crate::Reactor::set_connections_max) or
+    /// [`Policy::connections`](crate::Policy::connections).
+    #[error("too many connections")]
+    Connections,
+    /// [`Policy::per_address`](crate::Policy::per_address), or a table of [`Addresses`](crate::Addresses).
+    #[error("too many connections from one address")]
+    PerAddress,
 }

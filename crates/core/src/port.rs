@@ -1,6 +1,6 @@
 //! [`Port`]: a listener seen from outside.
 
-use crate::{Addr, Deferred, Layers, Reactor, Resolver, driver::Token, engine::command::Command};
+use crate::{Addr, Deferred, Layers, Policy, Reactor, Resolver, driver::Token, engine::command::Command};
 use std::{
     cell::{Cell, RefCell},
     fmt,
@@ -15,25 +15,40 @@ pub(crate) struct PortState {
     pub(crate) addr: Addr,
     pub(crate) token: Cell<Option<Token>>,
     pub(crate) layers: Layers,
+    pub(crate) policy: Option<Rc<Policy>>,
     pub(crate) paused: Cell<bool>,
     pub(crate) stopped: Cell<bool>,
     /// How many of its connections are there.
     pub(crate) live: Cell<usize>,
+    /// How many it has refused.
+    pub(crate) refused: Cell<u64>,
     pub(crate) waiting: RefCell<Vec<Resolver<()>>>,
 }
 
 impl PortState {
-    pub(crate) fn new(made: &'static Location<'static>, addr: Addr, layers: Layers) -> Rc<Self> {
+    pub(crate) fn new(
+        made: &'static Location<'static>,
+        addr: Addr,
+        layers: Layers,
+        policy: Option<Rc<Policy>>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             made,
             addr,
             token: Cell::new(None),
             layers,
+            policy,
             paused: Cell::new(false),
             stopped: Cell::new(false),
             live: Cell::new(0),
+            refused: Cell::new(0),
             waiting: RefCell::default(),
         })
+    }
+
+    /// It has as many connections as its policy permits.
+    pub(crate) fn is_full(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.is_full())
     }
 
     /// One connection less. When the last one of a stopped port is gone, those who wait are told.
@@ -87,6 +102,12 @@ impl Port {
     /// How many of its connections are there.
     pub fn connections(&self) -> usize {
         self.state.live.get()
+    }
+
+    /// How many connections it has refused because there were too many from their address
+    /// ([`Policy::per_address`]).
+    pub fn refused(&self) -> u64 {
+        self.state.refused.get()
     }
 }
 

@@ -15,10 +15,11 @@
 //! is tried, losers included.
 
 use crate::{
-    Addr, Connecting, Error, Layers, Protocol, Reactor, Reason, Resolver, Result, Timer, Transport,
-    connect::{ConnectError, by_families},
+    Addr, Connecting, Error, Layers, Policy, Protocol, Reactor, Reason, Resolver, Result, Timer, Transport,
+    connect::{Conclusive, ConnectError, by_families},
     driver::{Established, Token},
     engine::command::Command,
+    engine::edge::Edge,
 };
 use std::{
     any::Any,
@@ -39,9 +40,23 @@ const ADDRESSES_MAX: usize = 64;
 /// Makes the protocol of a connection.
 pub(crate) type Build = Box<dyn FnOnce(&Transport) -> Box<dyn Protocol>>;
 
+/// What an endpoint puts under its connections.
+#[derive(Clone, Default)]
+pub(crate) struct Beneath {
+    pub(crate) layers: Layers,
+    pub(crate) policy: Option<Rc<Policy>>,
+}
+
+impl Beneath {
+    /// What is at the edge of a connection.
+    pub(crate) fn edge(&self) -> Option<Edge> {
+        self.policy.clone().map(Edge::of_connect)
+    }
+}
+
 /// What the user gave for the connection.
 struct Making {
-    layers: Layers,
+    beneath: Beneath,
     build: Build,
 }
 
@@ -81,6 +96,7 @@ impl Race {
         build: Build,
         resolver: Resolver<Transport>,
     ) -> Rc<Self> {
+        let beneath = Beneath { layers: place.layers, policy: place.policy };
         let race = Rc::new(Self {
             asked: Location::caller(),
             reactor: reactor.clone(),
@@ -88,7 +104,7 @@ impl Race {
             from: place.from,
             timeout: place.timeout,
             resolver: Cell::new(None),
-            making: RefCell::new(Some(Making { layers: place.layers, build })),
+            making: RefCell::new(Some(Making { beneath, build })),
             limit: Cell::new(None),
             stagger: Cell::new(None),
             untried: RefCell::default(),
@@ -290,13 +306,13 @@ impl Race {
         self.go_on();
     }
 
-    /// There is a connection: the others are given up, but tried again if its layers fail. Gives the layers.
-    pub(crate) fn won(&self, to: Addr) -> Layers {
+    /// There is a connection: the others are given up, but tried again if its layers fail. Gives what is beneath.
+    pub(crate) fn won(&self, to: Addr) -> Beneath {
         drop(self.stagger.take());
         self.winner.replace(Some((to, None)));
         let mut untried = self.untried.borrow_mut();
         self.forget_all().into_iter().rev().for_each(|loser| untried.push_front(loser));
-        self.making.borrow().as_ref().map(|making| making.layers.clone()).unwrap_or_default()
+        self.making.borrow().as_ref().map(|making| making.beneath.clone()).unwrap_or_default()
     }
 
     /// The winner is in the loop's table.
@@ -324,6 +340,12 @@ impl Race {
         if self.making.borrow().is_none() {
             return self.end(Err(reason.into()));
         }
-        self.failed(to, reason.into());
+        match reason {
+            Reason::Failed(error) => match error.downcast::<Conclusive>() {
+                Ok(conclusive) => self.end(Err(conclusive.0)),
+                Err(error) => self.failed(to, Reason::Failed(error).into()),
+            },
+            reason => self.failed(to, reason.into()),
+        }
     }
 }

@@ -8,7 +8,6 @@ use crate::{
     protocol::Build,
     remote::Awaited,
     shared::{Shared, Stop, current},
-    stream::StreamEnd,
     task::Task,
     timer::Due,
 };
@@ -68,12 +67,14 @@ impl Reactor {
             ListenOn::Socket(socket) => self.0.host.adopt(socket).map_err(explain)?,
             ListenOn::Bound(bound) => bound,
             ListenOn::Stream(stream) => {
-                let state = PortState::new(Location::caller(), stream.local.clone(), listening.layers);
+                let (addr, layers) = (stream.local.clone(), listening.layers);
+                let state = PortState::new(Location::caller(), addr, layers, listening.policy);
                 self.0.command(Command::Serve(stream, state.clone(), Box::new(factory)));
                 return Ok(Port { reactor: self.clone(), state });
             }
         };
-        let state = PortState::new(Location::caller(), bound.addr.clone(), listening.layers);
+        let addr = bound.addr.clone();
+        let state = PortState::new(Location::caller(), addr, listening.layers, listening.policy);
         self.0.command(Command::Listen(bound, state.clone(), Box::new(factory)));
         Ok(Port { reactor: self.clone(), state })
     }
@@ -91,7 +92,7 @@ impl Reactor {
     ) -> Result<Port> {
         let made = Location::caller();
         self.listen(on, move |transport| {
-            let (stream, end) = StreamEnd::pair(transport);
+            let (stream, end) = Stream::pair(transport);
             transport.spawn_from(made, coroutine(stream));
             end
         })
@@ -156,7 +157,7 @@ impl Reactor {
         let made = Rc::new(Cell::new(None));
         let stream = made.clone();
         let connected = self.connect(to, move |transport| {
-            let (stream, end) = StreamEnd::pair(transport);
+            let (stream, end) = Stream::pair(transport);
             made.set(Some(stream));
             end
         });

@@ -46,6 +46,23 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The same for somebody else. What cannot be copied becomes its text.
+    pub(crate) fn copy(&self) -> Self {
+        match self {
+            Self::Closed => Self::Closed,
+            Self::PeerClosed => Self::PeerClosed,
+            Self::Truncated => Self::Truncated,
+            Self::Aborted => Self::Aborted,
+            Self::Switched => Self::Switched,
+            Self::Stopped => Self::Stopped,
+            Self::TimedOut(which) => Self::TimedOut(*which),
+            Self::Overflow(limit) => Self::Overflow(*limit),
+            Self::Io(error) => Self::Io(io::Error::new(error.kind(), error.to_string())),
+            Self::Failed(error) => Self::Failed(error.to_string().into()),
+            Self::Panicked => Self::Panicked,
+        }
+    }
+
     /// True when the connection ended as intended: closed by either side, switched or stopped.
     pub fn is_clean(&self) -> bool {
         matches!(self, Self::Closed | Self::PeerClosed | Self::Switched | Self::Stopped)

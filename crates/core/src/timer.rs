@@ -20,6 +20,8 @@ const KEPT: usize = 1024;
 pub(crate) enum Due {
     /// The connection's timeouts are looked at.
     Connection(Transport),
+    /// The connection is flushed.
+    Flush(Transport),
     /// A closure runs.
     Call(Box<dyn FnOnce()>),
     /// A task is woken.

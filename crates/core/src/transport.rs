@@ -1,12 +1,13 @@
 //! [`Transport`]: a connection seen from outside.
 
 use crate::{
-    ConnectionId, Counts, Deferred, Handle, Layer, Limit, Limits, Peer, Protocol, Reactor, Reason, Result,
-    Stream,
+    Bucket, ConnectionId, Counts, Deferred, Handle, Layer, Limit, Limits, Peer, Protocol, Reactor, Reason,
+    Result, Stream, Tap,
     connection::{Connection, push_pruning},
     engine::command::Command,
+    engine::edge::Change,
     flags::Flags,
-    stream::StreamEnd,
+    pipe,
     task::Task,
 };
 use bytes::Bytes;
@@ -142,6 +143,12 @@ impl Transport {
         self.mark_dirty();
     }
 
+    /// Writes the last bytes, then closes.
+    pub fn finish(&self, data: &[u8]) {
+        self.write(data);
+        self.close();
+    }
+
     /// Sends what was written, then FIN; receiving goes on.
     pub fn close_write(&self) {
         if !self.0.is_over() && !self.0.flags.any(Flags::HALF) {
@@ -184,10 +191,14 @@ impl Transport {
         !self.0.is_over()
     }
 
-    /// Fires when all bytes written so far were taken by the system; an error when the connection ends first.
+    /// Fires when all bytes written so far were taken by the system; an error when the connection ends first. After an
+    /// end by [`Reason::Closed`] or [`Reason::PeerClosed`] they were.
     pub fn flushed(&self) -> Deferred<()> {
         let (deferred, resolver) = self.0.reactor.deferred();
-        if self.0.flags.any(Flags::LOST | Flags::CONDEMNED) {
+        let end = self.0.extra.borrow().as_ref().and_then(|extra| extra.end.clone());
+        if matches!(end.as_deref(), Some(Reason::Closed | Reason::PeerClosed)) {
+            resolver.fire(Ok(()));
+        } else if self.0.flags.any(Flags::LOST | Flags::CONDEMNED) {
             resolver.fire(Err("the connection has ended".into()));
         } else if self.0.unsent() == 0 {
             resolver.fire(Ok(()));
@@ -201,11 +212,50 @@ impl Transport {
         deferred
     }
 
+    /// Fires when the connection has ended, with how. Protocols that it changes between do not matter.
+    ///
+    /// ```
+    /// use trenza_core::{Input, Protocol, Reason, Result, Transport};
+    ///
+    /// struct Once;
+    ///
+    /// impl Protocol for Once {
+    ///     fn data_received(&mut self, transport: &Transport, input: &mut Input<'_>) -> Result {
+    ///         transport.finish(input.rest());
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let net = trenza_sim::Net::gentle(1);
+    /// net.host("srv").listen("tcp:7", |_| Once);
+    /// let asked = net.host("cli").run(|reactor| {
+    ///     let reactor = reactor.clone();
+    ///     reactor.clone().spawn(async move {
+    ///         let far = reactor.connect("tcp:srv:7", |_| Once).await?;
+    ///         far.write(b"hello");
+    ///         let reason = far.ended().await?;
+    ///         assert!(matches!(*reason, Reason::Closed), "{reason}");
+    ///         Ok(())
+    ///     })
+    /// });
+    /// net.run();
+    /// # asked.detach();
+    /// ```
+    pub fn ended(&self) -> Deferred<Rc<Reason>> {
+        let (deferred, resolver) = self.0.reactor.deferred();
+        self.0.with_extra(|extra| match &extra.end {
+            Some(reason) => resolver.fire(Ok(reason.clone())),
+            None => push_pruning(&mut extra.ended, resolver, |resolver| !resolver.is_cancelled()),
+        });
+        deferred
+    }
+
     /// What the connection has moved and what it holds.
     pub fn counts(&self) -> Counts {
         let unsent = self.0.unsent();
         let out = self.0.out.borrow().len() as u64;
         Counts {
+            held: self.0.held(),
             received: self.0.received.get(),
             sent: self.0.written.get().saturating_sub(out),
             unread: self.0.unread_len.get(),
@@ -252,8 +302,8 @@ impl Transport {
         self.0.limits()
     }
 
-    /// Calls [`Protocol::timed_out`] when no byte has moved in either direction for so long. To call it often is
-    /// cheap.
+    /// Calls [`Protocol::timed_out`] when no byte has moved in either direction for so long. Bytes that the peer takes
+    /// from the system's buffers move, too, as far as the driver can tell. To call it often is cheap.
     pub fn set_timeout(&self, idle: Option<Duration>) {
         self.0.change_times(|times| {
             times.idle = idle;
@@ -295,9 +345,45 @@ impl Transport {
         self.0.reactor.0.command(Command::Switch(self.clone(), Box::new(next)));
     }
 
+    /// Passes on to `far` what comes here and the other way round, until both directions have ended: a proxy in one
+    /// call. Nothing is read faster than the other side takes it; the end of a stream becomes the end of the one it is
+    /// passed on to; when one connection ends otherwise, the other is aborted.
+    ///
+    /// Both change over as with [`Transport::switch_to`], and unread bytes go along.
+    ///
+    /// ```
+    /// use trenza_core::{Result, Stream};
+    ///
+    /// async fn pass_on(near: Stream) -> Result {
+    ///     let far = near.transport().reactor().open("tcp:srv:7").await?;
+    ///     near.join(far);
+    ///     Ok(())
+    /// }
+    ///
+    /// let net = trenza_sim::Net::gentle(1);
+    /// let srv = net.host("srv").probe_listen("tcp:7");
+    /// net.host("mid").run(|reactor| reactor.serve("tcp:7", pass_on).map(drop))?;
+    /// let cli = net.host("cli").probe("tcp:mid:7");
+    /// cli.send("question");
+    /// cli.close_write();
+    /// net.run();
+    /// let srv = srv.accept().ok_or("nobody came")?;
+    /// assert_eq!(srv.received(), b"question");
+    /// assert!(srv.eof());
+    /// srv.send("answer");
+    /// srv.close_write();
+    /// net.run();
+    /// assert_eq!(cli.received(), b"answer");
+    /// assert!(cli.eof());
+    /// # Ok::<(), trenza_core::Error>(())
+    /// ```
+    pub fn join(&self, far: &Self) {
+        pipe::join(self, far);
+    }
+
     /// Gives the connection to a coroutine: the old protocol is lost with [`Reason::Switched`].
     pub fn switch_to_stream(&self) -> Stream {
-        let (stream, end) = StreamEnd::pair(self);
+        let (stream, end) = Stream::pair(self);
         self.switch_to(end);
         stream
     }
@@ -332,6 +418,22 @@ impl Transport {
             }
         });
         shared.command(Command::Spawn(task));
+    }
+
+    /// Has somebody see the bytes of this connection at the driver's edge, from now on.
+    pub fn tap(&self, tap: impl Tap) {
+        self.0.reactor.0.command(Command::Edge(self.clone(), Change::Tap(Box::new(tap))));
+    }
+
+    /// Has the connection receive no faster than `bucket` fills, alone or with others; None: as fast as it can. In place
+    /// of what a [`Policy`](crate::Policy) said, for instance when its user is known.
+    pub fn set_rate_in(&self, bucket: Option<&Bucket>) {
+        self.0.reactor.0.command(Command::Edge(self.clone(), Change::Input(bucket.cloned())));
+    }
+
+    /// Has the connection send no faster than `bucket` fills, like [`Transport::set_rate_in`].
+    pub fn set_rate_out(&self, bucket: Option<&Bucket>) {
+        self.0.reactor.0.command(Command::Edge(self.clone(), Change::Output(bucket.cloned())));
     }
 
     /// Who is at the other end: a snapshot, replaced when a layer learns more.

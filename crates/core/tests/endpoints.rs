@@ -97,7 +97,7 @@ fn clients() {
     assert!(with_reactor(|reactor| endpoint.connecting(reactor)).is_ok());
     assert!(matches!(
         with_reactor(|reactor| endpoint.listening(reactor)).unwrap().on,
-        ListenOn::Bind(bind) if bind.addr == here && !bind.dual_stack
+        ListenOn::Bind(bind) if bind.addr == here.into() && !bind.dual_stack
     ));
 }
 
@@ -117,7 +117,7 @@ fn what_is_wrong_with_a_server_is_pointed_at() {
     for (text, part, at) in [
         ("", "begins with its kind", ""),
         ("8080", "did you mean tcp:8080?", "8080"),
-        ("quic:80", "known: many, tcp, via", "quic"),
+        ("quic:80", "known: many, systemd, tcp, via", "quic"),
         ("tpc:80", "did you mean tcp?", "tpc"),
         ("tcp", "PORT is missing: tcp:PORT, as in tcp:8080", ""),
         ("tcp:", "not a port", ""),
@@ -134,6 +134,9 @@ fn what_is_wrong_with_a_server_is_pointed_at() {
         ("via:tcp:80:backlo=1", "did you mean backlog?", "backlo"),
         ("via:user=x:tcp:80", "there are none here", "user"),
         ("via:8080", "did you mean tcp:8080?", "8080"),
+        ("systemd:", "wants an index or a name", "systemd"),
+        ("systemd:x", "\"x\" is not an index", "x"),
+        ("systemd:0:name=x", "give one of the two", "x"),
         ("many", "A is missing: many:A[:B]:C...", ""),
     ] {
         let (what, shown) = complaint(listen(text));
@@ -151,6 +154,7 @@ fn what_is_wrong_with_a_client_is_pointed_at() {
         ("tcp:h:80:timeout=-1", "timeout= takes a number of seconds", "-1"),
         ("tcp:h:80:bind=lo", "bind= takes an IP address", "lo"),
         ("many:x", "cannot be connected to; what can: tcp, via", "many"),
+        ("systemd:0", "what can: tcp, via", "systemd"),
         ("via:a:1", "an endpoint is missing here: via:HOST:PORT:ENDPOINT", ""),
         ("via:a:1:user=x:tcp:h:p", "\"p\" is not a port", "p"),
     ] {
@@ -216,7 +220,7 @@ fn a_kind_of_the_same_name_replaces() {
     with_reactor(|reactor| {
         reactor.register(Mine);
         let names: Vec<_> = reactor.kinds().iter().map(|kind| kind.usage().name).collect();
-        assert_eq!(names, ["many", "tcp", "via"]);
+        assert_eq!(names, ["many", "systemd", "tcp", "via"]);
         let mine = "tcp:".into_endpoint().unwrap().listening(reactor).unwrap_err();
         assert!(mine.to_string().contains("tcp is mine"));
     });

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 use trenza_core::{
-    Buf, ConnectError, Deferred, Error, Flow, Input, IntoEndpoint, Layer, Left, OutBuf, Protocol, Reactor,
-    Reason, Result, Transport, Wire,
+    Buf, Conclusive, ConnectError, Deferred, Endpoint, Error, Flow, Input, IntoEndpoint, Layer, Left, OutBuf,
+    Protocol, Reactor, Reason, Result, Transport, Wire,
 };
 use trenza_sim::{HostHandle, Kind, Net, RuleGuard, Verdict, for_seeds};
 
@@ -42,12 +42,15 @@ impl Protocol for Greets {
     }
 }
 
-/// Is ready when the peer has said "y", and fails when it says anything else.
+/// Is ready when the peer has said "y", and fails when it says anything else; after "x" nobody else needs to be asked.
 #[derive(Default)]
 struct Picky(bool);
 
 impl Layer for Picky {
     fn decode(&mut self, wire: &mut Wire<'_>, up: &mut Buf, _: &mut OutBuf) -> Result<Flow> {
+        if !self.0 && wire.bytes().starts_with(b"x") {
+            return Err(Conclusive("never".into()).into());
+        }
         if !self.0 && wire.bytes().first().is_some_and(|said| *said != b'y') {
             return Err("not a yes".into());
         }
@@ -115,7 +118,7 @@ fn watch(net: &Net, silent: &[IpAddr]) -> (Rc<RefCell<Vec<IpAddr>>>, RuleGuard) 
     let tried = Rc::new(RefCell::new(Vec::new()));
     let (note, silent) = (tried.clone(), silent.to_vec());
     let guard = net.rule(move |packet| {
-        let to = packet.destination().ip();
+        let Some(to) = packet.destination().ip() else { return Verdict::Pass };
         if packet.kind() == Kind::Connect {
             note.borrow_mut().push(to);
         }
@@ -323,6 +326,48 @@ fn layers_that_fail_everywhere_are_named_with_the_address() {
         assert!(matches!(*only, Reason::Failed(_)));
         assert_eq!(cli.left(), Left::default());
     });
+}
+
+#[test]
+fn an_error_that_concerns_all_addresses_ends_it() {
+    for_seeds(0..SEEDS, |seed| {
+        let net = Rc::new(Net::new(seed));
+        let (cli, [a4, _, b4, _]) = hosts(&net);
+        net.name("two", &[a4, b4]);
+        net.host("a").listen("tcp:7007", |_| Greets("x"));
+        net.host("b").listen("tcp:7007", |_| Greets("y"));
+        let (tried, _rule) = watch(&net, &[]);
+        let told = connect_picky(&cli, "tcp:two:7007");
+        net.advance(ms(1000));
+        assert_eq!(*tried.borrow(), [a4]);
+        assert_eq!(told.take().unwrap().unwrap_err().to_string(), "never");
+        assert_eq!(cli.left(), Left::default());
+    });
+}
+
+#[test]
+fn layers_may_take_longer_than_others() {
+    for (wait, by) in [(None, 11), (Some(20), 21)] {
+        let net = Rc::new(Net::gentle(1));
+        let (cli, _) = hosts(&net);
+        net.host("a").listen("tcp:7007", |_| Greets(""));
+        let told = Rc::new(RefCell::new(None));
+        let tell = told.clone();
+        cli.run(|reactor| {
+            let to = Endpoint::client("slow", move |reactor| {
+                let mut to = "tcp:a:7007:bind=10.0.0.3".into_endpoint()?.connecting(reactor)?;
+                to.layers.over(|_| vec![Box::<Picky>::default()]);
+                wait.into_iter().for_each(|wait| to.layers.wait(ms(wait * 1000)));
+                Ok(to)
+            });
+            reactor.connect(to, |_| Plain).then(move |made| *tell.borrow_mut() = Some(made));
+        });
+        net.advance(ms((by - 2) * 1000));
+        assert!(told.borrow().is_none());
+        net.advance(ms(2000));
+        let error = told.take().unwrap().unwrap_err();
+        assert!(error.to_string().contains("the handshake took too long"), "{error}");
+    }
 }
 
 // ── every stage ──

@@ -75,6 +75,7 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 /// The end that asks.
+#[derive(Clone)]
 pub struct Client {
     head: Option<String>,
     interim: u32,

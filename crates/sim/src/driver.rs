@@ -3,16 +3,13 @@
 use crate::{
     canary::broken,
     host::SimHost,
-    link::{Owner, far},
+    link::{End, Owner, far},
     port::Acceptor,
     stream::{Stream, Told},
     world::{Shared, World},
 };
 use std::{collections::VecDeque, fmt, io, mem, rc::Rc, sync::atomic::Ordering, task::Waker, time::Instant};
-use trenza_core::{
-    Addr,
-    driver::{Bound, Close, Driver, Event, Host, Open, Socket, Token},
-};
+use trenza_core::driver::{Bound, Close, Driver, Ends, Event, Host, Open, Socket, Token};
 use trenza_wire::OutBuf;
 
 /// The most connections and listeners of one host.
@@ -109,9 +106,7 @@ impl SimDriver {
     fn pending(&self, world: &World, token: Token) -> bool {
         let slot = self.slots.get(token.index as usize).filter(|slot| slot.generation == token.generation);
         match slot.map(|slot| &slot.what) {
-            Some(What::Stream(stream)) => {
-                world.sides.get(&stream.end).is_some_and(|side| stream.pending(side))
-            }
+            Some(What::Stream(stream)) => stream.pending(world),
             Some(What::Port { listener, accepting, late }) => {
                 (*accepting || *late) && world.has_backlog(*listener)
             }
@@ -151,10 +146,34 @@ impl SimDriver {
                 return Some(Told::Failed(error));
             }
         };
-        let remote = world.sides.get(&far(end))?.addr;
+        let remote = world.sides.get(&far(end))?.addr.clone();
         let side = world.sides.get_mut(&end)?;
         side.owner = Owner::Slot(new.index);
-        Some(Told::Accepted(new, remote, side.addr))
+        Some(Told::Accepted(new, remote, side.addr.clone()))
+    }
+
+    fn adopt(&mut self, world: &mut World, input: Option<End>, output: Option<End>) -> io::Result<Token> {
+        let host = self.host;
+        let is_loose = |end: &End| {
+            world.sides.get(end).is_some_and(|side| side.host == host && side.owner == Owner::Loose)
+        };
+        if !input.iter().chain(&output).all(is_loose) || input.is_none() && output.is_none() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let eager = world.dice.chance(world.hostility.reset_overtakes);
+        let stream = Stream::of(input, output, false, eager);
+        let ends: Vec<End> = stream.ends().collect();
+        let added = self.add(What::Stream(Box::new(stream)));
+        for end in ends {
+            match (&added, world.sides.get_mut(&end)) {
+                (Ok(token), Some(side)) => side.owner = Owner::Slot(token.index),
+                _ => world.reset(end),
+            }
+        }
+        if let Ok(token) = &added {
+            world.touch(self.host, token.index);
+        }
+        added
     }
 
     /// After something was told: is there more of it at this wait, at a later one, or not at all?
@@ -162,7 +181,7 @@ impl SimDriver {
         if let Some(Told::Connected(Err(_))) = told
             && let Some(What::Stream(stream)) = self.remove(token)
         {
-            world.release(stream.end);
+            stream.ends().for_each(|end| world.release(end));
         }
         if !self.pending(world, token) {
             world.cool(self.host, token.index);
@@ -197,13 +216,8 @@ impl Driver for SimDriver {
                 bound.acceptor = Acceptor::Slot(token.index);
                 Ok(token)
             }
-            Open::Connect { to: Addr::Ip(to), from } => {
-                let from = match from {
-                    Some(Addr::Ip(from)) => Some(from),
-                    Some(_) => return Err(io::ErrorKind::InvalidInput.into()),
-                    None => None,
-                };
-                let end = world.connect(self.host, to, from)?;
+            Open::Connect { to, from } => {
+                let end = world.connect(self.host, &to, from.as_ref())?;
                 let eager = world.dice.chance(world.hostility.reset_overtakes);
                 let added = self.add(What::Stream(Box::new(Stream::new(end, true, eager))));
                 match (&added, world.sides.get_mut(&end)) {
@@ -212,7 +226,12 @@ impl Driver for SimDriver {
                 }
                 added
             }
-            _ => Err(io::ErrorKind::Unsupported.into()),
+            Open::Adopt(Ends::One(Socket::Simulated(end))) => self.adopt(world, Some(end), Some(end)),
+            Open::Adopt(Ends::Two { read, write }) => {
+                let [input, output] = [read, write].map(|end| end.map(number).transpose());
+                self.adopt(world, input?, output?)
+            }
+            _ => Err(io::Error::new(io::ErrorKind::Unsupported, "a simulated network has no descriptors")),
         }
     }
 
@@ -256,18 +275,21 @@ impl Driver for SimDriver {
         if !world.lives(self.host, self.boot) {
             return;
         }
-        if let Some(What::Stream(stream)) = self.slot(token).map(|slot| &slot.what) {
+        if let Some(What::Stream(stream)) = self.slot(token).map(|slot| &mut slot.what) {
             let early = how != Close::Abort && stream.has_lent();
             assert!(!early, "contract 1: close({how:?}) of {token:?} while bytes are lent");
             if how == Close::Write {
-                return world.finish(stream.end);
+                stream.close_write(world);
+                return world.touch(self.host, token.index);
             }
         }
         world.cool(self.host, token.index);
         gone = self.remove(token);
         match &gone {
-            Some(What::Stream(stream)) if how == Close::Graceful => world.release(stream.end),
-            Some(What::Stream(stream)) => world.reset(stream.end),
+            Some(What::Stream(stream)) if how == Close::Graceful => {
+                stream.ends().for_each(|end| world.release(end))
+            }
+            Some(What::Stream(stream)) => stream.ends().for_each(|end| world.reset(end)),
             Some(What::Port { listener, .. }) => world.unbind(*listener),
             Some(What::Free) | None => {}
         }
@@ -321,10 +343,8 @@ impl Driver for SimDriver {
             told => world.note(format_args!("{name} {index}/{generation} {told:?}")),
         }
         Some(match told {
-            Told::Accepted(new, remote, local) => {
-                Event::Accepted { on: token, new, remote: remote.into(), local: local.into() }
-            }
-            Told::Connected(result) => Event::Connected { token, result: result.map(Addr::from) },
+            Told::Accepted(new, remote, local) => Event::Accepted { on: token, new, remote, local },
+            Told::Connected(result) => Event::Connected { token, result },
             Told::Received => Event::Received { token, data: &mut self.buffer },
             Told::Eof => Event::Eof { token },
             Told::Sent(bytes) => Event::Sent { token, bytes },
@@ -353,7 +373,7 @@ impl Drop for SimDriver {
         for slot in &slots {
             match &slot.what {
                 What::Port { listener, .. } => world.unbind(*listener),
-                What::Stream(stream) => world.release(stream.end),
+                What::Stream(stream) => stream.ends().for_each(|end| world.release(end)),
                 What::Free => {}
             }
         }
@@ -370,6 +390,14 @@ impl fmt::Debug for SimDriver {
             .field("completion", &self.completion)
             .field("slots", &self.slots)
             .finish_non_exhaustive()
+    }
+}
+
+/// The number of a simulated end.
+fn number(end: Socket) -> io::Result<End> {
+    match end {
+        Socket::Simulated(end) => Ok(end),
+        _ => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 

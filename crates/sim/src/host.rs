@@ -1,13 +1,16 @@
 //! [`SimHost`]: what handles may ask of a simulated machine.
 
-use crate::{jobs::Fate, world::Shared};
+use crate::{jobs::Fate, link::far, world::Shared};
 use std::{
     io,
     os::fd::OwnedFd,
     sync::Arc,
     time::{Instant, SystemTime},
 };
-use trenza_core::driver::{Bind, Bound, Host, Job, Resolve, Socket};
+use trenza_core::{
+    Addr,
+    driver::{Bind, Bound, HandedOver, Host, Job, Resolve, Socket},
+};
 
 /// A host of a simulated network: virtual time, seeded randomness, simulated sockets and names.
 #[derive(Debug)]
@@ -49,12 +52,26 @@ impl Host for SimHost {
     fn bind(&self, how: &Bind) -> io::Result<Bound> {
         self.check()?;
         let (id, addr) = self.world.borrow_mut().bind(self.host, how)?;
-        Ok(Bound { addr: addr.into(), socket: Socket::Simulated(id) })
+        Ok(Bound { addr, socket: Socket::Simulated(id) })
     }
 
     /// There are no descriptors here.
     fn adopt(&self, _socket: OwnedFd) -> io::Result<Bound> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Those of [`HostHandle::hand_over`](crate::HostHandle::hand_over).
+    fn handed_over(&self, which: HandedOver<'_>) -> io::Result<Bound> {
+        self.check()?;
+        let mut world = self.world.borrow_mut();
+        let (id, addr) = world.hosts.get_mut(self.host).ok_or(io::ErrorKind::NotFound)?.take_handed(which)?;
+        Ok(Bound { addr, socket: Socket::Simulated(id) })
+    }
+
+    fn addresses(&self, socket: &Socket) -> Option<(Addr, Addr)> {
+        let Socket::Simulated(end) = socket else { return None };
+        let world = self.world.borrow();
+        Some((world.sides.get(&far(*end))?.addr.clone(), world.sides.get(end)?.addr.clone()))
     }
 
     /// The job runs on the loop's thread, at a later step that the seed chooses.

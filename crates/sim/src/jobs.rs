@@ -4,7 +4,7 @@ use crate::{
     JOBS_MAX,
     world::{Due, World},
 };
-use std::{collections::VecDeque, io, rc::Rc};
+use std::{collections::VecDeque, io, rc::Rc, time::Duration};
 use trenza_core::driver::{self, PoolFull};
 
 /// What becomes of a job on a thread pool.
@@ -12,6 +12,9 @@ use trenza_core::driver::{self, PoolFull};
 pub enum Fate {
     /// It runs, at a step that the seed chooses.
     Run,
+    /// It runs after so much time, whatever [`Net::job_time`](crate::Net::job_time) says: a slow disk, a name server
+    /// that is far away.
+    Slow(Duration),
     /// The pool does not take it: its queue is full.
     Refuse,
     /// It ends without having run, as when its thread dies. Who waits for the answer gets an error.
@@ -44,12 +47,16 @@ impl World {
         if fate == Fate::Refuse || self.jobs.len() + self.slow_jobs >= JOBS_MAX {
             return Err((PoolFull { waiting: JOBS_MAX }.into(), work));
         }
+        let (fate, time) = match fate {
+            Fate::Slow(time) => (Fate::Run, time),
+            fate => (fate, self.job_time),
+        };
         let job = Job { host, fate, work };
-        if self.job_time.is_zero() {
+        if time.is_zero() {
             self.jobs.push_back(job);
         } else {
             self.slow_jobs += 1;
-            self.schedule(self.elapsed() + self.job_time, Due::Job(job));
+            self.schedule(self.elapsed() + time, Due::Job(job));
         }
         Ok(())
     }

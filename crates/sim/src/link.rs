@@ -21,6 +21,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
+use trenza_core::{Addr, UnixAddr};
 
 /// The most ends of connections in a network, whether open or not quite gone.
 pub const ENDS_MAX: usize = 1 << 17;
@@ -67,6 +68,8 @@ pub(crate) enum Owner {
     Nobody,
     /// A listener, until somebody accepts it.
     Backlog,
+    /// Whoever opens it: what comes waits.
+    Loose,
     /// A slot of its host's driver.
     Slot(u32),
     /// A script without an engine.
@@ -77,8 +80,10 @@ pub(crate) enum Owner {
 #[derive(Debug)]
 pub(crate) struct Side {
     pub(crate) host: usize,
-    pub(crate) addr: SocketAddr,
+    pub(crate) addr: Addr,
     pub(crate) owner: Owner,
+    /// Bytes go one way only, to the end with the odd number, and closing early loses nothing but the reader's rest.
+    pub(crate) pipe: bool,
     /// The handshake is done.
     pub(crate) open: bool,
     /// A reset came or was sent: nothing more is sent.
@@ -105,11 +110,12 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    fn new(host: usize, addr: SocketAddr, window: usize, room: usize) -> Self {
+    fn new(host: usize, addr: Addr, window: usize, room: usize) -> Self {
         Self {
             host,
             addr,
             owner: Owner::Nobody,
+            pipe: false,
             open: false,
             broken: None,
             got_fin: false,
@@ -167,23 +173,21 @@ impl World {
     /// Starts a connection from `host`. Nobody owns its end so far.
     ///
     /// # Errors
-    /// `from` is not an address of this host, the host's ports are used up, or the network is full.
-    pub(crate) fn connect(
-        &mut self,
-        host: usize,
-        to: SocketAddr,
-        from: Option<SocketAddr>,
-    ) -> io::Result<End> {
-        if self.sides.len() + 2 > ENDS_MAX {
-            return Err(io::ErrorKind::QuotaExceeded.into());
-        }
-        let source = self.source(host, to.ip(), from)?;
-        let target = self.host_of(to.ip(), host);
-        let near_window = self.hosts.get(host).map_or(0, |machine| machine.window);
-        let far_window = target.and_then(|target| self.hosts.get(target)).map_or(0, |machine| machine.window);
-        let end = self.id() * 2;
-        self.sides.insert(end, Side::new(host, source, near_window, far_window));
-        self.sides.insert(far(end), Side::new(target.unwrap_or(host), to, far_window, near_window));
+    /// `from` is not an address of this host, the host's ports are used up, or the network is full. Of a UNIX address:
+    /// nobody listens there.
+    pub(crate) fn connect(&mut self, host: usize, to: &Addr, from: Option<&Addr>) -> io::Result<End> {
+        let from = match from {
+            Some(Addr::Ip(from)) => Some(*from),
+            Some(_) => return Err(io::ErrorKind::InvalidInput.into()),
+            None => None,
+        };
+        let (source, target) = match to {
+            Addr::Ip(to) => (self.source(host, to.ip(), from)?.into(), self.host_of(to.ip(), host)),
+            Addr::Unix(_) if !self.listens(host, to) => return Err(io::ErrorKind::NotFound.into()),
+            Addr::Unix(_) => (UnixAddr::Unnamed.into(), Some(host)),
+            _ => return Err(io::ErrorKind::InvalidInput.into()),
+        };
+        let end = self.link(host, source, target.unwrap_or(host), to.clone(), target.is_some())?;
         match target {
             Some(_) => self.transmit(end, Body::Syn),
             // Where nobody is, a router says so, or a firewall says nothing.
@@ -191,6 +195,34 @@ impl World {
             None => self.enqueue(far(end), Body::Reset(io::ErrorKind::HostUnreachable), self.latency),
         }
         Ok(end)
+    }
+
+    /// Makes the two ends of a link, the first of which is given.
+    fn link(&mut self, host: usize, source: Addr, to: usize, addr: Addr, known: bool) -> io::Result<End> {
+        if self.sides.len() + 2 > ENDS_MAX {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        }
+        let window = |host: usize| self.hosts.get(host).map_or(0, |machine| machine.window);
+        let (near, distant) = (window(host), if known { window(to) } else { 0 });
+        let end = self.id() * 2;
+        self.sides.insert(end, Side::new(host, source, near, distant));
+        self.sides.insert(far(end), Side::new(to, addr, distant, near));
+        Ok(end)
+    }
+
+    /// Makes two ends within a host that are connected, and that nobody has opened so far. Of a pipe, the first is
+    /// written and the other is read.
+    ///
+    /// # Errors
+    /// The network is full.
+    pub(crate) fn pair(&mut self, host: usize, name: &str, pipe: bool) -> io::Result<[End; 2]> {
+        let end = self.link(host, Addr::named(name), host, Addr::named(name), true)?;
+        for end in [end, far(end)] {
+            if let Some(side) = self.sides.get_mut(&end) {
+                (side.owner, side.open, side.pipe) = (Owner::Loose, true, pipe);
+            }
+        }
+        Ok([end, far(end)])
     }
 
     fn source(&mut self, host: usize, to: IpAddr, from: Option<SocketAddr>) -> io::Result<SocketAddr> {
@@ -215,10 +247,10 @@ impl World {
     pub(crate) fn transmit(&mut self, from: End, body: Body) {
         let (Some(near), Some(distant)) = (self.sides.get(&from), self.sides.get(&far(from))) else { return };
         let (one, other) = (self.name(near.host), self.name(distant.host));
-        let (source, destination, kind) = (near.addr, distant.addr, body.kind());
+        let (source, destination, kind) = (near.addr.clone(), distant.addr.clone(), body.kind());
         let (near_host, far_host) = (near.host, distant.host);
         let travel = self.latency_between(near_host, far_host);
-        let packet = Packet { from: &one, to: &other, source, destination, kind };
+        let packet = Packet { from: &one, to: &other, source: &source, destination: &destination, kind };
         let verdict = if near.black_hole {
             Verdict::Drop
         } else {
@@ -283,8 +315,10 @@ impl World {
         {
             match body {
                 Body::Data(_) if side.owner == Owner::Nobody => {
+                    let pipe = side.pipe;
                     side.broken = Some(io::ErrorKind::ConnectionReset);
-                    self.transmit(to, Body::Reset(io::ErrorKind::ConnectionReset));
+                    let told = if pipe { io::ErrorKind::BrokenPipe } else { io::ErrorKind::ConnectionReset };
+                    self.transmit(to, Body::Reset(told));
                 }
                 Body::SynAck | Body::Syn => side.open = true,
                 Body::Data(data) => side.segments.push_back(data.into()),
@@ -313,7 +347,7 @@ impl World {
         match side.owner {
             Owner::Slot(index) => self.touch(side.host, index),
             Owner::Probe => self.perform(end),
-            Owner::Backlog | Owner::Nobody => {}
+            Owner::Backlog | Owner::Loose | Owner::Nobody => {}
         }
     }
 
@@ -389,20 +423,29 @@ impl World {
     /// Closes an end as the system does for a program: with FIN, or with a reset when bytes are unread.
     pub(crate) fn release(&mut self, end: End) {
         let unread = self.sides.get(&end).is_none_or(|side| side.has_unread() || !side.open);
-        if unread {
+        if unread || self.is_reader(end) {
             return self.reset(end);
         }
         self.finish(end);
         self.orphan(end);
     }
 
-    /// Closes an end with a reset.
+    /// Closes an end with a reset; that of a pipe as it can be closed.
     pub(crate) fn reset(&mut self, end: End) {
-        if let Some(side) = self.sides.get_mut(&end).filter(|side| side.broken.is_none()) {
+        let pipe = self.sides.get(&end).is_some_and(|side| side.pipe);
+        if pipe && !self.is_reader(end) {
+            self.finish(end);
+        } else if let Some(side) = self.sides.get_mut(&end).filter(|side| side.broken.is_none()) {
             side.broken = Some(io::ErrorKind::ConnectionReset);
-            self.transmit(end, Body::Reset(io::ErrorKind::ConnectionReset));
+            let told = if pipe { io::ErrorKind::BrokenPipe } else { io::ErrorKind::ConnectionReset };
+            self.transmit(end, Body::Reset(told));
         }
         self.orphan(end);
+    }
+
+    /// The end of a pipe that is read.
+    fn is_reader(&self, end: End) -> bool {
+        !end.is_multiple_of(2) && self.sides.get(&end).is_some_and(|side| side.pipe)
     }
 
     fn orphan(&mut self, end: End) {

@@ -1,19 +1,24 @@
 //! [`HostHandle`]: one host of a network.
 
 use crate::{
+    disk::Disk,
     driver::SimDriver,
+    link::End,
     probe::{Probe, ProbeListener},
     world::Shared,
 };
 use std::{
     cell::RefCell,
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     rc::Rc,
     sync::atomic::Ordering,
     time::Duration,
 };
-use trenza_core::{Engine, Left, Leftover, Port, Protocol, Reactor, Transport};
+use trenza_core::{
+    Addr, Engine, Left, Leftover, Port, Protocol, Reactor, Transport, UnixAddr,
+    driver::{Ends, Socket},
+};
 
 /// A host of a [`crate::Net`]: probes need nothing more, a program gets an engine.
 #[derive(Clone)]
@@ -80,6 +85,13 @@ impl HostHandle {
         assert!(!self.is_down(), "{} has crashed: restart it first", self.name());
         let mut engine = self.0.engine.try_borrow_mut().expect("not from a callback of the same host");
         f(engine.get_or_insert_with(|| Engine::new(Box::new(self.driver()))))
+    }
+
+    /// Its storage, which outlives crashes as far as [`Disk`] says. What was opened before a crash is of no use
+    /// afterwards: ask again.
+    pub fn disk(&self) -> Disk {
+        let world = self.0.world.borrow();
+        world.hosts.get(self.0.index).expect("a handle's host exists").disk.current()
     }
 
     /// Ends its engine, as when its process is killed. The next use starts a new one.
@@ -194,6 +206,18 @@ impl HostHandle {
         }
     }
 
+    /// Opens a listening socket on `tcp:PORT` for the program that will run here, as a service manager does: clients can
+    /// connect at once, and the endpoint `systemd:0` or `systemd:name=NAME` takes it. A crash closes it.
+    ///
+    /// # Panics
+    /// The endpoint cannot be read, or the port is taken.
+    pub fn hand_over(&self, name: &str, on: &str) {
+        let port = on.strip_prefix("tcp:").and_then(|port| port.parse().ok());
+        let port = port.unwrap_or_else(|| panic!("a service manager opens tcp:PORT, not {on}"));
+        let opened = self.0.world.borrow_mut().hand_over(self.0.index, name, port);
+        opened.unwrap_or_else(|error| panic!("cannot listen on {on}: {error}"));
+    }
+
     /// Lets the next accepts fail with "too many open files".
     pub fn fail_accepts(&self, times: usize) {
         if let Some(machine) = self.0.world.borrow_mut().hosts.get_mut(self.0.index) {
@@ -201,11 +225,14 @@ impl HostHandle {
         }
     }
 
-    /// A raw peer that connects from here, to `tcp:host:port` or to the first address of its host.
+    /// A raw peer that connects from here, to `tcp:host:port` or to the first address of its host, or to `unix:/path`.
     ///
     /// # Panics
-    /// The endpoint cannot be read, or nobody has that name.
+    /// The endpoint cannot be read, nobody has that name, or nobody listens on that path.
     pub fn probe(&self, to: &str) -> Probe {
+        if let Some(path) = to.strip_prefix("unix:") {
+            return self.probe_to(unix(path));
+        }
         let (name, port) = target(to);
         let addrs = self.0.world.borrow().names.resolve(name, port);
         let addr = addrs.ok().and_then(|addrs| addrs.first().copied());
@@ -215,21 +242,72 @@ impl HostHandle {
     /// A raw peer that connects from here.
     ///
     /// # Panics
-    /// The network has no room for more connections.
-    pub fn probe_to(&self, to: SocketAddr) -> Probe {
-        Probe::connect(self.0.world.clone(), self.0.index, to)
+    /// The network has no room for more connections, or nobody listens on that path.
+    pub fn probe_to(&self, to: impl Into<Addr>) -> Probe {
+        let to = to.into();
+        Probe::connect(self.0.world.clone(), self.0.index, &to)
             .unwrap_or_else(|error| panic!("cannot connect to {to}: {error}"))
     }
 
-    /// A raw peer that listens here, on `tcp:port`, on all addresses.
+    /// A raw peer that listens here, on `tcp:port`, on all addresses, or on `unix:/path`.
     ///
     /// # Panics
     /// The endpoint cannot be read, or the port is taken.
     pub fn probe_listen(&self, on: &str) -> ProbeListener {
         let port = on.strip_prefix("tcp:").and_then(|port| port.parse().ok());
-        let port = port.unwrap_or_else(|| panic!("a probe listens on tcp:PORT, not on {on}"));
-        ProbeListener::bind(self.0.world.clone(), self.0.index, port)
+        let all = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into();
+        let addr = port.map(all).or_else(|| on.strip_prefix("unix:").map(unix));
+        let addr = addr.unwrap_or_else(|| panic!("a probe listens on tcp:PORT or unix:PATH, not on {on}"));
+        ProbeListener::bind(self.0.world.clone(), self.0.index, addr)
             .unwrap_or_else(|error| panic!("cannot listen on {on}: {error}"))
+    }
+
+    /// Two ends that are connected, within this host: each can be adopted ([`Reactor::adopt`]) on it, or given to a
+    /// script ([`HostHandle::probe_of`]). An end that is neither stays open.
+    ///
+    /// # Panics
+    /// The network has no room for more connections.
+    pub fn socket_pair(&self) -> (Ends, Ends) {
+        let [one, other] = self.pair("a socket pair", false);
+        (Ends::One(Socket::Simulated(one)), Ends::One(Socket::Simulated(other)))
+    }
+
+    /// The reading and the writing end of a pipe within this host; see [`HostHandle::socket_pair`]. For a connection
+    /// that reads from one pipe and writes to another see [`Ends::Two`].
+    ///
+    /// # Panics
+    /// Those of [`HostHandle::socket_pair`].
+    pub fn pipe(&self) -> (Ends, Ends) {
+        let [write, read] = self.pair("a pipe", true).map(|end| Some(Socket::Simulated(end)));
+        (Ends::Two { read, write: None }, Ends::Two { read: None, write })
+    }
+
+    fn pair(&self, name: &str, pipe: bool) -> [End; 2] {
+        let made = self.0.world.borrow_mut().pair(self.0.index, name, pipe);
+        made.unwrap_or_else(|error| panic!("cannot make {name}: {error}"))
+    }
+
+    /// A raw peer that holds an end of a [`HostHandle::socket_pair`] or of a [`HostHandle::pipe`].
+    ///
+    /// # Panics
+    /// It is no such end, or has two descriptors.
+    pub fn probe_of(&self, ends: Ends) -> Probe {
+        match ends {
+            Ends::One(Socket::Simulated(end))
+            | Ends::Two { read: Some(Socket::Simulated(end)), write: None }
+            | Ends::Two { read: None, write: Some(Socket::Simulated(end)) } => {
+                Probe::new(self.0.world.clone(), end)
+            }
+            other => panic!("a probe holds one simulated end, not {other:?}"),
+        }
+    }
+}
+
+/// A UNIX address as in an endpoint: a path, or `@` and an abstract name.
+fn unix(path: &str) -> Addr {
+    match path.strip_prefix('@') {
+        Some(name) => UnixAddr::abstract_name(name).into(),
+        None => UnixAddr::path(path).into(),
     }
 }
 

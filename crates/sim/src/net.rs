@@ -199,13 +199,13 @@ impl Net {
 
     /// How many lines the trace has had so far, those that are not kept any more included.
     pub fn events(&self) -> u64 {
-        self.world.borrow().trace.count
+        self.world.borrow().trace.count()
     }
 
     /// A hash of the whole trace, also of the lines that are not kept any more: two runs of one seed and one program
     /// have the same.
     pub fn fingerprint(&self) -> u64 {
-        self.world.borrow().trace.hash
+        self.world.borrow().trace.hash()
     }
 
     /// How many ends of connections the network still knows. An end is forgotten when both sides have closed and

@@ -72,9 +72,12 @@ impl World {
         machine.down = true;
         machine.boot += 1;
         machine.hot.clear();
+        machine.handed.clear();
         machine.woken = Arc::default();
         let name = machine.name.clone();
+        let disk = machine.disk.clone();
         self.note(format_args!("{name} crashes"));
+        disk.crash();
         self.listeners.retain(|_, listener| listener.host != host);
         let ends: Vec<End> =
             self.sides.iter().filter(|(_, side)| side.host == host).map(|(end, _)| *end).collect();

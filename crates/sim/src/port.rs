@@ -9,7 +9,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
 };
-use trenza_core::driver::Bind;
+use trenza_core::{Addr, driver::Bind};
 
 /// The longest backlog of a listener, whatever a program asks for.
 pub const BACKLOG_MAX: usize = 4096;
@@ -29,7 +29,7 @@ pub(crate) enum Acceptor {
 #[derive(Debug)]
 pub(crate) struct Listener {
     pub(crate) host: usize,
-    pub(crate) addr: SocketAddr,
+    pub(crate) addr: Addr,
     pub(crate) acceptor: Acceptor,
     /// Handshakes that are done, waiting for an accept.
     pub(crate) backlog: VecDeque<End>,
@@ -40,20 +40,20 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    fn covers(&self, ip: IpAddr) -> bool {
-        match self.addr.ip() {
-            own if own.is_unspecified() => own.is_ipv4() == ip.is_ipv4() || self.dual_stack,
-            own => own == ip,
-        }
+    fn covers(&self, asked: &Addr) -> bool {
+        let (Addr::Ip(own), Addr::Ip(asked)) = (&self.addr, asked) else { return self.addr == *asked };
+        let any = own.ip().is_unspecified() && (own.is_ipv4() == asked.is_ipv4() || self.dual_stack);
+        own.port() == asked.port() && (any || own.ip() == asked.ip())
     }
 
-    fn overlaps(&self, addr: SocketAddr, dual_stack: bool) -> bool {
+    fn overlaps(&self, addr: &Addr, dual_stack: bool) -> bool {
+        let (Addr::Ip(one), Addr::Ip(other)) = (&self.addr, addr) else { return self.addr == *addr };
         let wild = |ip: IpAddr, dual: bool, other: IpAddr| {
             ip.is_unspecified() && (dual || ip.is_ipv4() == other.is_ipv4())
         };
-        let (one, other) = (self.addr.ip(), addr.ip());
-        self.addr.port() == addr.port()
-            && (one == other || wild(one, self.dual_stack, other) || wild(other, dual_stack, one))
+        let (ip, other_ip) = (one.ip(), other.ip());
+        one.port() == other.port()
+            && (ip == other_ip || wild(ip, self.dual_stack, other_ip) || wild(other_ip, dual_stack, ip))
     }
 }
 
@@ -62,36 +62,47 @@ impl World {
     ///
     /// # Errors
     /// `AddrInUse`, or `AddrNotAvailable` for an address of another host.
-    pub(crate) fn bind(&mut self, host: usize, how: &Bind) -> io::Result<(u64, SocketAddr)> {
-        let ip = how.addr.ip();
-        if self.host_of(ip, host) != Some(host) {
-            return Err(io::ErrorKind::AddrNotAvailable.into());
-        }
-        let port = match how.addr.port() {
-            0 => self.free_port(host).ok_or(io::ErrorKind::AddrInUse)?,
-            port => port,
+    pub(crate) fn bind(&mut self, host: usize, how: &Bind) -> io::Result<(u64, Addr)> {
+        let (addr, dual_stack) = match how.addr {
+            Addr::Ip(addr) => (self.own_addr(host, addr)?.into(), how.dual_stack && addr.is_ipv6()),
+            Addr::Unix(_) => (how.addr.clone(), false),
+            _ => return Err(io::ErrorKind::InvalidInput.into()),
         };
-        let addr = SocketAddr::new(ip, port);
-        let dual_stack = how.dual_stack && ip.is_ipv6();
-        if self.listeners.values().any(|other| other.host == host && other.overlaps(addr, dual_stack)) {
+        if self.listeners.values().any(|other| other.host == host && other.overlaps(&addr, dual_stack)) {
             return Err(io::ErrorKind::AddrInUse.into());
         }
         let id = self.id();
         let backlog_max = usize::try_from(how.backlog).unwrap_or(0).clamp(1, BACKLOG_MAX);
         let (backlog, waiting) = (VecDeque::new(), VecDeque::new());
         let acceptor = Acceptor::Nobody;
+        let bound = addr.clone();
         self.listeners
             .insert(id, Listener { host, addr, acceptor, backlog, waiting, backlog_max, dual_stack });
-        Ok((id, addr))
+        Ok((id, bound))
+    }
+
+    fn own_addr(&mut self, host: usize, addr: SocketAddr) -> io::Result<SocketAddr> {
+        if self.host_of(addr.ip(), host) != Some(host) {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
+        let port = match addr.port() {
+            0 => self.free_port(host).ok_or(io::ErrorKind::AddrInUse)?,
+            port => port,
+        };
+        Ok(SocketAddr::new(addr.ip(), port))
+    }
+
+    /// Does anybody listen there?
+    pub(crate) fn listens(&self, host: usize, addr: &Addr) -> bool {
+        self.listeners.values().any(|listener| listener.host == host && listener.covers(addr))
     }
 
     /// A request for a connection has arrived at `end`.
     pub(crate) fn knock(&mut self, end: End) {
         let Some(side) = self.sides.get_mut(&end) else { return };
-        let (host, addr) = (side.host, side.addr);
-        let found = self.listeners.values_mut().find(|listener| {
-            listener.host == host && listener.addr.port() == addr.port() && listener.covers(addr.ip())
-        });
+        let host = side.host;
+        let found =
+            self.listeners.values_mut().find(|listener| listener.host == host && listener.covers(&side.addr));
         match found {
             None => self.transmit(end, Body::Reset(io::ErrorKind::ConnectionRefused)),
             // A request that finds no room is not answered; the client's system asks again until it does.

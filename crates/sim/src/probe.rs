@@ -5,13 +5,8 @@ use crate::{
     port::Acceptor,
     world::{Due, Shared, World},
 };
-use std::{
-    collections::VecDeque,
-    io,
-    net::{Ipv6Addr, SocketAddr},
-    time::Duration,
-};
-use trenza_core::driver::Bind;
+use std::{collections::VecDeque, io, time::Duration};
+use trenza_core::{Addr, driver::Bind};
 
 /// The most received bytes that a probe holds. Beyond it reads no more, until they are taken.
 pub const RECEIVED_MAX: usize = 64 * 1024 * 1024;
@@ -136,21 +131,20 @@ impl World {
 pub struct Probe {
     world: Shared,
     end: End,
-    local: SocketAddr,
-    remote: SocketAddr,
+    local: Addr,
+    remote: Addr,
 }
 
 impl Probe {
-    pub(crate) fn connect(world: Shared, host: usize, to: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn connect(world: Shared, host: usize, to: &Addr) -> io::Result<Self> {
         let end = world.borrow_mut().connect(host, to, None)?;
         Ok(Self::new(world, end))
     }
 
-    fn new(world: Shared, end: End) -> Self {
+    pub(crate) fn new(world: Shared, end: End) -> Self {
         let mut borrowed = world.borrow_mut();
         borrowed.enroll(end);
-        let unknown = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
-        let addr = |end| borrowed.sides.get(&end).map_or(unknown, |side| side.addr);
+        let addr = |end| borrowed.sides.get(&end).map_or_else(|| Addr::named("?"), |side| side.addr.clone());
         let (local, remote) = (addr(end), addr(crate::link::far(end)));
         drop(borrowed);
         Self { world, end, local, remote }
@@ -199,11 +193,12 @@ impl Probe {
 
     /// Sends a reset and drops what is unsent.
     pub fn reset(&self) {
+        // The reset first: what closes in order says so with a FIN, and that is all a peer that has stopped reading hears.
+        self.world.borrow_mut().reset(self.end);
         self.change(|script| {
             script.unsent.clear();
             script.close = true;
         });
-        self.world.borrow_mut().reset(self.end);
     }
 
     /// Reads, which is the beginning, or lets bytes lie so that the window fills.
@@ -260,13 +255,13 @@ impl Probe {
     }
 
     /// The address of this end.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local
+    pub fn local_addr(&self) -> &Addr {
+        &self.local
     }
 
     /// The address of the far end.
-    pub fn remote_addr(&self) -> SocketAddr {
-        self.remote
+    pub fn remote_addr(&self) -> &Addr {
+        &self.remote
     }
 
     fn ask<T: Default>(&self, question: impl FnOnce(&Script) -> T) -> T {
@@ -299,14 +294,14 @@ impl Drop for Probe {
 pub struct ProbeListener {
     world: Shared,
     listener: u64,
-    addr: SocketAddr,
+    addr: Addr,
 }
 
 impl ProbeListener {
-    pub(crate) fn bind(world: Shared, host: usize, port: u16) -> io::Result<Self> {
-        let addr = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    pub(crate) fn bind(world: Shared, host: usize, addr: Addr) -> io::Result<Self> {
         let backlog = i32::try_from(crate::port::BACKLOG_MAX).unwrap_or(i32::MAX);
-        let (listener, addr) = world.borrow_mut().bind(host, &Bind { addr, dual_stack: true, backlog })?;
+        let how = Bind { addr, dual_stack: true, mode: None, backlog };
+        let (listener, addr) = world.borrow_mut().bind(host, &how)?;
         if let Some(bound) = world.borrow_mut().listeners.get_mut(&listener) {
             bound.acceptor = Acceptor::Probe;
         }
@@ -320,8 +315,8 @@ impl ProbeListener {
     }
 
     /// The address it listens on.
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
+    pub fn addr(&self) -> &Addr {
+        &self.addr
     }
 }
 

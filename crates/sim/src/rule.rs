@@ -1,6 +1,7 @@
 //! Rules: what becomes of a segment on its way, as closures that a test installs.
 
-use std::{cell::RefCell, fmt, net::SocketAddr, rc::Rc, time::Duration};
+use std::{cell::RefCell, fmt, rc::Rc, time::Duration};
+use trenza_core::Addr;
 
 /// What a segment carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +26,8 @@ pub enum Kind {
 pub struct Packet<'a> {
     pub(crate) from: &'a str,
     pub(crate) to: &'a str,
-    pub(crate) source: SocketAddr,
-    pub(crate) destination: SocketAddr,
+    pub(crate) source: &'a Addr,
+    pub(crate) destination: &'a Addr,
     pub(crate) kind: Kind,
 }
 
@@ -47,12 +48,12 @@ impl Packet<'_> {
     }
 
     /// Where it comes from.
-    pub fn source(&self) -> SocketAddr {
+    pub fn source(&self) -> &Addr {
         self.source
     }
 
     /// Where it goes.
-    pub fn destination(&self) -> SocketAddr {
+    pub fn destination(&self) -> &Addr {
         self.destination
     }
 

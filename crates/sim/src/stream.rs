@@ -7,10 +7,9 @@ use crate::{
 };
 use std::{
     io::{self, IoSlice},
-    net::SocketAddr,
     os::unix::fs::FileExt,
 };
-use trenza_core::driver::Token;
+use trenza_core::{Addr, driver::Token};
 use trenza_wire::OutBuf;
 
 /// The most bytes of one `Received`, and of one read from a file.
@@ -24,8 +23,8 @@ const STARVED_MAX: usize = 3;
 #[derive(Debug)]
 pub(crate) enum Told {
     /// A new connection, the far end's and the near end's address.
-    Accepted(Token, SocketAddr, SocketAddr),
-    Connected(io::Result<SocketAddr>),
+    Accepted(Token, Addr, Addr),
+    Connected(io::Result<Addr>),
     Received,
     Eof,
     Sent(usize),
@@ -35,7 +34,9 @@ pub(crate) enum Told {
 /// A connection of a driver.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    pub(crate) end: End,
+    /// Where bytes come from, and where they go: the same end but for pipes.
+    pub(crate) input: Option<End>,
+    pub(crate) output: Option<End>,
     connecting: bool,
     reading: bool,
     /// Bytes that are still told although reading is off.
@@ -53,6 +54,8 @@ pub(crate) struct Stream {
     /// Tells a reset also while reading is off.
     eager: bool,
     eof_told: bool,
+    /// Nothing can be read, and nothing more will be written.
+    over: bool,
     error: Option<io::Error>,
     /// `Failed` was told.
     dead: bool,
@@ -60,8 +63,14 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) fn new(end: End, connecting: bool, eager: bool) -> Self {
+        Self::of(Some(end), Some(end), connecting, eager)
+    }
+
+    /// A connection whose directions are apart, or of which one is missing.
+    pub(crate) fn of(input: Option<End>, output: Option<End>, connecting: bool, eager: bool) -> Self {
         Self {
-            end,
+            input,
+            output,
             connecting,
             reading: false,
             late: 0,
@@ -73,8 +82,34 @@ impl Stream {
             landed: 0,
             eager,
             eof_told: false,
+            over: false,
             error: None,
             dead: false,
+        }
+    }
+
+    /// Its ends.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = End> + use<> {
+        let output = self.output.filter(|output| self.input != Some(*output));
+        self.input.into_iter().chain(output)
+    }
+
+    fn source<'w>(&self, world: &'w World) -> Option<&'w Side> {
+        world.sides.get(&self.input?)
+    }
+
+    fn target<'w>(&self, world: &'w World) -> Option<&'w Side> {
+        world.sides.get(&self.output?)
+    }
+
+    /// Ends the writing direction.
+    pub(crate) fn close_write(&mut self, world: &mut World) {
+        let Some(output) = self.output else { return };
+        world.finish(output);
+        self.over = self.input.is_none();
+        if self.input.is_some_and(|input| input != output) {
+            world.release(output);
+            self.output = None;
         }
     }
 
@@ -90,7 +125,7 @@ impl Stream {
         if on || !was || !world.dice.chance(world.hostility.late) {
             return;
         }
-        let Some(side) = world.sides.get(&self.end) else { return };
+        let Some(side) = self.source(world) else { return };
         let unread = side.unread();
         self.late_eof = side.got_fin && unread == 0;
         self.late = if unread > 0 { 1 + world.dice.below(unread) } else { 0 };
@@ -101,8 +136,12 @@ impl Stream {
         if self.dead || out.queued() == 0 {
             return;
         }
-        let finished = world.sides.get(&self.end).is_some_and(|side| side.sent_fin);
+        let finished = self.target(world).is_some_and(|side| side.sent_fin);
         assert!(!finished, "send after close(Write)");
+        if self.output.is_none() {
+            self.error = Some(io::ErrorKind::BrokenPipe.into());
+            return;
+        }
         self.owes_sent = true;
         if completion {
             return self.borrow(world, out);
@@ -131,7 +170,8 @@ impl Stream {
     /// Sends from `out` up to the window; returns how many bytes left.
     fn push(&mut self, world: &mut World, out: &mut OutBuf, spent: &mut OutBuf) -> io::Result<usize> {
         let mut sent = 0;
-        while let Some(side) = world.sides.get(&self.end).filter(|side| side.can_send()) {
+        while let Some((end, side)) = self.output.zip(self.target(world)).filter(|(_, side)| side.can_send())
+        {
             let room = side.room.min(out.queued());
             if room == 0 {
                 break;
@@ -139,7 +179,7 @@ impl Stream {
             let short = world.dice.chance(world.hostility.short_send);
             let data = pull(out, if short { world.dice.piece(room) } else { room }, spent)?;
             sent += data.len();
-            world.put(self.end, data);
+            world.put(end, data);
             if short {
                 break;
             }
@@ -165,20 +205,27 @@ impl Stream {
     }
 
     /// Will there be something to tell, now or at a later wait, without anything else happening?
-    pub(crate) fn pending(&self, side: &Side) -> bool {
+    pub(crate) fn pending(&self, world: &World) -> bool {
         if self.dead || self.connecting {
-            return !self.dead && (side.open || side.broken.is_some());
+            let done = |side: &Side| side.open || side.broken.is_some();
+            return !self.dead && self.source(world).is_some_and(done);
         }
-        let moves = self.flight.queued() > 0 && side.room > 0 && side.can_send();
-        moves || self.error.is_some() || self.has_sent(side) || self.has_bytes(side) || self.ends(side)
+        let moves = self.flight.queued() > 0 && self.has_room(world);
+        moves
+            || self.error.is_some()
+            || self.has_sent(world)
+            || self.source(world).is_some_and(|side| self.has_bytes(side))
+            || self.has_failed(world).is_some()
+            || self.has_eof(world)
     }
 
-    fn has_sent(&self, side: &Side) -> bool {
-        let room_again = self.owes_sent
-            && self.flight.queued() == 0
-            && self.landed == 0
-            && side.room > 0
-            && side.can_send();
+    fn has_room(&self, world: &World) -> bool {
+        self.target(world).is_some_and(|side| side.room > 0 && side.can_send())
+    }
+
+    fn has_sent(&self, world: &World) -> bool {
+        let room_again =
+            self.owes_sent && self.flight.queued() == 0 && self.landed == 0 && self.has_room(world);
         self.landed > 0 || self.extra_sent || room_again
     }
 
@@ -186,32 +233,44 @@ impl Stream {
         side.has_unread() && (self.reading || self.late > 0)
     }
 
-    fn ends(&self, side: &Side) -> bool {
-        self.has_failed(side) || self.has_eof(side)
+    /// What broke it, if that is noticed. Of a writing end of its own only who writes notices anything, unless there is
+    /// nothing to read.
+    fn has_failed(&self, world: &World) -> Option<io::ErrorKind> {
+        let read = self.source(world);
+        let unread = read.is_some_and(Side::has_unread);
+        let noticed = if self.reading { !unread } else { self.owes_sent || self.eager };
+        let written = self.target(world).filter(|_| match self.input {
+            None => noticed,
+            Some(_) => self.owes_sent,
+        });
+        read.filter(|_| noticed)
+            .and_then(|side| side.broken)
+            .or_else(|| written.filter(|_| self.input != self.output).and_then(|side| side.broken))
     }
 
-    fn has_failed(&self, side: &Side) -> bool {
-        let noticed = if self.reading { !side.has_unread() } else { self.owes_sent || self.eager };
-        side.broken.is_some() && noticed
-    }
-
-    fn has_eof(&self, side: &Side) -> bool {
-        side.got_fin && !side.has_unread() && !self.eof_told && (self.reading || self.late_eof)
+    fn has_eof(&self, world: &World) -> bool {
+        let ended = |side: &Side| side.got_fin && !side.has_unread();
+        let eof = self.source(world).is_some_and(ended) && (self.reading || self.late_eof);
+        (eof || self.over) && !self.eof_told
     }
 
     /// The next thing to tell, if there is one at this wait.
     pub(crate) fn tell(&mut self, world: &mut World, buffer: &mut Vec<u8>) -> Option<Told> {
-        let side = world.sides.get(&self.end).filter(|side| self.pending(side))?;
+        if !self.pending(world) {
+            return None;
+        }
         if self.connecting {
+            let side = self.source(world)?;
             self.connecting = false;
             self.dead = side.broken.is_some();
-            return Some(Told::Connected(side.broken.map_or(Ok(side.addr), |kind| Err(kind.into()))));
+            let result = side.broken.map_or_else(|| Ok(side.addr.clone()), |kind| Err(kind.into()));
+            return Some(Told::Connected(result));
         }
         if let Some(error) = self.error.take() {
             return Some(self.fail(error));
         }
-        let bytes = self.has_bytes(side) && self.starved == 0;
-        if self.has_sent(side) && !(bytes && world.hostility.shuffle > 0.0 && world.dice.chance(0.5)) {
+        let bytes = self.source(world).is_some_and(|side| self.has_bytes(side)) && self.starved == 0;
+        if self.has_sent(world) && !(bytes && world.hostility.shuffle > 0.0 && world.dice.chance(0.5)) {
             (self.extra_sent, self.owes_sent) = (false, self.flight.queued() > 0);
             let landed = std::mem::take(&mut self.landed);
             return (!broken("lose-sent", 32)).then_some(Told::Sent(landed));
@@ -220,15 +279,14 @@ impl Stream {
             self.receive(world, buffer);
             return Some(Told::Received);
         }
-        let side = world.sides.get(&self.end)?;
-        match side.broken {
-            Some(kind) if self.has_failed(side) => Some(self.fail(kind.into())),
-            _ if self.has_eof(side) => {
-                (self.eof_told, self.reading, self.late_eof) = (true, false, false);
-                (!broken("lose-eof", 8)).then_some(Told::Eof)
-            }
-            _ => None,
+        if let Some(kind) = self.has_failed(world) {
+            return Some(self.fail(kind.into()));
         }
+        if self.has_eof(world) {
+            (self.eof_told, self.reading, self.late_eof) = (true, false, false);
+            return (!broken("lose-eof", 8)).then_some(Told::Eof);
+        }
+        None
     }
 
     fn fail(&mut self, error: io::Error) -> Told {
@@ -238,13 +296,13 @@ impl Stream {
 
     fn receive(&mut self, world: &mut World, buffer: &mut Vec<u8>) {
         let merge = world.dice.chance(world.hostility.merge);
-        let Some(side) = world.sides.get(&self.end) else { return };
+        let Some((end, side)) = self.input.zip(self.source(world)) else { return };
         let have = if merge { side.unread() } else { side.first_unread() };
         let most = have.min(PIECE_MAX).min(if self.reading { PIECE_MAX } else { self.late });
         let split = world.dice.chance(world.hostility.split);
         let most = if split { world.dice.piece(most) } else { most };
         buffer.clear();
-        world.take(self.end, most, merge, buffer);
+        world.take(end, most, merge, buffer);
         self.late = self.late.saturating_sub(buffer.len());
         spoil(buffer);
     }

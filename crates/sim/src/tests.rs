@@ -53,7 +53,12 @@ impl Loop {
     }
 
     fn listen(&mut self, addr: &str) -> SocketAddr {
-        let how = Bind { addr: addr.parse().unwrap(), dual_stack: true, backlog: 16 };
+        let how = Bind {
+            addr: addr.parse::<SocketAddr>().unwrap().into(),
+            dual_stack: true,
+            mode: None,
+            backlog: 16,
+        };
         let bound = self.driver.host().bind(&how).unwrap();
         let addr = SocketAddr::new(bound.addr.ip().unwrap(), bound.addr.port().unwrap());
         let port = self.driver.open(Open::Listen(bound)).unwrap();
@@ -236,7 +241,7 @@ fn connecting_fails_as_on_a_real_network() {
     net.host("srv");
     let refused = cli.connect("10.0.0.2:9".parse().unwrap());
     let nowhere = cli.connect("10.9.9.9:9".parse().unwrap());
-    let guard = net.rule(|p| if p.destination().port() == 77 { Verdict::Drop } else { Verdict::Pass });
+    let guard = net.rule(|p| if p.destination().port() == Some(77) { Verdict::Drop } else { Verdict::Pass });
     let dropped = cli.connect("[fd00::2]:77".parse().unwrap());
     drop(guard);
     let _guard = net.rule(|p| if p.from("cli") && p.to("srv") { Verdict::Reset } else { Verdict::Pass });
@@ -257,7 +262,13 @@ fn ports_are_taken_once_and_freed() {
     let net = Net::gentle(1);
     let host = net.host("srv").driver().host();
     let bind = |addr: &str, dual_stack| {
-        host.bind(&Bind { addr: addr.parse().unwrap(), dual_stack, backlog: 1 }).map_err(|e| e.kind())
+        host.bind(&Bind {
+            addr: addr.parse::<SocketAddr>().unwrap().into(),
+            dual_stack,
+            mode: None,
+            backlog: 1,
+        })
+        .map_err(|e| e.kind())
     };
     assert_eq!(bind("10.0.0.9:80", false).unwrap_err(), io::ErrorKind::AddrNotAvailable);
     bind("10.0.0.1:80", false).unwrap();

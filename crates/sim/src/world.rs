@@ -1,7 +1,9 @@
 //! [`World`]: everything that the hosts of one network share.
 
 use crate::{
+    activation::Handed,
     dice::Dice,
+    disk::Disk,
     hostility::Hostility,
     jobs::{Job, JobRule},
     line::Line,
@@ -37,6 +39,8 @@ pub const WINDOW: usize = 64 * 1024;
 pub const LATENCY: Duration = Duration::from_millis(1);
 /// The first instant of every network's wall clock, in seconds since 1970: 2026-01-01T00:00:00Z.
 const WALL_START: u64 = 1_767_225_600;
+/// Where the streams of a seed begin that disks draw from.
+const DISKS: u64 = 1 << 32;
 /// The first port that the system chooses.
 const EPHEMERAL: u16 = 49_152;
 
@@ -77,10 +81,13 @@ pub(crate) struct Machine {
     /// How many accepts still fail.
     pub(crate) failing_accepts: usize,
     pub(crate) random: Dice,
+    pub(crate) disk: Disk,
     /// It has crashed and is not up again.
     pub(crate) down: bool,
     /// How often it has crashed: drivers of former times do nothing any more.
     pub(crate) boot: u32,
+    /// What a service manager has opened for programs here.
+    pub(crate) handed: Vec<Handed>,
     next_port: u16,
 }
 
@@ -170,7 +177,7 @@ impl World {
     }
 
     pub(crate) fn wall(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(WALL_START) + self.now
+        wall(self.now)
     }
 
     /// The virtual time of an instant; what lies before the start of the network is its start.
@@ -181,6 +188,7 @@ impl World {
     /// Moves the clock on, never back.
     pub(crate) fn set_time(&mut self, to: Duration) {
         self.now = self.now.max(to);
+        self.trace.set_time(self.now);
     }
 
     // What is on its way.
@@ -232,8 +240,10 @@ impl World {
             window: self.window,
             failing_accepts: 0,
             random: Dice::new(self.seed, u64::from(number)),
+            disk: Disk::new(name, Dice::new(self.seed, DISKS + u64::from(number)), self.trace.clone()),
             down: false,
             boot: 0,
+            handed: Vec::new(),
             next_port: EPHEMERAL,
         });
         index
@@ -258,7 +268,7 @@ impl World {
             let machine = self.hosts.get_mut(host)?;
             let port = machine.next_port;
             machine.next_port = port.checked_add(1).unwrap_or(EPHEMERAL);
-            if !self.listeners.values().any(|other| other.host == host && other.addr.port() == port) {
+            if !self.listeners.values().any(|other| other.host == host && other.addr.port() == Some(port)) {
                 return Some(port);
             }
         }
@@ -292,8 +302,13 @@ impl World {
     }
 
     pub(crate) fn note(&mut self, what: fmt::Arguments<'_>) {
-        self.trace.note(self.now, what);
+        self.trace.note(what);
     }
+}
+
+/// The wall clock at a time of a network.
+pub(crate) fn wall(elapsed: Duration) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(WALL_START) + elapsed
 }
 
 impl fmt::Debug for World {

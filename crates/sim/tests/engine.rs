@@ -177,6 +177,7 @@ fn a_reset_is_told_once() {
         let log = log.borrow();
         assert_eq!(log.first().map(String::as_str), Some("made"));
         assert!(log.last().is_some_and(|last| last.starts_with("lost: ")), "{log:?}");
+        assert!(!net.trace().iter().any(|line| line.ends_with(" Fin")), "it is no end in order");
         assert_eq!(log.iter().filter(|line| line.starts_with("lost")).count(), 1);
     });
 }
@@ -397,7 +398,8 @@ fn connecting_tells_how_it_went() {
     for_seeds(0..50, |seed| {
         let net = Net::gentle(seed);
         net.host("srv");
-        let _silent = net.rule(|p| if p.destination().port() == 77 { Verdict::Drop } else { Verdict::Pass });
+        let _silent =
+            net.rule(|p| if p.destination().port() == Some(77) { Verdict::Drop } else { Verdict::Pass });
         let outcome = |to: &'static str| {
             let result = net.block_on(&net.host("cli"), async move {
                 trenza_core::Reactor::current().open(to).await.map(|_| ())

@@ -1,6 +1,6 @@
 //! [`SystemHost`]: clocks, randomness, binding and names of the operating system.
 
-use crate::pool::ThreadPool;
+use crate::{activation, listener, pool::ThreadPool, unix};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::{
     io,
@@ -11,7 +11,7 @@ use std::{
 };
 use trenza_core::{
     Addr,
-    driver::{self, Bind, Bound, Host, Job, Resolve},
+    driver::{self, Bind, Bound, HandedOver, Host, Job, Resolve},
 };
 
 /// The machine that the program runs on.
@@ -52,13 +52,16 @@ impl Host for SystemHost {
     }
 
     fn bind(&self, how: &Bind) -> io::Result<Bound> {
-        let socket = Socket::new(Domain::for_address(how.addr), Type::STREAM, Some(Protocol::TCP))?;
+        let addr = how.addr.socket().ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, format!("{} is no address to listen on", how.addr))
+        })?;
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
         // A server that was restarted gets its port although old connections are still dying on it.
         socket.set_reuse_address(true)?;
-        if how.addr.is_ipv6() {
+        if addr.is_ipv6() {
             socket.set_only_v6(!how.dual_stack)?;
         }
-        socket.bind(&SockAddr::from(how.addr))?;
+        socket.bind(&SockAddr::from(addr))?;
         socket.listen(how.backlog)?;
         self.adopt(socket.into())
     }
@@ -66,15 +69,26 @@ impl Host for SystemHost {
     fn adopt(&self, socket: OwnedFd) -> io::Result<Bound> {
         let addr = {
             let socket = SockRef::from(&socket);
-            if socket.r#type()? != Type::STREAM || !is_listening(&socket)? {
+            if socket.r#type()? != Type::STREAM || !listener::is_listening(&socket)? {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a listening stream socket"));
             }
             socket.set_nonblocking(true)?;
             socket.set_cloexec(true)?;
-            socket.local_addr()?.as_socket()
+            unix::addr(&socket.local_addr()?)
         };
-        let addr = addr.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not an IP socket"))?;
-        Ok(Bound { addr: Addr::from(addr), socket: driver::Socket::Descriptor(socket) })
+        let addr = addr
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "neither an IP nor a UNIX socket"))?;
+        Ok(Bound { addr, socket: driver::Socket::Descriptor(socket) })
+    }
+
+    fn addresses(&self, socket: &driver::Socket) -> Option<(Addr, Addr)> {
+        let driver::Socket::Descriptor(fd) = socket else { return None };
+        let socket = SockRef::from(fd);
+        Some((unix::addr(&socket.peer_addr().ok()?)?, unix::addr(&socket.local_addr().ok()?)?))
+    }
+
+    fn handed_over(&self, which: HandedOver<'_>) -> io::Result<Bound> {
+        self.adopt(activation::take(which)?)
     }
 
     fn run(&self, job: Job) -> io::Result<()> {
@@ -88,17 +102,6 @@ impl Host for SystemHost {
     fn resolver(&self) -> Resolve {
         Arc::new(|name, port| (name, port).to_socket_addrs().map(Iterator::collect))
     }
-}
-
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-fn is_listening(socket: &SockRef<'_>) -> io::Result<bool> {
-    socket.is_listener()
-}
-
-/// Where the option cannot be asked for: it has no peer; the first accept tells the rest.
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-fn is_listening(socket: &SockRef<'_>) -> io::Result<bool> {
-    Ok(socket.peer_addr().is_err())
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -7,9 +7,13 @@
 //!   PollDriver ── slots    tokens ↔ sockets
 //!       │      ── socket   what the loop wants of a socket, what the poller knows of it
 //!       │      ── stream   receive, send, send files, connect
+//!       │      ── unix     UNIX sockets: addresses, files that nobody listens on
+//!       │      ── adopted  descriptors that others have opened
 //!       │      ── listener accept, and what to do when descriptors run out
+//!       │      ── rest     what to do when memory runs out
 //!   SystemHost ── clocks, randomness, bind, names
 //!              ── pool     threads for what blocks
+//!              ── activation  sockets that a service manager has opened
 //!   Signals, raise_descriptor_limit: for programs
 //! ```
 #![allow(
@@ -18,15 +22,19 @@
     reason = "clocks, threads and sockets come from this crate: the fence of clippy.toml is around it"
 )]
 
+mod activation;
+mod adopted;
 mod host;
 mod limits;
 mod listener;
 mod poll;
 mod pool;
+mod rest;
 mod signals;
 mod slots;
 mod socket;
 mod stream;
+mod unix;
 
 pub use host::SystemHost;
 pub use limits::raise_descriptor_limit;

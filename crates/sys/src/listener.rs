@@ -2,7 +2,11 @@
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use crate::socket;
-use rustix::{io::Errno, net::SocketAddrAny};
+use crate::unix;
+use rustix::{
+    io::Errno,
+    net::{SocketAddrAny, SocketAddrUnix},
+};
 use socket2::SockRef;
 use std::{
     fs::File,
@@ -26,7 +30,7 @@ pub(crate) struct Listener {
 
 impl Listener {
     pub(crate) fn new(addr: Addr) -> Self {
-        let wildcard = addr.ip().is_none_or(|ip| ip.is_unspecified());
+        let wildcard = addr.ip().is_some_and(|ip| ip.is_unspecified());
         Self { addr, wildcard }
     }
 
@@ -74,13 +78,30 @@ impl From<Errno> for Refusal {
 }
 
 /// Accepts one connection, which does not block and is closed in programs that are started.
-pub(crate) fn accept(listener: BorrowedFd<'_>) -> Result<(OwnedFd, SocketAddr), Refusal> {
+pub(crate) fn accept(listener: BorrowedFd<'_>) -> Result<(OwnedFd, Addr), Refusal> {
     let (fd, remote) = accept_any(listener)?;
-    let remote = remote.and_then(|addr| SocketAddr::try_from(addr).ok()).ok_or(Refusal::Gone)?;
+    let remote = remote.ok_or(Refusal::Gone)?;
+    if let Ok(unix) = SocketAddrUnix::try_from(remote.clone()) {
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        socket::tune_unix(&fd).map_err(|_| Refusal::Gone)?;
+        return Ok((fd, unix::addr_of(&unix).into()));
+    }
+    let remote = SocketAddr::try_from(remote).map_err(|_| Refusal::Gone)?;
     // On Linux a connection has the options of its listener, which were set once.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     socket::tune(&fd).map_err(|_| Refusal::Gone)?;
-    Ok((fd, remote))
+    Ok((fd, remote.into()))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+pub(crate) fn is_listening(socket: &SockRef<'_>) -> io::Result<bool> {
+    socket.is_listener()
+}
+
+/// Where the option cannot be asked for: it has no peer; the first accept tells the rest.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+pub(crate) fn is_listening(socket: &SockRef<'_>) -> io::Result<bool> {
+    Ok(socket.peer_addr().is_err())
 }
 
 #[cfg(not(target_vendor = "apple"))]
@@ -132,7 +153,7 @@ mod tests {
         let addr = SockRef::from(&listener).local_addr().unwrap().as_socket().unwrap();
         let peer = TcpStream::connect(addr).unwrap();
         let (fd, remote) = accept(listener.as_fd()).unwrap();
-        assert_eq!(remote, peer.local_addr().unwrap());
+        assert_eq!(remote, peer.local_addr().unwrap().into());
         let socket = SockRef::from(&fd);
         assert!(socket.tcp_nodelay().unwrap() && socket.out_of_band_inline().unwrap());
         assert!(socket.nonblocking().unwrap());

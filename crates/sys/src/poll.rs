@@ -2,9 +2,11 @@
 
 use crate::{
     SystemHost,
+    adopted::{self, Adopted, Writer},
     listener::{self, ACCEPTS_MAX, Listener, Refusal, Reserve},
+    rest::{REST, Rests, is_short_of_memory},
     slots::{self, Slots},
-    socket::{self, Socket, State},
+    socket::{self, Interest, Kind, Socket, State, Ways},
     stream,
 };
 use polling::{Events, Poller};
@@ -17,11 +19,12 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Wake, Waker},
+    thread,
     time::{Duration, Instant},
 };
 use trenza_core::{
     Addr,
-    driver::{self, Bound, Close, Driver, Established, Event, Host, Open, Token},
+    driver::{self, Bound, Close, Driver, Ends, Event, Host, Open, Token},
 };
 use trenza_wire::OutBuf;
 
@@ -38,6 +41,10 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// - File ranges leave by `sendfile` where there is one. Files that are not in memory block the loop while the
 ///   disk is read.
 /// - Nothing is sent before [`Event::Connected`].
+/// - A connection for which the system has no memory (ENOBUFS, ENOMEM) is not over: it is left alone for 10 ms and
+///   then tried again.
+///
+/// What is adopted ([`Open::Adopt`]) is used by what it is; see [`Ends`].
 ///
 /// `sendfile` to a peer that is gone raises SIGPIPE unless the program ignores it. Rust's runtime does; where
 /// `main` is not Rust's, the host program has to.
@@ -49,6 +56,12 @@ pub struct PollDriver {
     sockets: Slots<Socket>,
     /// By index of their token.
     listeners: BTreeMap<u32, Listener>,
+    /// Writing ends apart from what is read, by index of their token.
+    writers: BTreeMap<u32, Writer>,
+    /// Those that no poller takes and that are always ready, by index.
+    always: BTreeMap<u32, Token>,
+    /// Those that nothing more can be read from, of which the loop has not heard.
+    ended: VecDeque<Token>,
     /// Those that the poller may have to be told about.
     changed: Vec<Token>,
     events: Events,
@@ -59,6 +72,7 @@ pub struct PollDriver {
     /// What was received; between events, the scratch space of sends.
     buffer: Box<[u8]>,
     reserve: Reserve,
+    rests: Rests,
 }
 
 /// A harvested event.
@@ -103,12 +117,16 @@ impl PollDriver {
             host: Rc::new(SystemHost::new()),
             sockets: Slots::new(),
             listeners: BTreeMap::new(),
+            writers: BTreeMap::new(),
+            always: BTreeMap::new(),
+            ended: VecDeque::new(),
             changed: Vec::new(),
             events: Events::new(),
             ready: VecDeque::new(),
             failures: VecDeque::new(),
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
             reserve: Reserve::new()?,
+            rests: Rests::default(),
         })
     }
 
@@ -116,9 +134,25 @@ impl PollDriver {
         let driver::Socket::Descriptor(fd) = bound.socket else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a simulated socket on a real system"));
         };
-        socket::tune(&fd)?;
+        match bound.addr {
+            Addr::Unix(_) => socket::tune_unix(&fd)?,
+            _ => socket::tune(&fd)?,
+        }
         let token = self.sockets.insert(Socket::new(fd, State::Listening))?;
         self.listeners.insert(token.index, Listener::new(bound.addr));
+        Ok(token)
+    }
+
+    fn adopt(&mut self, ends: Ends) -> io::Result<Token> {
+        let Adopted { fd, kind, ways, writer } = Adopted::new(ends)?;
+        let token = self.sockets.insert(Socket::of_kind(fd, State::Open, kind, ways))?;
+        let always = kind == Kind::File || writer.as_ref().is_some_and(|writer| writer.kind == Kind::File);
+        if always {
+            self.always.insert(token.index, token);
+        }
+        if let Some(writer) = writer {
+            self.writers.insert(token.index, writer);
+        }
         Ok(token)
     }
 
@@ -126,7 +160,8 @@ impl PollDriver {
     fn change(&mut self, token: Token, change: impl FnOnce(&mut Socket)) {
         let Some(socket) = self.sockets.get_mut(token) else { return };
         change(socket);
-        if socket.is_stale() && !socket.listed {
+        let writer = socket.ways == Ways::Apart;
+        if (socket.is_stale() || writer) && !socket.listed {
             socket.listed = true;
             self.changed.push(token);
         }
@@ -134,27 +169,120 @@ impl PollDriver {
 
     /// Tells the poller of all changes since the last wait.
     fn settle(&mut self) {
-        for token in self.changed.drain(..) {
+        let mut changed = std::mem::take(&mut self.changed);
+        for token in changed.drain(..) {
             let Some(socket) = self.sockets.get_mut(token) else { continue };
             socket.listed = false;
             if let Err(error) = socket.show(&self.poller, token) {
-                socket.hide(&self.poller);
-                self.failures.push_back((token, error));
+                let is_device = socket.kind == Kind::Device;
+                if is_never_polled(&error) && is_device {
+                    socket.kind = Kind::File;
+                    self.always.insert(token.index, token);
+                } else {
+                    socket.hide(&self.poller);
+                    self.unshown(token, error);
+                }
             }
+            self.show_writer(token);
+        }
+        // Its memory is used again.
+        changed.append(&mut self.changed);
+        self.changed = changed;
+    }
+
+    /// Tells the poller what is wanted of a writing end of its own.
+    fn show_writer(&mut self, token: Token) {
+        let Some(socket) = self.sockets.get_mut(token).filter(|socket| socket.ways == Ways::Apart) else {
+            return;
+        };
+        let Some(writer) = self.writers.get_mut(&token.index) else { return };
+        let wants = socket.writing && !socket.resting && socket.state != State::Broken;
+        let wanted = Interest::new(false, wants && writer.kind != Kind::File);
+        let Err(error) = writer.watched.show(&writer.fd, wanted, &self.poller, token) else { return };
+        if is_never_polled(&error) && writer.kind == Kind::Device {
+            writer.kind = Kind::File;
+            self.always.insert(token.index, token);
+        } else {
+            writer.watched.hide(&writer.fd, &self.poller);
+            self.unshown(token, error);
+        }
+    }
+
+    /// The poller could not be told what is wanted of a socket.
+    fn unshown(&mut self, token: Token, error: io::Error) {
+        if is_short_of_memory(&error) {
+            self.rest(token);
+        } else {
+            self.failures.push_back((token, error));
+        }
+    }
+
+    /// What is always ready has its turn at each wait, behind what the poller tells.
+    fn always_ready(&mut self) -> Vec<Ready> {
+        let mut all = Vec::new();
+        for token in self.always.values().copied() {
+            let Some(socket) = self.sockets.get_mut(token) else { continue };
+            let writes = match socket.ways {
+                Ways::Apart => self.writers.get(&token.index).is_some_and(|writer| writer.kind == Kind::File),
+                _ => socket.kind == Kind::File,
+            };
+            let reads = socket.kind == Kind::File && !matches!(socket.ways, Ways::Write | Ways::Closed);
+            let read = reads && socket.reading && socket.state == State::Open;
+            let write = writes && socket.writing && socket.state != State::Broken;
+            if read || write {
+                all.push(Ready { token, write, reads: u32::from(read) });
+            }
+        }
+        all
+    }
+
+    /// Leaves a socket alone for a while, since the system has no memory for it.
+    fn rest(&mut self, token: Token) {
+        let resting = self.sockets.get_mut(token).is_none_or(|socket| socket.resting);
+        if !resting {
+            self.rests.add(token, Instant::now());
+            self.change(token, |socket| socket.resting = true);
+        }
+    }
+
+    /// Goes on with those that have rested.
+    fn rouse(&mut self) {
+        if self.rests.until().is_none() {
+            return;
+        }
+        let now = Instant::now();
+        while let Some(token) = self.rests.over(now) {
+            self.change(token, |socket| socket.resting = false);
         }
     }
 
     fn harvest(&mut self, until: Option<Instant>) -> io::Result<()> {
         self.events.clear();
-        match until {
-            Some(until) => self.poller.wait_deadline(&mut self.events, until)?,
-            None => self.poller.wait(&mut self.events, None::<Duration>)?,
-        };
+        let always = if self.always.is_empty() { Vec::new() } else { self.always_ready() };
+        let mut until = if always.is_empty() { until } else { Some(Instant::now()) };
+        loop {
+            let waited = match until {
+                Some(until) => self.poller.wait_deadline(&mut self.events, until),
+                None => self.poller.wait(&mut self.events, None::<Duration>),
+            };
+            match waited {
+                Err(error) if is_short_of_memory(&error) => {}
+                waited => break waited.map(drop)?,
+            }
+            // A waker may have been told meanwhile, which the poller forgets when it fails: the next wait ends at once.
+            thread::sleep(REST);
+            until = Some(Instant::now());
+        }
         for event in self.events.iter() {
             let token = slots::token(event.key);
             let listens = self.sockets.get_mut(token).is_some_and(|socket| socket.state == State::Listening);
             let reads = if listens { ACCEPTS_MAX } else { u32::from(event.readable) };
             self.ready.push_back(Ready { token, write: event.writable, reads });
+        }
+        if !always.is_empty() {
+            self.ready.extend(always);
+            // They are ready again at the next wait.
+            self.waker.wake_by_ref();
         }
         Ok(())
     }
@@ -165,6 +293,12 @@ impl PollDriver {
         while let Some((token, error)) = self.failures.pop_front() {
             if let Some(event) = self.fail(token, error) {
                 return Some(Step::Event(event));
+            }
+        }
+        while let Some(token) = self.ended.pop_front() {
+            if let Some(socket) = self.sockets.get_mut(token).filter(|socket| socket.state == State::Open) {
+                socket.state = State::Ended;
+                return Some(Step::Event(Event::Eof { token }));
             }
         }
         while let Some(Ready { token, write, reads }) = self.ready.pop_front() {
@@ -211,13 +345,24 @@ impl PollDriver {
             State::Open => {}
             State::Connecting | State::Ended | State::Broken => return None,
         }
-        match stream::receive(socket.fd.as_fd(), &mut self.buffer) {
+        if socket.ways == Ways::Closed {
+            return None;
+        }
+        if socket.ways == Ways::Write {
+            let gone = adopted::is_broken(&socket.fd);
+            return gone.then(|| self.fail(token, io::ErrorKind::BrokenPipe.into()))?.map(Step::Event);
+        }
+        match stream::receive(socket.fd.as_fd(), socket.kind, &mut self.buffer) {
             Ok(None) => None,
             Ok(Some(0)) => {
                 self.change(token, |socket| socket.state = State::Ended);
                 Some(Step::Event(Event::Eof { token }))
             }
             Ok(Some(received)) => Some(Step::Received(token, received)),
+            Err(error) if is_short_of_memory(&error) => {
+                self.rest(token);
+                None
+            }
             Err(error) => self.fail(token, error).map(Step::Event),
         }
     }
@@ -231,7 +376,7 @@ impl PollDriver {
                     match self.sockets.insert(Socket::new(fd, State::Open)) {
                         Ok(new) => {
                             self.ready.push_back(Ready { token: on, write: false, reads: left });
-                            return Some(Event::Accepted { on, new, remote: remote.into(), local });
+                            return Some(Event::Accepted { on, new, remote, local });
                         }
                         Err(error) => error,
                     }
@@ -270,8 +415,48 @@ impl PollDriver {
         if socket.state == State::Listening {
             self.listeners.remove(&token.index);
         }
+        self.always.remove(&token.index);
+        self.drop_writer(token);
         Some(socket)
     }
+
+    fn drop_writer(&mut self, token: Token) {
+        if let Some(mut writer) = self.writers.remove(&token.index) {
+            writer.watched.hide(&writer.fd, &self.poller);
+        }
+    }
+
+    /// Ends the writing direction, as far as the descriptor has one that can be ended for itself.
+    fn close_write(&mut self, token: Token) {
+        let Some(socket) = self.sockets.get_mut(token) else { return };
+        match (socket.ways, socket.kind) {
+            (Ways::Both, Kind::Socket) => {
+                // It fails when the peer has reset the connection, which the next read or send tells.
+                let _ = rustix::net::shutdown(&socket.fd, Shutdown::Write);
+            }
+            (Ways::Both, _) => self.ended.push_back(token),
+            (Ways::Read | Ways::Closed, _) => {}
+            (Ways::Write, _) => {
+                socket.ways = Ways::Closed;
+                socket.hide(&self.poller);
+                // Closed by putting something else in its place, which needs no free descriptor.
+                let _ = socket::put_in_place(self.poller.as_fd(), &mut socket.fd);
+                self.ended.push_back(token);
+            }
+            (Ways::Apart, _) => {
+                socket.ways = Ways::Read;
+                if let Some(writer) = self.writers.get(&token.index).filter(|end| end.kind == Kind::Socket) {
+                    let _ = rustix::net::shutdown(&writer.fd, Shutdown::Write);
+                }
+                self.drop_writer(token);
+            }
+        }
+    }
+}
+
+/// The poller does not take such descriptors: they are always ready.
+fn is_never_polled(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
 }
 
 impl Driver for PollDriver {
@@ -282,20 +467,13 @@ impl Driver for PollDriver {
     fn open(&mut self, what: Open) -> io::Result<Token> {
         match what {
             Open::Listen(bound) => self.listen(bound),
-            Open::Connect { to: Addr::Ip(to), from } => {
-                let from = match from {
-                    Some(Addr::Ip(from)) => Some(from),
-                    Some(_) => return Err(io::ErrorKind::InvalidInput.into()),
-                    None => None,
-                };
-                let fd = stream::connect(to, from)?;
+            Open::Connect { to, from } => {
+                let fd = stream::connect(&to, from.as_ref())?;
                 let token = self.sockets.insert(Socket::new(fd, State::Connecting))?;
                 self.change(token, |_| ());
                 Ok(token)
             }
-            Open::Adopt(Established { socket: driver::Socket::Descriptor(fd), .. }) => {
-                self.sockets.insert(Socket::new(fd, State::Open))
-            }
+            Open::Adopt(ends) => self.adopt(ends),
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -309,30 +487,47 @@ impl Driver for PollDriver {
         if !socket.may_send() {
             return;
         }
-        match stream::send(socket.fd.as_fd(), out, &mut self.buffer) {
+        let (fd, kind) = match socket.ways {
+            Ways::Both | Ways::Write => (socket.fd.as_fd(), socket.kind),
+            Ways::Apart => match self.writers.get(&token.index) {
+                Some(writer) => (writer.fd.as_fd(), writer.kind),
+                None => return,
+            },
+            Ways::Read | Ways::Closed => {
+                let error = io::Error::new(io::ErrorKind::BrokenPipe, "nothing can be written to it");
+                return self.failures.push_back((token, error));
+            }
+        };
+        match stream::send(fd, kind, out, &mut self.buffer) {
             Ok(true) => {}
             Ok(false) => self.change(token, |socket| socket.writing = true),
+            Err(error) if is_short_of_memory(&error) => {
+                self.rest(token);
+                self.change(token, |socket| socket.writing = true);
+            }
             Err(error) => self.failures.push_back((token, error)),
         }
     }
 
     fn close(&mut self, token: Token, how: Close) {
         if how == Close::Write {
-            let Some(socket) = self.sockets.get_mut(token) else { return };
-            // It fails when the peer has reset the connection, which the next read or send tells.
-            let _ = rustix::net::shutdown(&socket.fd, Shutdown::Write);
-            return;
+            return self.close_write(token);
         }
         let Some(socket) = self.remove(token) else { return };
-        if how == Close::Abort && socket.state != State::Listening {
+        if how == Close::Abort && socket.state != State::Listening && socket.kind == Kind::Socket {
             // Without it the system still tries to deliver what it was given, which does no harm.
             let _ = SockRef::from(&socket.fd).set_linger(Some(Duration::ZERO));
         }
     }
 
+    fn held(&mut self, token: Token) -> usize {
+        self.sockets.get_mut(token).map_or(0, |socket| stream::held(socket.fd.as_fd()))
+    }
+
     fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
+        self.rouse();
         self.settle();
-        if !self.failures.is_empty() {
+        if !self.failures.is_empty() || !self.ended.is_empty() {
             // Nobody may wait on the descriptor until they were told.
             self.waker.wake_by_ref();
             return Ok(());
@@ -340,7 +535,12 @@ impl Driver for PollDriver {
         if !self.ready.is_empty() {
             return Ok(());
         }
+        let until = until.into_iter().chain(self.until()).min();
         self.harvest(until)
+    }
+
+    fn until(&self) -> Option<Instant> {
+        self.rests.until()
     }
 
     fn next(&mut self) -> Option<Event<'_>> {
@@ -366,6 +566,9 @@ impl Drop for PollDriver {
     fn drop(&mut self) {
         for socket in self.sockets.values_mut() {
             socket.hide(&self.poller);
+        }
+        for writer in self.writers.values_mut() {
+            writer.watched.hide(&writer.fd, &self.poller);
         }
     }
 }

@@ -107,7 +107,8 @@ impl ThreadPool {
                 let job = state.jobs.pop_back();
                 drop(state);
                 drop(job);
-                return Err(error);
+                let what = format!("no thread can be started for a job: {error}");
+                return Err(io::Error::new(error.kind(), what));
             }
             Err(_) => {}
         }

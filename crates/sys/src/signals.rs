@@ -1,12 +1,18 @@
 //! [`Signals`]: being asked to stop.
 
+use crate::rest::REST;
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGINT, SIGPIPE, SIGTERM},
     flag,
-    iterator::{self, Handle},
+    iterator::{
+        Handle,
+        backend::{PollResult, SignalDelivery, SignalIterator},
+        exfiltrator::SignalOnly,
+    },
 };
 use std::{
-    io,
+    io::{self, Read},
+    os::unix::net::UnixStream,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -26,6 +32,18 @@ struct Installed {
     unhandled: Option<Arc<AtomicBool>>,
 }
 
+/// Sees to it that a pipe without a reader is an error and not the end of the program, in programs whose `main` is not
+/// Rust's too. A handler does so, which programs that are started do not inherit, other than an ignored signal.
+pub(crate) fn ignore_broken_pipes() -> io::Result<()> {
+    static HANDLED: Mutex<bool> = Mutex::new(false);
+    let mut handled = HANDLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*handled {
+        flag::register(SIGPIPE, Arc::new(AtomicBool::new(false)))?;
+        *handled = true;
+    }
+    Ok(())
+}
+
 /// Calls a function on a thread of its own for each SIGINT and SIGTERM, as long as it is kept. When the last
 /// of them is dropped the signals end the program again.
 #[derive(Debug)]
@@ -41,9 +59,10 @@ impl Signals {
     /// The system has no descriptor or thread left, or refuses the handler.
     pub fn install(mut on_signal: impl FnMut(i32) + Send + 'static) -> io::Result<Self> {
         enter()?;
-        let started = iterator::Signals::new(STOP).and_then(|mut signals| {
+        let started = UnixStream::pair().and_then(|(read, write)| {
+            let signals = SignalDelivery::with_pipe(read, write, SignalOnly, STOP)?;
             let handle = signals.handle();
-            let listen = move || signals.forever().for_each(&mut on_signal);
+            let listen = move || listen(signals, &mut on_signal);
             let thread = thread::Builder::new().name("trenza-signals".to_owned()).spawn(listen)?;
             Ok(Self { handle, thread: Some(thread) })
         });
@@ -64,6 +83,27 @@ impl Drop for Signals {
         }
         leave();
     }
+}
+
+/// Calls `on_signal` until the handle is closed.
+fn listen(signals: SignalDelivery<UnixStream, SignalOnly>, on_signal: &mut dyn FnMut(i32)) {
+    let mut signals = SignalIterator::new(signals);
+    loop {
+        match signals.poll_signal(&mut |pipe| Ok(wait(pipe))) {
+            PollResult::Signal(signal) => on_signal(signal),
+            PollResult::Closed => return,
+            PollResult::Pending | PollResult::Err(_) => {}
+        }
+    }
+}
+
+/// Blocks until the pipe has a byte, which means that there may be a signal. A read that fails, for want of memory or
+/// whatever, is no reason to be deaf from then on: it looks for signals without being told to.
+fn wait(pipe: &mut impl Read) -> bool {
+    if pipe.read(&mut [0]).is_err() {
+        thread::sleep(REST);
+    }
+    true
 }
 
 fn enter() -> io::Result<()> {
@@ -91,5 +131,21 @@ impl Installed {
         if let Some(unhandled) = &self.unhandled {
             unhandled.store(self.count == 0, Ordering::SeqCst);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_that_fails_makes_nobody_deaf() {
+        struct Fails;
+        impl Read for Fails {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::OutOfMemory.into())
+            }
+        }
+        assert!(wait(&mut Fails) && wait(&mut &b"X"[..]));
     }
 }

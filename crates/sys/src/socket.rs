@@ -3,7 +3,10 @@
 use crate::slots;
 use polling::{Event, PollMode, Poller};
 use socket2::SockRef;
-use std::{io, os::fd::OwnedFd};
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
 use trenza_core::driver::Token;
 
 /// One listener or connection. There is one for each idle connection: it stays small.
@@ -11,14 +14,40 @@ use trenza_core::driver::Token;
 pub(crate) struct Socket {
     pub(crate) fd: OwnedFd,
     pub(crate) state: State,
+    pub(crate) kind: Kind,
+    pub(crate) ways: Ways,
     /// The loop wants bytes, or of a listener connections.
     pub(crate) reading: bool,
     /// A send was short: the loop waits for room.
     pub(crate) writing: bool,
     /// It is in the driver's list of those whose interest changed.
     pub(crate) listed: bool,
-    /// What the poller was told last.
-    shown: Interest,
+    /// The system had no memory for it: nothing is wanted until its rest is over.
+    pub(crate) resting: bool,
+    watched: Watched,
+}
+
+/// What a descriptor is, and so which calls it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Socket,
+    Pipe,
+    /// A terminal, or another device that a poller takes.
+    Device,
+    /// What no poller takes: always ready.
+    File,
+}
+
+/// Which directions the descriptor in the table serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ways {
+    Both,
+    Read,
+    Write,
+    /// It was written, and its direction has ended.
+    Closed,
+    /// It is read; another one is written.
+    Apart,
 }
 
 /// How far a socket has come.
@@ -35,18 +64,33 @@ pub(crate) enum State {
 
 /// What a poller is asked to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Interest {
-    read: bool,
-    write: bool,
+pub(crate) enum Interest {
+    #[default]
+    None,
+    Read,
+    Write,
+    Both,
 }
 
 impl Interest {
-    const NONE: Self = Self { read: false, write: false };
+    pub(crate) fn new(read: bool, write: bool) -> Self {
+        match (read, write) {
+            (false, false) => Self::None,
+            (true, false) => Self::Read,
+            (false, true) => Self::Write,
+            (true, true) => Self::Both,
+        }
+    }
 }
 
 impl Socket {
     pub(crate) fn new(fd: OwnedFd, state: State) -> Self {
-        Self { fd, state, reading: false, writing: false, listed: false, shown: Interest::NONE }
+        Self::of_kind(fd, state, Kind::Socket, Ways::Both)
+    }
+
+    pub(crate) fn of_kind(fd: OwnedFd, state: State, kind: Kind, ways: Ways) -> Self {
+        let watched = Watched::default();
+        Self { fd, state, kind, ways, reading: false, writing: false, listed: false, resting: false, watched }
     }
 
     /// True when a send may be tried: it is connected, and nobody waits for room.
@@ -56,54 +100,91 @@ impl Socket {
 
     /// True when the poller must be told something new.
     pub(crate) fn is_stale(&self) -> bool {
-        self.shown != self.wanted()
+        self.watched.shown != self.wanted()
     }
 
     fn wanted(&self) -> Interest {
-        match self.state {
-            State::Listening => Interest { read: self.reading, write: false },
-            State::Connecting => Interest { read: false, write: true },
-            State::Open => Interest { read: self.reading, write: self.writing },
-            State::Ended => Interest { read: false, write: self.writing },
-            State::Broken => Interest::NONE,
+        let (read, write) = match self.state {
+            _ if self.resting => (false, false),
+            State::Listening => (self.reading, false),
+            State::Connecting => (false, true),
+            State::Open => (self.reading, self.writing),
+            State::Ended => (false, self.writing),
+            State::Broken => (false, false),
+        };
+        match (self.kind, self.ways) {
+            (Kind::File, _) | (_, Ways::Closed) => Interest::None,
+            // Nothing can be read from a pipe's writing end: that it is readable tells that the reader has gone.
+            (Kind::Pipe, Ways::Write) | (_, Ways::Both) => Interest::new(read, write),
+            (_, Ways::Read | Ways::Apart) => Interest::new(read, false),
+            (_, Ways::Write) => Interest::new(false, write),
         }
     }
 
-    /// Tells the poller what is wanted now. A socket of which nothing is wanted leaves the poller: an
-    /// interest of none would still report errors and hang-ups, again and again.
+    /// Tells the poller what is wanted now.
+    ///
+    /// # Errors
+    /// The poller's; `PermissionDenied`: it does not take such descriptors.
     pub(crate) fn show(&mut self, poller: &Poller, token: Token) -> io::Result<()> {
         let wanted = self.wanted();
+        self.watched.show(&self.fd, wanted, poller, token)
+    }
+
+    /// Takes the socket out of the poller, as must be done before it is closed.
+    pub(crate) fn hide(&mut self, poller: &Poller) {
+        self.watched.hide(&self.fd, poller);
+    }
+}
+
+/// What the poller was told last of a descriptor.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    shown: Interest,
+}
+
+impl Watched {
+    /// Tells the poller what is wanted now. A descriptor of which nothing is wanted leaves the poller: an
+    /// interest of none would still report errors and hang-ups, again and again.
+    pub(crate) fn show(
+        &mut self,
+        fd: &OwnedFd,
+        wanted: Interest,
+        poller: &Poller,
+        token: Token,
+    ) -> io::Result<()> {
         if wanted == self.shown {
             return Ok(());
         }
-        let event = Event::new(slots::key(token), wanted.read, wanted.write);
-        if wanted == Interest::NONE {
-            self.hide(poller);
-        } else if self.shown == Interest::NONE {
-            self.add(poller, event)?;
+        let read = matches!(wanted, Interest::Read | Interest::Both);
+        let write = matches!(wanted, Interest::Write | Interest::Both);
+        let event = Event::new(slots::key(token), read, write);
+        if wanted == Interest::None {
+            self.hide(fd, poller);
+        } else if self.shown == Interest::None {
+            add(fd, poller, event)?;
         } else {
-            poller.modify_with_mode(&self.fd, event, PollMode::Level)?;
+            poller.modify_with_mode(fd, event, PollMode::Level)?;
         }
         self.shown = wanted;
         Ok(())
     }
 
-    #[allow(unsafe_code, reason = "the poller cannot own what it watches")]
-    fn add(&self, poller: &Poller, event: Event) -> io::Result<()> {
-        // SAFETY: the descriptor must be deleted from the poller before it is closed. `self.fd` is never moved
-        // out of a socket, and the driver calls `hide` before it drops one: in `close`, when a connect has
-        // failed, and for all that are left when it is dropped itself.
-        unsafe { poller.add_with_mode(&self.fd, event, PollMode::Level) }
-    }
-
-    /// Takes the socket out of the poller, as must be done before it is closed.
-    pub(crate) fn hide(&mut self, poller: &Poller) {
-        if self.shown != Interest::NONE {
+    /// Takes the descriptor out of the poller, as must be done before it is closed.
+    pub(crate) fn hide(&mut self, fd: &OwnedFd, poller: &Poller) {
+        if self.shown != Interest::None {
             // It can only fail for a descriptor that is not there, and then nothing is left to do.
-            let _ = poller.delete(&self.fd);
-            self.shown = Interest::NONE;
+            let _ = poller.delete(fd);
+            self.shown = Interest::None;
         }
     }
+}
+
+#[allow(unsafe_code, reason = "the poller cannot own what it watches")]
+fn add(fd: &OwnedFd, poller: &Poller, event: Event) -> io::Result<()> {
+    // SAFETY: the descriptor must be deleted from the poller before it is closed. It is never moved out of a socket
+    // or writer, and the driver calls `hide` before it drops or replaces one: in `close`, when a connect has failed,
+    // and for all that are left when it is dropped itself.
+    unsafe { poller.add_with_mode(fd, event, PollMode::Level) }
 }
 
 /// Sets the options that every stream has. Urgent data is read like other data: kept aside it would
@@ -114,4 +195,18 @@ pub(crate) fn tune(fd: &OwnedFd) -> io::Result<()> {
     #[cfg(target_vendor = "apple")]
     socket.set_nosigpipe(true)?;
     socket.set_out_of_band_inline(true)
+}
+
+/// Sets the options that every UNIX stream has.
+pub(crate) fn tune_unix(fd: &OwnedFd) -> io::Result<()> {
+    #[cfg(target_vendor = "apple")]
+    SockRef::from(fd).set_nosigpipe(true)?;
+    let _ = fd;
+    Ok(())
+}
+
+/// Closes `old` and puts another copy of `new` in its place.
+pub(crate) fn put_in_place(new: impl AsFd, old: &mut OwnedFd) -> io::Result<()> {
+    rustix::io::dup2(new, old)?;
+    Ok(rustix::io::fcntl_setfd(old, rustix::io::FdFlags::CLOEXEC)?)
 }

@@ -1,6 +1,9 @@
 //! Connecting, receiving and sending on one stream.
 
-use crate::socket;
+use crate::{
+    socket::{self, Kind},
+    unix,
+};
 use rustix::{
     io::Errno,
     net::{RecvFlags, SendAncillaryBuffer, SendFlags},
@@ -33,24 +36,42 @@ const SMALL_FILE: usize = 16 * 1024;
 const HELD_FILE: usize = 64 * 1024;
 
 /// Starts a connection.
-pub(crate) fn connect(to: SocketAddr, from: Option<SocketAddr>) -> io::Result<OwnedFd> {
+pub(crate) fn connect(to: &Addr, from: Option<&Addr>) -> io::Result<OwnedFd> {
+    match (to, from) {
+        (Addr::Ip(to), None) => connect_ip(*to, None),
+        (Addr::Ip(to), Some(Addr::Ip(from))) => connect_ip(*to, Some(*from)),
+        (Addr::Unix(to), None) => unix::connect(to),
+        (_, Some(from)) => {
+            let what = format!("{from} is no address to connect from to {to}");
+            Err(io::Error::new(io::ErrorKind::InvalidInput, what))
+        }
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{to} is no address to connect to"))),
+    }
+}
+
+fn connect_ip(to: SocketAddr, from: Option<SocketAddr>) -> io::Result<OwnedFd> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     if let Some(from) = from {
         socket.bind(&SockAddr::from(from))?;
     }
-    match socket.connect(&SockAddr::from(to)) {
-        Err(error) if !is_under_way(&error) => return Err(error),
-        _ => {}
-    }
+    begin(|| socket.connect(&SockAddr::from(to)))?;
     let fd = OwnedFd::from(socket);
     socket::tune(&fd)?;
     Ok(fd)
 }
 
-fn is_under_way(error: &io::Error) -> bool {
-    let errno = Errno::from_io_error(error);
-    matches!(errno, Some(Errno::INPROGRESS | Errno::INTR | Errno::AGAIN))
+/// Calls `connect` until it is under way. After an interruption only another call tells whether it is; EAGAIN means
+/// that it is not, and that nothing of it was begun.
+fn begin(mut connect: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    loop {
+        let Err(error) = connect() else { return Ok(()) };
+        match Errno::from_io_error(&error) {
+            Some(Errno::INTR) => {}
+            Some(Errno::INPROGRESS | Errno::ALREADY | Errno::ISCONN) => return Ok(()),
+            _ => return Err(error),
+        }
+    }
 }
 
 /// How a connect has ended: with this end's address.
@@ -59,20 +80,66 @@ pub(crate) fn connected(fd: &OwnedFd) -> io::Result<Addr> {
     if let Some(error) = socket.take_error()? {
         return Err(error);
     }
-    let local = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
-    Ok(Addr::from(local))
+    unix::addr(&socket.local_addr()?).ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
 }
 
 /// Receives what there is, up to the size of `buffer`. None: nothing yet; 0: the peer's FIN.
-pub(crate) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+pub(crate) fn receive(fd: BorrowedFd<'_>, kind: Kind, buffer: &mut [u8]) -> io::Result<Option<usize>> {
     loop {
-        match rustix::net::recv(fd, &mut *buffer, RecvFlags::empty()) {
-            Ok((_, received)) => return Ok(Some(received)),
+        let received = match kind {
+            Kind::Socket => rustix::net::recv(fd, &mut *buffer, RecvFlags::empty()).map(|(_, len)| len),
+            Kind::Pipe | Kind::Device | Kind::File => rustix::io::read(fd, &mut *buffer),
+        };
+        match received {
+            Ok(received) => return Ok(Some(received)),
             Err(Errno::AGAIN) => return Ok(None),
             Err(Errno::INTR) => {}
+            // A terminal whose far end has been closed.
+            Err(Errno::IO) if kind == Kind::Device => return Ok(Some(0)),
             Err(errno) => return Err(errno.into()),
         }
     }
+}
+
+/// How many bytes of what was sent the peer has not acknowledged. The system tells of room only when a third of its
+/// buffer is free, which with some MB takes a slow reader minutes.
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    any(
+        target_arch = "x86",
+        target_arch = "x86_64",
+        target_arch = "arm",
+        target_arch = "aarch64",
+        target_arch = "riscv64",
+        target_arch = "s390x",
+        target_arch = "loongarch64"
+    )
+))]
+#[allow(unsafe_code, reason = "what a number of an ioctl writes is not in its type")]
+pub(crate) fn held(fd: BorrowedFd<'_>) -> usize {
+    use rustix::ioctl::{Getter, ioctl};
+    /// On these architectures; others number it differently.
+    const SIOCOUTQ: u32 = 0x5411;
+    // SAFETY: SIOCOUTQ, which is TIOCOUTQ, writes one C int and nothing else, whatever the descriptor is.
+    let held = unsafe { ioctl(fd, Getter::<SIOCOUTQ, std::ffi::c_int>::new()) };
+    held.map_or(0, |held| usize::try_from(held).unwrap_or(0))
+}
+
+/// Nobody knows: then only bytes that leave count.
+#[cfg(not(all(
+    any(target_os = "linux", target_os = "android"),
+    any(
+        target_arch = "x86",
+        target_arch = "x86_64",
+        target_arch = "arm",
+        target_arch = "aarch64",
+        target_arch = "riscv64",
+        target_arch = "s390x",
+        target_arch = "loongarch64"
+    )
+)))]
+pub(crate) fn held(_: BorrowedFd<'_>) -> usize {
+    0
 }
 
 /// One system call's worth: how much it was given, how much it took.
@@ -84,13 +151,13 @@ struct Attempt {
 
 /// Sends from the front of `out` until about [`SEND_MAX`] bytes have left. True when all has; false when there
 /// may be room again later. `scratch` is for bytes of files.
-pub(crate) fn send(fd: BorrowedFd<'_>, out: &mut OutBuf, scratch: &mut [u8]) -> io::Result<bool> {
+pub(crate) fn send(fd: BorrowedFd<'_>, kind: Kind, out: &mut OutBuf, scratch: &mut [u8]) -> io::Result<bool> {
     let mut sent = 0;
     while out.queued() > 0 {
         if sent >= SEND_MAX {
             return Ok(false);
         }
-        let attempt = match attempt(fd, out, scratch) {
+        let attempt = match attempt(fd, kind, out, scratch) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             attempt => attempt?,
@@ -104,9 +171,12 @@ pub(crate) fn send(fd: BorrowedFd<'_>, out: &mut OutBuf, scratch: &mut [u8]) -> 
     Ok(true)
 }
 
-fn attempt(fd: BorrowedFd<'_>, out: &OutBuf, scratch: &mut [u8]) -> io::Result<Attempt> {
+fn attempt(fd: BorrowedFd<'_>, kind: Kind, out: &OutBuf, scratch: &mut [u8]) -> io::Result<Attempt> {
     if let Some((file, range)) = out.file() {
-        return send_file(fd, file, range, scratch);
+        return match kind {
+            Kind::Socket => send_file(fd, file, range, scratch),
+            Kind::Pipe | Kind::Device | Kind::File => copy_file(fd, kind, file, range, scratch),
+        };
     }
     let mut pieces = [IoSlice::new(&[]); PIECES_MAX];
     // The last place is for a small file.
@@ -114,7 +184,7 @@ fn attempt(fd: BorrowedFd<'_>, out: &OutBuf, scratch: &mut [u8]) -> io::Result<A
     let (mut filled, mut given) = within(pieces.get(..filled).unwrap_or_default());
     if filled == 0 {
         let first = pieces.first().and_then(|piece| piece.get(..SEND_MAX)).unwrap_or_default();
-        return send_bytes(fd, &[IoSlice::new(first)], SEND_MAX, SendFlags::empty());
+        return send_bytes(fd, kind, &[IoSlice::new(first)], SEND_MAX, SendFlags::empty());
     }
     let mut more = SendFlags::empty();
     if let Some((file, range, before)) = out.file_after_bytes()
@@ -133,7 +203,7 @@ fn attempt(fd: BorrowedFd<'_>, out: &OutBuf, scratch: &mut [u8]) -> io::Result<A
             _ => {}
         }
     }
-    send_bytes(fd, pieces.get(..filled).unwrap_or_default(), given, more)
+    send_bytes(fd, kind, pieces.get(..filled).unwrap_or_default(), given, more)
 }
 
 /// How many of the first pieces are within [`SEND_MAX`], and their bytes.
@@ -162,11 +232,13 @@ const QUIET: SendFlags = SendFlags::empty();
 
 fn send_bytes(
     fd: BorrowedFd<'_>,
+    kind: Kind,
     pieces: &[IoSlice<'_>],
     given: usize,
     flags: SendFlags,
 ) -> io::Result<Attempt> {
     let taken = match pieces {
+        many if kind != Kind::Socket => rustix::io::writev(fd, many)?,
         [one] => rustix::net::send(fd, one, flags | QUIET)?,
         many => rustix::net::sendmsg(fd, many, &mut SendAncillaryBuffer::default(), flags | QUIET)?,
     };
@@ -183,22 +255,31 @@ fn send_file(fd: BorrowedFd<'_>, file: &File, range: Range<u64>, scratch: &mut [
         // Fewer than asked for does not mean that the socket is full: the system may stop at any time, and the
         // peer has read meanwhile. Trying again until it says so saves most of the waits of a long download.
         Ok(taken) => Ok(Attempt { given: taken, taken }),
-        Err(Errno::INVAL | Errno::NOSYS) => copy_file(fd, file, range, scratch),
+        Err(Errno::INVAL | Errno::NOSYS) => copy_file(fd, Kind::Socket, file, range, scratch),
         Err(errno) => Err(errno.into()),
     }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-use copy_file as send_file;
+fn send_file(fd: BorrowedFd<'_>, file: &File, range: Range<u64>, scratch: &mut [u8]) -> io::Result<Attempt> {
+    copy_file(fd, Kind::Socket, file, range, scratch)
+}
 
-fn copy_file(fd: BorrowedFd<'_>, file: &File, range: Range<u64>, scratch: &mut [u8]) -> io::Result<Attempt> {
+fn copy_file(
+    fd: BorrowedFd<'_>,
+    kind: Kind,
+    file: &File,
+    range: Range<u64>,
+    scratch: &mut [u8],
+) -> io::Result<Attempt> {
     let most = len(&range).min(scratch.len());
     let piece = scratch.get_mut(..most).unwrap_or_default();
     let given = file.read_at(piece, range.start)?;
     if given == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    send_bytes(fd, &[IoSlice::new(piece.get(..given).unwrap_or_default())], given, SendFlags::empty())
+    let piece = IoSlice::new(piece.get(..given).unwrap_or_default());
+    send_bytes(fd, kind, &[piece], given, SendFlags::empty())
 }
 
 fn len(range: &Range<u64>) -> usize {
@@ -212,7 +293,7 @@ mod tests {
 
     fn pair() -> (OwnedFd, std::net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let fd = connect(listener.local_addr().unwrap(), None).unwrap();
+        let fd = connect(&listener.local_addr().unwrap().into(), None).unwrap();
         (fd, listener.accept().unwrap().0)
     }
 
@@ -234,12 +315,31 @@ mod tests {
     }
 
     #[test]
+    fn an_interrupted_connect_is_called_again() {
+        for (answers, calls, ends) in [
+            (&[Errno::INPROGRESS][..], 1, Ok(())),
+            (&[Errno::INTR, Errno::ALREADY], 2, Ok(())),
+            (&[Errno::INTR, Errno::INTR, Errno::ISCONN], 3, Ok(())),
+            (&[Errno::INTR, Errno::CONNREFUSED], 2, Err(Errno::CONNREFUSED)),
+            (&[Errno::AGAIN], 1, Err(Errno::AGAIN)),
+        ] {
+            let mut called = 0;
+            let begun = begin(|| {
+                called += 1;
+                Err(answers[called - 1].into())
+            });
+            let begun = begun.map_err(|error| Errno::from_io_error(&error).unwrap());
+            assert_eq!((begun, called), (ends, calls), "{answers:?}");
+        }
+    }
+
+    #[test]
     fn small_file_leaves_with_its_head_in_one_call() {
         let (fd, _peer) = pair();
         let mut scratch = vec![0; 64 * 1024];
         for (file, given) in [(1, 201), (SMALL_FILE, 200 + SMALL_FILE), (SMALL_FILE + 1, 200)] {
             let out = with_file(200, file);
-            assert_eq!(attempt(fd.as_fd(), &out, &mut scratch).unwrap().given, given);
+            assert_eq!(attempt(fd.as_fd(), Kind::Socket, &out, &mut scratch).unwrap().given, given);
         }
     }
 
@@ -251,7 +351,7 @@ mod tests {
         let mut scratch = vec![0; 64 * 1024];
         for mut out in [with_file(0, 4 << 20), with_file(4 << 20, 1)] {
             let before = out.len();
-            assert!(!send(fd.as_fd(), &mut out, &mut scratch).unwrap());
+            assert!(!send(fd.as_fd(), Kind::Socket, &mut out, &mut scratch).unwrap());
             assert!(before - out.len() <= 2 * SEND_MAX);
         }
     }

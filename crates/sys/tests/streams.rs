@@ -510,7 +510,7 @@ fn only_listening_streams_are_adopted() {
 fn taken_port_is_an_error() {
     let mut net = Net::new();
     let (_, addr) = net.listen();
-    let bind = trenza_core::driver::Bind { addr, dual_stack: false, backlog: 1 };
+    let bind = trenza_core::driver::Bind { addr: addr.into(), dual_stack: false, mode: None, backlog: 1 };
     assert_eq!(net.driver.host().bind(&bind).unwrap_err().kind(), ErrorKind::AddrInUse);
 }
 

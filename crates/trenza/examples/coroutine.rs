@@ -24,10 +24,6 @@ async fn ask(mut stream: Stream) -> Result {
 
 fn main() -> Result {
     let on = std::env::args().nth(1).unwrap_or_else(|| "tcp:7004:interface=127.0.0.1".into());
-    run(|reactor| {
-        // Those who think at the end are not waited for: a coroutine that reads does not hear of it.
-        reactor.set_grace(Duration::from_secs(1));
-        println!("listening on {}", reactor.serve(&on, ask)?.addr());
-        Ok(())
-    })
+    // Who thinks when it is stopped is not waited for: `line` gives None then.
+    run(|reactor| reactor.serve(&on, ask).map(|port| println!("listening on {}", port.addr())))
 }

@@ -3,30 +3,10 @@
 
 use trenza::prelude::*;
 
-/// One side; what comes goes to the other one.
-struct Side(Transport);
-
-impl Protocol for Side {
-    fn data_received(&mut self, _: &Transport, input: &mut Input<'_>) -> Result {
-        self.0.write(input.rest());
-        Ok(())
-    }
-    fn eof_received(&mut self, _: &Transport, _: &mut Input<'_>) -> Result {
-        self.0.close_write();
-        Ok(())
-    }
-    fn connection_lost(&mut self, _: &Transport, reason: &Reason) {
-        if reason.is_clean() { self.0.close() } else { self.0.abort() }
-    }
-}
-
 /// Ends with the connection, and the connect with it.
 async fn pass(near: Stream, to: String) -> Result {
-    let other = near.transport().clone();
-    let far = near.transport().reactor().connect(&to, |_| Side(other)).await?;
-    far.throttle(near.transport());
-    near.transport().throttle(&far);
-    near.switch_to(Side(far)); // what has come so far goes along
+    let far = near.transport().reactor().open(&to).await?;
+    near.join(far); // what has come so far goes along
     Ok(())
 }
 

@@ -21,7 +21,7 @@
 //! }
 //! ```
 //!
-//! Suites are features: `web` (HTTP), `tls` beneath any of them. Their crates are re-exported as modules. `sim` is the simulated network, and
+//! Suites are features: `web` (HTTP), `proxy` (SOCKS, forwarding), and `tls` beneath any of them. Their crates are re-exported as modules. `sim` is the simulated network, and
 //! `test` has `#[trenza::test]`; both are for dev-dependencies.
 
 mod run;
@@ -30,12 +30,13 @@ pub mod testing;
 
 pub use run::{Interrupted, block_on, register, run};
 pub use trenza_core::{
-    Abandoned, Addr, AllFailed, Certificate, ConnectError, ConnectionId, Counts, Deferred, Endpoint,
-    EndpointError, Engine, Error, Factory, Flow, Get, Group, Guard, Handle, Home, IntoEndpoint, JobPanicked,
-    Layer, Left, LeftKind, Leftover, Limit, Limits, Lock, LoopingCall, Lost, Peer, Permit, Port, Protocol,
-    Queue, QueueClosed, Reactor, Reason, Remote, RemoteResolver, Resolver, Result, Secured, Semaphore, Sleep,
-    Spawner, Stream, TimedOut, Timeout, Timer, TooManyWaiters, Transport, Wait, cooperate, driver, join,
-    race, timeout, yield_now,
+    Abandoned, Addr, Addresses, AllFailed, Bucket, Certificate, ConnectError, ConnectionId, Counts, Deferred,
+    Endpoint, EndpointError, Engine, Error, Factory, Flow, Get, Group, Guard, Handle, Home, IntoEndpoint,
+    JobPanicked, Layer, Left, LeftKind, Leftover, Limit, Limits, Lines, Lock, LoopingCall, Lost, Peer,
+    Permit, Policy, Port, Printer, Protocol, Queue, QueueClosed, Rate, Reactor, ReadHalf, Reason, Recorder,
+    Recording, Remote, RemoteResolver, Resolver, Result, Seat, Secured, Seen, Semaphore, Sleep, Spawner,
+    Stream, Tap, TimedOut, Timeout, Timer, TooManyWaiters, Transport, Wait, WriteHalf, cooperate, driver,
+    join, race, timeout, yield_now,
 };
 pub use trenza_core::{
     Choice, ConnectTo, Connecting, EndpointKind, Form, Given, Layers, ListenOn, Listening, MakeStream,
@@ -43,6 +44,8 @@ pub use trenza_core::{
 };
 #[cfg(feature = "test")]
 pub use trenza_macros::test;
+#[cfg(feature = "proxy")]
+pub use trenza_proxy as proxy;
 #[cfg(feature = "sim")]
 pub use trenza_sim as sim;
 pub use trenza_sys::{PollDriver, raise_descriptor_limit};

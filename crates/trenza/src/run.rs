@@ -3,21 +3,44 @@
 use std::{
     cell::Cell,
     ops::AsyncFnOnce,
+    process::ExitCode,
     rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicI32, Ordering},
     },
 };
-use trenza_core::{Engine, Error, Reactor, Remote, Result};
+use trenza_core::{Engine, Error, Reactor, Reason, Remote, Result};
 use trenza_sys::{PollDriver, Signals};
 
-/// A second signal ended the loop before protocols were done.
+/// A signal ended the program before it was done: the second one that came, or under [`block_on`] the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cut short by signal {signal}")]
 pub struct Interrupted {
-    /// The signal's number; shells expect the exit code 128 + signal.
+    /// The signal's number.
     pub signal: i32,
+}
+
+impl Interrupted {
+    /// What shells expect of a program that a signal has ended: 128 and its number, so 130 after SIGINT and 143 after
+    /// SIGTERM.
+    ///
+    /// ```
+    /// use std::process::ExitCode;
+    /// use trenza::{Interrupted, block_on};
+    ///
+    /// fn main() -> ExitCode {
+    ///     let Err(error) = block_on(async |_| Ok(())) else { return ExitCode::SUCCESS };
+    ///     if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
+    ///         return interrupted.exit_code(); // nobody needs to be told what was just typed
+    ///     }
+    ///     eprintln!("error: {error}");
+    ///     ExitCode::FAILURE
+    /// }
+    /// ```
+    pub fn exit_code(self) -> ExitCode {
+        ExitCode::from(128u8.saturating_add(u8::try_from(self.signal).unwrap_or(0)))
+    }
 }
 
 /// Runs a program: `setup` listens and connects, then the loop runs until [`Reactor::stop`] or a signal.
@@ -28,33 +51,21 @@ pub struct Interrupted {
 /// # Errors
 /// Those of `setup` and of the system; [`Interrupted`] after a second signal.
 pub fn run(setup: impl FnOnce(&Reactor) -> Result) -> Result {
-    let mut engine = Engine::new(Box::new(PollDriver::new()?));
-    let cut = Arc::new(AtomicI32::new(0));
-    let _signals = stop_on_signals(engine.reactor().remote(), cut.clone())?;
-    engine.enter(|reactor| {
-        register(reactor);
-        setup(reactor)
-    })?;
-    drive(&mut engine, &cut)
-}
-
-/// Makes the kinds of endpoint of all suites known to a reactor: `tls` and others, as far as their features are on.
-/// [`run`], [`block_on`] and tests do it themselves; who drives an [`Engine`] by hand calls it.
-pub fn register(reactor: &Reactor) {
-    #[cfg(feature = "tls")]
-    trenza_tls::register(reactor);
-    let _ = reactor;
+    until_stopped(setup).map(drop)
 }
 
 /// Runs a coroutine to its end, as Python's `asyncio.run` does; then the loop stops gracefully.
 ///
+/// A signal stops the loop, too; the coroutine goes on while there are connections, whose reads give the end then, and
+/// its result counts if it comes to one.
+///
 /// # Errors
-/// Those of `main` and of the system; [`Interrupted`] after a second signal. A first signal stops the loop, which
-/// is an error here when `main` has not ended.
+/// Those of `main` and of the system; [`Interrupted`] when a signal came before `main` had ended, and after a second
+/// signal.
 pub fn block_on<T: 'static>(main: impl AsyncFnOnce(Reactor) -> Result<T> + 'static) -> Result<T> {
     let result = Rc::new(Cell::new(None));
     let slot = result.clone();
-    run(move |reactor| {
+    let signal = until_stopped(move |reactor| {
         let reactor = reactor.clone();
         let task = {
             let reactor = reactor.clone();
@@ -67,28 +78,56 @@ pub fn block_on<T: 'static>(main: impl AsyncFnOnce(Reactor) -> Result<T> + 'stat
         });
         Ok(())
     })?;
-    result.take().unwrap_or_else(|| Err("stopped by a signal".into()))
+    match (result.take(), signal) {
+        (Some(result), _) => result,
+        (None, Some(signal)) => Err(Interrupted { signal }.into()),
+        (None, None) => Err(Reason::Stopped.into()),
+    }
 }
 
-fn drive(engine: &mut Engine, cut: &AtomicI32) -> Result {
+/// Makes the kinds of endpoint of all suites known to a reactor: `tls`, `socks5` and others, as far as their features are on.
+/// [`run`], [`block_on`] and tests do it themselves; who drives an [`Engine`] by hand calls it.
+pub fn register(reactor: &Reactor) {
+    #[cfg(feature = "proxy")]
+    trenza_proxy::register(reactor);
+    #[cfg(feature = "tls")]
+    trenza_tls::register(reactor);
+    let _ = reactor;
+}
+
+/// The signals that have come so far, by number; 0: none.
+#[derive(Default)]
+struct Seen {
+    first: AtomicI32,
+    second: AtomicI32,
+}
+
+/// Runs the loop; gives the signal that has stopped it, if one did.
+fn until_stopped(setup: impl FnOnce(&Reactor) -> Result) -> Result<Option<i32>> {
+    let mut engine = Engine::new(Box::new(PollDriver::new()?));
+    let seen = Arc::new(Seen::default());
+    let _signals = stop_on_signals(engine.reactor().remote(), seen.clone())?;
+    engine.enter(|reactor| {
+        register(reactor);
+        setup(reactor)
+    })?;
     while engine.dispatch() {
         let until = engine.until();
         engine.driver().wait(until)?;
-        let signal = cut.load(Ordering::Relaxed);
+        let signal = seen.second.load(Ordering::Relaxed);
         if signal != 0 {
             return Err(Error::from(Interrupted { signal }));
         }
     }
-    Ok(())
+    Ok(Some(seen.first.load(Ordering::Relaxed)).filter(|signal| *signal != 0))
 }
 
 /// The first signal stops the loop, the second one cuts it short.
-fn stop_on_signals(remote: Remote, cut: Arc<AtomicI32>) -> Result<Signals> {
-    let mut seen = false;
+fn stop_on_signals(remote: Remote, seen: Arc<Seen>) -> Result<Signals> {
+    let mut again = false;
     let signals = Signals::install(move |signal| {
-        if std::mem::replace(&mut seen, true) {
-            cut.store(signal, Ordering::Relaxed);
-        }
+        let place = if std::mem::replace(&mut again, true) { &seen.second } else { &seen.first };
+        place.store(signal, Ordering::Relaxed);
         // The call also ends the wait.
         remote.call(Reactor::stop);
     })?;

@@ -51,4 +51,11 @@ impl<R: std::fmt::Debug> ProtocolError<R> {
     pub fn is_local(&self) -> bool {
         matches!(self, Self::Local(_))
     }
+
+    /// What was wrong, without whose fault it is.
+    pub fn what(&self) -> &'static str {
+        match self {
+            Self::Local(what) | Self::Remote { what, .. } => what,
+        }
+    }
 }

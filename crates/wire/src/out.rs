@@ -171,9 +171,55 @@ impl OutBuf {
             return Some(skip(chunk, head));
         }
         let (first, rest) = split(chunk, head, most);
-        self.chunks.push_front(rest);
-        self.queued = self.queued.saturating_add(have - most);
+        self.push_front(rest);
         Some(first)
+    }
+
+    /// Removes the first `most` bytes of what is queued and returns them: a driver that may not take more gets those.
+    /// What it leaves goes back by [`OutBuf::prepend`]. Costs as much as chunks are moved.
+    pub fn split_front(&mut self, most: usize) -> Self {
+        let mut front = Self::new();
+        if self.queued <= most {
+            front.append(self);
+            return front;
+        }
+        while front.queued < most {
+            let Some(chunk) = self.split_chunk(most - front.queued) else { break };
+            front.push_chunk(chunk);
+        }
+        front
+    }
+
+    /// Moves everything that is queued in `other` before what is queued here, and takes over what `other` has lent.
+    pub fn prepend(&mut self, other: &mut Self) {
+        self.adopt_lent(other);
+        if self.queued == 0 {
+            return self.append(other);
+        }
+        if self.head > 0
+            && let Some(chunk) = self.pop_chunk()
+        {
+            self.push_front(chunk);
+        }
+        let before: Vec<_> = std::iter::from_fn(|| other.pop_chunk()).collect();
+        before.into_iter().rev().for_each(|chunk| self.push_front(chunk));
+    }
+
+    fn push_front(&mut self, chunk: Chunk) {
+        self.queued = self.queued.saturating_add(chunk.len());
+        self.chunks.push_front(chunk);
+    }
+
+    /// Copies of the chunks that are queued, which share their bytes with them.
+    pub fn share(&mut self) -> Vec<Chunk> {
+        self.seal();
+        for chunk in &mut self.chunks {
+            if let Chunk::Own(data) = chunk {
+                *chunk = Chunk::Shared(mem::take(data).into());
+            }
+        }
+        let mut head = self.head;
+        self.chunks.iter().map(|chunk| skip(chunk.clone(), mem::take(&mut head))).collect()
     }
 
     /// Removes everything that is queued and returns it, so that the caller decides where it is dropped.
@@ -256,8 +302,7 @@ impl OutBuf {
             return Some((chunk, head));
         }
         let (first, rest) = split(chunk, head, most);
-        self.chunks.push_front(rest);
-        self.queued = self.queued.saturating_add(have - most);
+        self.push_front(rest);
         self.lent = self.lent.saturating_add(most);
         Some((first, 0))
     }
@@ -323,11 +368,8 @@ fn skip(chunk: Chunk, head: usize) -> Chunk {
 /// `chunk` after its first `head` bytes, as the next `most` bytes and the rest.
 fn split(chunk: Chunk, head: usize, most: usize) -> (Chunk, Chunk) {
     match chunk {
-        Chunk::Own(mut data) => {
-            let rest = data.split_off(head + most);
-            data.drain(..head);
-            (Chunk::Own(data), Chunk::Own(rest))
-        }
+        // Shared, not copied: pieces of a long chunk would cost its whole length each.
+        Chunk::Own(data) => split(Chunk::Shared(data.into()), head, most),
         Chunk::Shared(mut data) => {
             let mut first = data.split_to(head + most);
             (Chunk::Shared(first.split_off(head)), Chunk::Shared(data))
@@ -383,6 +425,35 @@ mod tests {
             assert!(out.is_empty());
             assert_eq!(seen, whole, "most {most}");
         }
+    }
+
+    #[test]
+    fn a_front_leaves_and_its_rest_comes_back() {
+        let whole = mixed().to_vec().unwrap();
+        for most in [0, 1, 5, 6, 700, 1009, 1010, 5000] {
+            let mut out = mixed();
+            out.advance(2);
+            let mut front = out.split_front(most);
+            assert_eq!((front.queued(), front.queued() + out.queued()), (most.min(1008), 1008), "{most}");
+            let shared: Vec<u8> =
+                front.share().iter().flat_map(|chunk| chunk.bytes().unwrap().to_vec()).collect();
+            assert_eq!(shared, whole[2..2 + most.min(1008)]);
+            front.advance(most / 2);
+            let sent = (most / 2).min(1008);
+            drop(front.take(1));
+            let lent = front.lent();
+            out.prepend(&mut front);
+            assert_eq!(out.to_vec().unwrap(), whole[2 + sent + lent..], "{most}");
+            assert_eq!((front.len(), out.lent()), (0, lent));
+        }
+    }
+
+    #[test]
+    fn pieces_of_a_long_chunk_are_not_copied() {
+        let mut out = OutBuf::new();
+        out.push_slice(&vec![b'x'; 1000]);
+        let first = out.split_front(10).share().remove(0).bytes().unwrap().as_ptr();
+        assert_eq!(out.share()[0].bytes().unwrap().as_ptr(), first.wrapping_add(10));
     }
 
     #[test]

@@ -93,7 +93,7 @@ fn on_sim(seed: u64, case: Case) {
     net.window(1 << (10 + seed * 5 % 7));
     net.allow_panics();
     let host = net.host("here");
-    let ground = Ground::on_sim(host.reactor());
+    let ground = Ground::on_sim(&host);
     let outcome = host.run(|_| start(&ground, case));
     net.run_until(|| outcome.is_some());
     outcome.take().unwrap();

@@ -9,7 +9,7 @@ use std::{cell::Cell, io, net::TcpListener, net::TcpStream, rc::Rc};
 use trenza_core::{
     Addr, ConnectError, ConnectTo, Connecting, Endpoint, EndpointKind, Form, Given, ListenOn, Listening,
     Reactor, Result, Usage,
-    driver::{Established, Socket},
+    driver::{Ends, Established},
 };
 
 cases! { of poll only:
@@ -32,7 +32,7 @@ fn established() -> (Established, TcpStream) {
     let (near, remote) = port.accept().unwrap();
     near.set_nonblocking(true).unwrap();
     let local = Addr::from(near.local_addr().unwrap());
-    (Established { remote: remote.into(), local, socket: Socket::Descriptor(near.into()) }, far)
+    (Established { remote: remote.into(), local, ends: Ends::one(near) }, far)
 }
 
 /// An endpoint of one connection that is there.

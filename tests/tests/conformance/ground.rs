@@ -3,11 +3,14 @@
 use crate::log::Log;
 use std::{
     cell::{Cell, RefCell},
+    io,
+    os::unix::net::UnixStream,
     rc::Rc,
     sync::{Arc, LazyLock, Mutex, mpsc},
     time::Duration,
 };
-use trenza_core::{Endpoint, IntoEndpoint, Port, Protocol, Reactor, Result, Transport};
+use trenza_core::{Endpoint, IntoEndpoint, Port, Protocol, Reactor, Result, Transport, driver::Ends};
+use trenza_sim::HostHandle;
 
 /// More bytes than a real system holds for a peer that does not read.
 const PLENTY: usize = 16 << 20;
@@ -34,24 +37,24 @@ struct Inner {
     log: Log,
     ports: RefCell<Vec<Port>>,
     end: Cell<Option<Box<dyn FnOnce()>>>,
-    /// Time is virtual.
-    simulated: bool,
+    /// Where time is virtual.
+    host: Option<HostHandle>,
     /// Turns of the loop so far, as far as somebody counts them.
     turns: Cell<u64>,
 }
 
 impl Ground {
     pub(crate) fn on_poll(reactor: Reactor) -> Self {
-        Self::new(reactor, false)
+        Self::new(reactor, None)
     }
 
-    pub(crate) fn on_sim(reactor: Reactor) -> Self {
-        Self::new(reactor, true)
+    pub(crate) fn on_sim(host: &HostHandle) -> Self {
+        Self::new(host.reactor(), Some(host.clone()))
     }
 
-    fn new(reactor: Reactor, simulated: bool) -> Self {
+    fn new(reactor: Reactor, host: Option<HostHandle>) -> Self {
         let (ports, end) = (RefCell::default(), Cell::new(None));
-        Self(Rc::new(Inner { reactor, log: Log::default(), ports, end, simulated, turns: Cell::new(0) }))
+        Self(Rc::new(Inner { reactor, log: Log::default(), ports, end, host, turns: Cell::new(0) }))
     }
 
     pub(crate) fn reactor(&self) -> &Reactor {
@@ -60,7 +63,7 @@ impl Ground {
 
     /// Time is virtual, and blocking calls run on the loop's thread.
     pub(crate) fn is_simulated(&self) -> bool {
-        self.0.simulated
+        self.0.host.is_some()
     }
 
     /// What actors have heard.
@@ -70,22 +73,22 @@ impl Ground {
 
     /// More bytes than the system holds for a peer that does not read.
     pub(crate) fn plenty(&self) -> usize {
-        if self.0.simulated { 1 << 19 } else { PLENTY }
+        if self.is_simulated() { 1 << 19 } else { PLENTY }
     }
 
     /// The smaller number in the simulator, where everything is split and repeated, the larger one elsewhere.
     pub(crate) fn scaled(&self, simulated: usize, real: usize) -> usize {
-        if self.0.simulated { simulated } else { real }
+        if self.is_simulated() { simulated } else { real }
     }
 
     /// A name that is known, of two addresses.
     pub(crate) fn name(&self) -> &'static str {
-        if self.0.simulated { "here" } else { "localhost" }
+        if self.is_simulated() { "here" } else { "localhost" }
     }
 
     /// The address of that name which stands for the loopback address of its family.
     pub(crate) fn own(&self, loopback: &'static str) -> &'static str {
-        match (self.0.simulated, loopback) {
+        match (self.is_simulated(), loopback) {
             (false, _) => loopback,
             (true, "127.0.0.1") => "10.0.0.1",
             (true, _) => "[fd00::1]",
@@ -94,7 +97,7 @@ impl Ground {
 
     /// A time that passes: short on a real system.
     pub(crate) fn moment(&self) -> Duration {
-        Duration::from_millis(if self.0.simulated { 400 } else { 20 })
+        Duration::from_millis(if self.is_simulated() { 400 } else { 20 })
     }
 
     /// Listens on a free port of an IPv4 address of this host only.
@@ -148,9 +151,45 @@ impl Ground {
         Ok((server, client))
     }
 
+    /// The two ends of a socket pair.
+    pub(crate) fn socket_pair(&self) -> (Ends, Ends) {
+        if let Some(host) = &self.0.host {
+            return host.socket_pair();
+        }
+        let (one, other) = UnixStream::pair().unwrap();
+        (Ends::one(one), Ends::one(other))
+    }
+
+    /// The reading and the writing end of a pipe.
+    pub(crate) fn pipe(&self) -> (Ends, Ends) {
+        if let Some(host) = &self.0.host {
+            return host.pipe();
+        }
+        let (read, write) = io::pipe().unwrap();
+        (Ends::reading(read), Ends::writing(write))
+    }
+
+    /// Two ends that are connected by a pipe each way.
+    pub(crate) fn two_pipes(&self) -> (Ends, Ends) {
+        let [(near_read, far_write), (far_read, near_write)] = [self.pipe(), self.pipe()];
+        (both(near_read, near_write), both(far_read, far_write))
+    }
+
+    /// Adopts the two ends of something.
+    pub(crate) async fn adopt(
+        &self,
+        (one, other): (Ends, Ends),
+        first: impl Protocol,
+        second: impl Protocol,
+    ) -> Result<(Transport, Transport)> {
+        let reactor = &self.0.reactor;
+        let other = reactor.adopt(other, |_| second);
+        Ok((reactor.adopt(one, |_| first).await?, other.await?))
+    }
+
     /// Lets everything happen that can: for cases that say what does *not* happen.
     pub(crate) async fn settle(&self) {
-        if self.0.simulated {
+        if self.is_simulated() {
             return self.0.reactor.sleep(Duration::from_secs(1)).await;
         }
         for _ in 0..TURNS {
@@ -194,7 +233,7 @@ impl Ground {
     /// A gate for blocking calls. In the simulator it is open, since they run on the loop's thread.
     pub(crate) fn gate(&self) -> Gate {
         let (hold, opened) = mpsc::channel();
-        Gate { hold: (!self.0.simulated).then_some(hold), opened: Arc::new(Mutex::new(opened)) }
+        Gate { hold: (!self.is_simulated()).then_some(hold), opened: Arc::new(Mutex::new(opened)) }
     }
 
     /// Has so many blocking calls made that the pool takes no more, until the gate is dropped; in the simulator, until
@@ -246,6 +285,14 @@ impl Drop for Inner {
         if std::thread::panicking() {
             eprintln!("heard so far: {:#?}", self.log.lines());
         }
+    }
+}
+
+/// A reading and a writing end as one connection.
+fn both(read: Ends, write: Ends) -> Ends {
+    match (read, write) {
+        (Ends::Two { read, .. }, Ends::Two { write, .. }) => Ends::Two { read, write },
+        other => panic!("no pipes: {other:?}"),
     }
 }
 

@@ -4,7 +4,9 @@ use crate::{
     actor::Actor,
     ground::{Ground, bytes, to},
 };
+use bytes::Bytes;
 use std::{rc::Rc, time::Duration};
+use trenza::wire::framing::{Prefix, netstring};
 use trenza_core::{Limits, Lost, Result, Stream, TimedOut, Transport, timeout};
 
 cases! {
@@ -32,6 +34,16 @@ cases! {
     a_served_coroutine_that_fails_aborts
     a_served_coroutine_that_returns_early_aborts
     open_gives_a_stream
+    lines_come_until_the_end
+    lines_end_with_the_first_error
+    any_parser_reads_messages_however_they_are_split
+    flush_waits_until_all_has_left
+    flush_of_a_lost_connection_is_an_error
+    writing_after_close_write_is_an_error
+    dropped_after_close_write_it_still_sends_everything
+    shared_bytes_and_files_keep_their_order
+    a_stream_of_a_connection_that_has_ended_is_lost
+    a_lost_stream_says_of_what_kind
 }
 
 /// A stream to a server that does what the actor does.
@@ -39,6 +51,12 @@ async fn open(ground: &Ground, srv: Actor) -> Result<(Transport, Stream)> {
     let (srv, cli) = ground.pair(srv, Actor::new(ground, "cli")).await?;
     let stream = cli.switch_to_stream();
     Ok((srv, stream))
+}
+
+/// A stream on both sides of a connection.
+pub(crate) async fn streams(ground: &Ground) -> Result<(Stream, Stream)> {
+    let (srv, cli) = open(ground, Actor::new(ground, "srv")).await?;
+    Ok((srv.switch_to_stream(), cli))
 }
 
 async fn reads_until_the_end(ground: Ground) -> Result {
@@ -369,5 +387,162 @@ async fn open_gives_a_stream(ground: Ground) -> Result {
     assert_eq!(ground.log().bytes("srv"), b"hello");
     port.stop().await?;
     ground.reactor().open(&to(&port)).await.unwrap_err();
+    Ok(())
+}
+
+async fn lines_come_until_the_end(ground: Ground) -> Result {
+    let (srv, mut cli) = open(&ground, Actor::new(&ground, "srv")).await?;
+    srv.write(b"one\r\ntwo\r\n\r\nfo");
+    let more = srv.clone();
+    ground.reactor().call_later(ground.moment(), move || more.finish(b"ur\r\n")).detach();
+    let (mut lines, mut all) = (cli.lines(10), Vec::new());
+    while let Some(line) = lines.next().await {
+        all.push(String::from_utf8(line?)?);
+    }
+    assert_eq!(all, ["one", "two", "", "four"]);
+    cli.close().await
+}
+
+async fn lines_end_with_the_first_error(ground: Ground) -> Result {
+    let (srv, mut cli) = open(&ground, Actor::new(&ground, "srv")).await?;
+    srv.write(b"fine\r\nmuch too long\r\nfine\r\n");
+    let mut lines = cli.lines(5);
+    assert_eq!(lines.next().await.unwrap()?, b"fine");
+    lines.next().await.unwrap().unwrap_err();
+    assert!(lines.next().await.is_none());
+    cli.close().await
+}
+
+async fn any_parser_reads_messages_however_they_are_split(ground: Ground) -> Result {
+    let (srv, mut cli) = open(&ground, Actor::new(&ground, "srv")).await?;
+    let text = b"5:hello,0:,\x00\x0212:hello, world,".to_vec();
+    let said = srv.clone();
+    let (inner, pieces) = (ground.clone(), text.clone());
+    let writes = ground.reactor().spawn(async move {
+        for byte in &pieces {
+            said.write(std::slice::from_ref(byte));
+            inner.turn().await;
+        }
+        said.close();
+        Ok(())
+    });
+    let first = cli.next(|input| Ok(netstring(input, 20)?.map(<[u8]>::to_vec))).await?;
+    assert_eq!(first.unwrap(), b"hello");
+    assert_eq!(cli.next(|input| Ok(netstring(input, 20)?.map(<[u8]>::len))).await?, Some(0));
+    let prefixed = cli.next(|input| Ok(Prefix::U16.read(input, 20)?.map(<[u8]>::to_vec))).await?;
+    assert_eq!(prefixed.unwrap(), b"12");
+    assert_eq!(cli.read_exact(1).await?.unwrap(), b":");
+    // What a parser takes stays taken, also before it has something to give.
+    let mut seen = Vec::new();
+    let rest = cli.next(|input| {
+        seen.extend_from_slice(input.rest());
+        Ok(seen.ends_with(b",").then_some(seen.len()))
+    });
+    assert!(rest.await?.is_some());
+    assert!(b"hello, world,".starts_with(&seen));
+    writes.await?;
+    cli.close().await
+}
+
+async fn flush_waits_until_all_has_left(ground: Ground) -> Result {
+    let srv = Actor::new(&ground, "srv").made(|transport| {
+        transport.pause();
+        Ok(())
+    });
+    let (srv, mut cli) = open(&ground, srv).await?;
+    cli.flush().await?; // of nothing
+    let text = bytes(ground.plenty());
+    let limits = Limits { high: text.len(), low: text.len(), unsent: usize::MAX, ..Limits::default() };
+    cli.transport().set_limits(limits);
+    cli.write_all(&text).await?;
+    let inner = ground.clone();
+    let done = ground.reactor().spawn(async move {
+        cli.flush().await?;
+        assert_eq!(cli.transport().counts().unsent, 0);
+        inner.log().note("cli", "flushed");
+        cli.close().await
+    });
+    ground.settle().await;
+    assert!(!ground.log().of("cli").contains(&"flushed".to_owned()));
+    srv.resume();
+    done.await?;
+    assert_eq!(ground.log().count("srv"), text.len());
+    Ok(())
+}
+
+async fn flush_of_a_lost_connection_is_an_error(ground: Ground) -> Result {
+    let srv = Actor::new(&ground, "srv").made(|transport| {
+        transport.pause();
+        Ok(())
+    });
+    let (srv, mut cli) = open(&ground, srv).await?;
+    let limits = Limits { high: usize::MAX, unsent: usize::MAX, ..Limits::default() };
+    cli.transport().set_limits(limits);
+    cli.write_all(&bytes(ground.plenty())).await?;
+    ground.reactor().call_later(ground.moment(), move || srv.abort()).detach();
+    cli.flush().await.unwrap_err();
+    ground.until(|| !cli.transport().is_open()).await;
+    cli.flush().await.unwrap_err();
+    Ok(())
+}
+
+async fn writing_after_close_write_is_an_error(ground: Ground) -> Result {
+    let srv = Actor::new(&ground, "srv").eof(|transport, _| {
+        transport.finish(b"the answer");
+        Ok(())
+    });
+    let (_, mut cli) = open(&ground, srv).await?;
+    cli.write_all(b"the question").await?;
+    cli.close_write();
+    cli.write_all(b"and another").await.unwrap_err();
+    cli.write_bytes(Bytes::from_static(b"and another")).await.unwrap_err();
+    assert_eq!(cli.read_exact(10).await?.unwrap(), b"the answer");
+    assert_eq!(ground.log().bytes("srv"), b"the question");
+    cli.close().await
+}
+
+async fn dropped_after_close_write_it_still_sends_everything(ground: Ground) -> Result {
+    let (_, mut cli) = open(&ground, Actor::new(&ground, "srv")).await?;
+    let text = bytes(ground.scaled(100_000, 4_000_000));
+    cli.write_all(&text).await?;
+    cli.close_write();
+    drop(cli);
+    assert_eq!(ground.log().lost("srv").await, "PeerClosed");
+    assert!(ground.log().bytes("srv") == text);
+    Ok(())
+}
+
+async fn shared_bytes_and_files_keep_their_order(ground: Ground) -> Result {
+    let (_, mut cli) = open(&ground, Actor::new(&ground, "srv")).await?;
+    let mut file = tempfile::tempfile()?;
+    std::io::Write::write_all(&mut file, &bytes(100_000))?;
+    cli.write_all(b"one").await?;
+    cli.write_bytes(Bytes::from(bytes(10_000))).await?;
+    cli.send_file(file, 5..90_000).await?;
+    cli.write_all(b"four").await?;
+    cli.close().await?;
+    let all = [b"one", &bytes(10_000)[..], &bytes(90_000)[5..], b"four"].concat();
+    assert!(ground.log().bytes("srv") == all);
+    Ok(())
+}
+
+async fn a_stream_of_a_connection_that_has_ended_is_lost(ground: Ground) -> Result {
+    let (srv, cli) = ground.pair(Actor::new(&ground, "srv"), Actor::new(&ground, "cli")).await?;
+    srv.abort();
+    let mut dying = srv.switch_to_stream();
+    assert!(dying.read().await.unwrap_err().is::<Lost>());
+    ground.log().lost("cli").await;
+    let mut dead = cli.switch_to_stream();
+    assert!(dead.read().await.unwrap_err().is::<Lost>());
+    assert!(dead.write_all(b"?").await.unwrap_err().is::<Lost>());
+    dead.close().await.unwrap_err();
+    Ok(())
+}
+
+async fn a_lost_stream_says_of_what_kind(ground: Ground) -> Result {
+    let (srv, mut cli) = open(&ground, Actor::new(&ground, "srv")).await?;
+    srv.abort();
+    let error = cli.read().await.unwrap_err();
+    assert_eq!(error.downcast_ref::<Lost>().unwrap().kind(), std::io::ErrorKind::ConnectionReset);
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::{
     ground::Ground,
 };
 use std::{cell::Cell, rc::Rc};
-use trenza_core::{Input, Result, Timeout, Transport};
+use trenza_core::{Input, Result, Stream, Timeout, Transport};
 use trenza_tests::Xor;
 
 cases! {
@@ -29,6 +29,7 @@ cases! {
     a_loop_that_does_not_return_gets_nothing_after_abort
     a_loop_that_does_not_return_gets_nothing_after_push_layer
     a_loop_that_does_not_return_gets_nothing_after_switch_to_stream
+    protocols_and_streams_take_turns_at_every_byte
 }
 
 /// A server that notes each byte, and does something at `!`, in a loop that does not return.
@@ -291,4 +292,60 @@ async fn a_loop_that_does_not_return_gets_nothing_after_switch_to_stream(ground:
     assert_eq!(ground.log().bytes("srv"), b"a!");
     cli.close();
     stream.close().await
+}
+
+/// Takes `n` bytes, then gives the connection to a coroutine.
+fn hands_over(ground: &Ground, name: &'static str, n: usize, to: impl FnOnce(Stream) + 'static) -> Actor {
+    let (log, mut to) = (ground.log().clone(), Some(to));
+    Actor::new(ground, name).data(move |transport, input| {
+        if let Some(taken) = input.take(n)? {
+            log.receive(name, taken);
+            to.take().expect("called once")(transport.switch_to_stream());
+            assert!(input.is_empty(), "the rest is not for this one");
+        }
+        Ok(())
+    })
+}
+
+async fn protocols_and_streams_take_turns_at_every_byte(ground: Ground) -> Result {
+    let text = b"protocolstreamagainand the rest";
+    for split in 0..=text.len() {
+        ground.log().forget();
+        let (done, tell) = ground.reactor().deferred();
+        let (inner, reactor) = (ground.clone(), ground.reactor().clone());
+        let last = move |mut stream: Stream| {
+            let reads = async move {
+                let mut rest = Vec::new();
+                while let Some(data) = stream.read().await? {
+                    rest.extend_from_slice(&data);
+                }
+                stream.close().await?;
+                Ok(rest)
+            };
+            reactor.spawn(reads).then(|rest| tell.fire(rest));
+        };
+        let first = move |mut stream: Stream| {
+            stream.transport().clone().spawn(async move {
+                let taken = stream.read_exact(6).await?.unwrap();
+                inner.log().receive("stream", &taken);
+                stream.switch_to(hands_over(&inner, "second", 5, last));
+                Ok(())
+            });
+        };
+        let srv = hands_over(&ground, "first", 8, first);
+        let (_, cli) = ground.pair(srv, Actor::new(&ground, "cli")).await?;
+        cli.write(&text[..split]);
+        ground.turn().await;
+        cli.write(&text[split..]);
+        cli.close_write();
+        assert_eq!(done.await?, b"and the rest");
+        for (name, part) in [("first", "protocol"), ("stream", "stream"), ("second", "again")] {
+            assert_eq!(String::from_utf8(ground.log().bytes(name))?, part);
+        }
+        for name in ["first", "second"] {
+            assert_eq!(ground.log().of(name), ["made", "lost Switched"]);
+        }
+        cli.ended().await?;
+    }
+    Ok(())
 }

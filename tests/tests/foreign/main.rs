@@ -9,6 +9,7 @@
 
 mod chromium;
 mod curl;
+mod strace;
 mod uploads;
 mod wrk;
 

@@ -1,7 +1,9 @@
 //! The rules of CONTRIBUTING.md that a machine can check, as a table: the rule, what looks for breaches,
 //! and a file that it must not let through; and the table of conformance cases, which is made from their code.
 
+mod canaries;
 mod cases;
+mod counterparts;
 mod rust;
 
 use std::{fs, path::Path};

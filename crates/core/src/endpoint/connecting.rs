@@ -1,7 +1,7 @@
 //! [`Connecting`]: what a client's endpoint stands for.
 
-use crate::{Addr, Deferred, Layers, Reactor, driver::Established};
-use std::{fmt, net::IpAddr, time::Duration};
+use crate::{Addr, Deferred, Layers, Policy, Reactor, driver::Established};
+use std::{fmt, net::IpAddr, rc::Rc, time::Duration};
 
 /// How long a connect may take, unless the endpoint says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -20,6 +20,8 @@ pub struct Connecting {
     pub timeout: Duration,
     /// What is under the connection.
     pub layers: Layers,
+    /// What holds for the connection.
+    pub policy: Option<Rc<Policy>>,
 }
 
 /// Makes the stream of a connection; called once.
@@ -55,7 +57,14 @@ impl Connecting {
 
     /// To anything; `shown` is what errors call it.
     pub fn to(to: ConnectTo, shown: impl Into<String>) -> Self {
-        Self { to, shown: shown.into(), from: None, timeout: TIMEOUT, layers: Layers::default() }
+        Self {
+            to,
+            shown: shown.into(),
+            from: None,
+            timeout: TIMEOUT,
+            layers: Layers::default(),
+            policy: None,
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! [`Listening`]: what a server's endpoint stands for.
 
 use crate::{
-    Layers,
+    Layers, Policy,
     driver::{Bind, Bound, Established},
 };
-use std::os::fd::OwnedFd;
+use std::{os::fd::OwnedFd, rc::Rc};
 
 /// What a server's endpoint stands for: where connections come from, and what is under each.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct Listening {
     pub on: ListenOn,
     /// What is under each connection.
     pub layers: Layers,
+    /// What holds for each connection.
+    pub policy: Option<Rc<Policy>>,
 }
 
 /// Where the connections of a port come from.
@@ -31,8 +33,8 @@ pub enum ListenOn {
 }
 
 impl Listening {
-    /// Without layers.
+    /// Without layers and policy.
     pub fn on(on: ListenOn) -> Self {
-        Self { on, layers: Layers::default() }
+        Self { on, layers: Layers::default(), policy: None }
     }
 }

@@ -15,9 +15,12 @@ pub(crate) mod layers;
 pub(crate) mod listening;
 pub(crate) mod parsed;
 pub(crate) mod registry;
+mod systemd;
 mod tcp;
 
-use crate::{Connecting, Layer, Layers, ListenOn, Listening, Parsed, Peer, Reactor, Result, driver::Bind};
+use crate::{
+    Connecting, Layer, Layers, ListenOn, Listening, Parsed, Peer, Policy, Reactor, Result, driver::Bind,
+};
 use std::{cell::Cell, fmt, net::SocketAddr, os::fd::OwnedFd, rc::Rc};
 
 /// Where to listen or connect to.
@@ -31,6 +34,7 @@ use std::{cell::Cell, fmt, net::SocketAddr, os::fd::OwnedFd, rc::Rc};
 /// | `tcp:8080` | all addresses, IPv4 and IPv6 |
 /// | `tcp:8080:interface=127.0.0.1` | one address |
 /// | `tcp:8080:interface=[::1]:backlog=128` | an IPv6 address, a shorter queue |
+/// | `systemd:0`, `systemd:name=http` | a socket that the service manager has opened, by index or name |
 /// | **client** | |
 /// | `tcp:example.org:80` | a name or an address |
 /// | `tcp:[::1]:80:bind=[::1]:timeout=5` | from an address, at most 5 s |
@@ -60,6 +64,7 @@ use std::{cell::Cell, fmt, net::SocketAddr, os::fd::OwnedFd, rc::Rc};
 pub struct Endpoint {
     place: Rc<Place>,
     layers: Layers,
+    policy: Option<Rc<Policy>>,
 }
 
 enum Place {
@@ -101,7 +106,7 @@ impl IntoEndpoint for &String {
 
 impl IntoEndpoint for SocketAddr {
     fn into_endpoint(self) -> Result<Endpoint> {
-        let bind = Bind { addr: self, dual_stack: false, backlog: tcp::BACKLOG };
+        let bind = Bind { addr: self.into(), dual_stack: false, mode: None, backlog: tcp::BACKLOG };
         Ok(Endpoint::built(Built {
             shown: self.to_string(),
             listen: Some(Box::new(move |_| Ok(Listening::on(ListenOn::Bind(bind.clone()))))),
@@ -141,11 +146,11 @@ impl IntoEndpoint for &Endpoint {
 
 impl Endpoint {
     pub(crate) fn of(parsed: Parsed) -> Self {
-        Self { place: Rc::new(Place::Parsed(parsed)), layers: Layers::default() }
+        Self { place: Rc::new(Place::Parsed(parsed)), layers: Layers::default(), policy: None }
     }
 
     fn built(built: Built) -> Self {
-        Self { place: Rc::new(Place::Built(built)), layers: Layers::default() }
+        Self { place: Rc::new(Place::Built(built)), layers: Layers::default(), policy: None }
     }
 
     /// A server's endpoint that is made of code; `listen` is called for each port. Errors call it `shown`.
@@ -176,6 +181,13 @@ impl Endpoint {
         self
     }
 
+    /// Has a policy hold for every connection of this endpoint. What it says goes before what options of the string say.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(Rc::new(policy));
+        self
+    }
+
     /// The parts of its string; None, if it was made of code.
     pub fn parsed(&self) -> Option<&Parsed> {
         match &*self.place {
@@ -195,6 +207,7 @@ impl Endpoint {
             Place::Built(built) => return Err(format!("{} cannot be listened on", built.shown).into()),
         };
         listening.layers.append(&self.layers);
+        listening.policy = Policy::over(self.policy.as_ref(), listening.policy);
         Ok(listening)
     }
 
@@ -209,6 +222,10 @@ impl Endpoint {
             Place::Built(built) => return Err(format!("{} cannot be connected to", built.shown).into()),
         };
         connecting.layers.append(&self.layers);
+        connecting.policy = Policy::over(self.policy.as_ref(), connecting.policy);
+        if connecting.policy.as_ref().is_some_and(|policy| policy.is_for_ports()) {
+            return Err(format!("{self}: limits of connections are for ports, not for what connects").into());
+        }
         Ok(connecting)
     }
 }

@@ -27,6 +27,8 @@ const SECRETS: [&str; 3] = ["password", "secret", "token"];
 pub struct Parsed {
     /// The whole string, also when this stands behind a prefix in it.
     text: Rc<str>,
+    /// Where passwords are in the whole string: whoever points at a place shows all of it.
+    secrets: Rc<[Range<usize>]>,
     /// Kind, values and options; never empty.
     pub(crate) parts: Vec<Part>,
 }
@@ -45,11 +47,14 @@ pub(crate) struct Part {
 impl Parsed {
     /// Takes a string apart.
     pub(crate) fn new(text: &str) -> Result<Self> {
-        let mut parsed = Self { text: text.into(), parts: Vec::new() };
+        let mut parsed = Self { text: text.into(), secrets: Rc::default(), parts: Vec::new() };
         for range in parsed.split()? {
             let part = parsed.part(range)?;
             parsed.parts.push(part);
         }
+        let named = parsed.parts.iter().filter_map(|part| Some((part.key.as_ref()?, part.at.end)));
+        let secret = named.filter(|((key, _), _)| is_secret(key));
+        parsed.secrets = secret.map(|((_, value), end)| *value..end).collect();
         if parsed.kind().is_empty() {
             return Err(parsed.error(0..0, "it begins with its kind, as in tcp:8080"));
         }
@@ -73,7 +78,8 @@ impl Parsed {
 
     /// What begins at part `n`, as an endpoint of its own.
     pub(crate) fn tail(&self, n: usize) -> Self {
-        Self { text: self.text.clone(), parts: self.parts.get(n..).unwrap_or_default().to_vec() }
+        let parts = self.parts.get(n..).unwrap_or_default().to_vec();
+        Self { text: self.text.clone(), secrets: self.secrets.clone(), parts }
     }
 
     /// Where in the string the kind is.
@@ -102,9 +108,8 @@ impl Parsed {
     pub(crate) fn hide(&self, range: Range<usize>) -> String {
         let mut shown = String::new();
         let mut from = range.start;
-        for part in &self.parts {
-            let Some((_, value)) = part.key.as_ref().filter(|(key, _)| is_secret(key)) else { continue };
-            let (start, end) = (*value.max(&range.start), part.at.end.min(range.end));
+        for secret in self.secrets.iter() {
+            let (start, end) = (secret.start.max(range.start), secret.end.min(range.end));
             if start < end {
                 shown.push_str(self.text.get(from..start).unwrap_or_default());
                 shown.push_str("***");
@@ -237,6 +242,8 @@ mod tests {
         // What stands behind a prefix knows where it is in the whole.
         let tail = parsed.tail(5);
         assert_eq!((tail.kind(), tail.as_str(), tail.shown()), ("tcp", "tcp:x:y", "tcp:x:y".into()));
+        let inner = tail.error(tail.end(), "no").to_string();
+        assert!(inner.contains("password=***") && !inner.contains("a\\:b"), "{inner}");
     }
 
     #[test]

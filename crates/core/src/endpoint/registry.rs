@@ -2,7 +2,7 @@
 
 use crate::{
     Connecting, EndpointKind, Form, Given, Listening, Parsed, Reactor, Result,
-    endpoint::{error::meant, tcp::Tcp},
+    endpoint::{error::meant, systemd::Systemd, tcp::Tcp},
 };
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -12,6 +12,7 @@ pub(crate) struct Kinds(BTreeMap<&'static str, Rc<dyn EndpointKind>>);
 impl Default for Kinds {
     fn default() -> Self {
         let mut kinds = Self(BTreeMap::new());
+        drop(kinds.add(Rc::new(Systemd)));
         drop(kinds.add(Rc::new(Tcp)));
         kinds
     }

@@ -43,8 +43,13 @@ impl EndpointKind for Tcp {
         let interface = given.option("interface").map(|ip| ip.ip()).transpose()?;
         let backlog = given.option("backlog").map(|backlog| backlog.parse("a number")).transpose()?;
         let addr = SocketAddr::new(interface.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)), port);
-        let dual_stack = interface.is_none();
-        Ok(Listening::on(ListenOn::Bind(Bind { addr, dual_stack, backlog: backlog.unwrap_or(BACKLOG) })))
+        let bind = Bind {
+            addr: addr.into(),
+            dual_stack: interface.is_none(),
+            mode: None,
+            backlog: backlog.unwrap_or(BACKLOG),
+        };
+        Ok(Listening::on(ListenOn::Bind(bind)))
     }
 
     fn connect(&self, given: &Given<'_>, _: &Reactor) -> Result<Connecting> {

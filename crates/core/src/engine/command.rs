@@ -3,6 +3,7 @@
 use crate::{
     Factory, Layer, Protocol, Result, Transport,
     driver::{Bound, Established, Token},
+    engine::edge::Change,
     port::PortState,
     race::Race,
     task::Task,
@@ -27,6 +28,8 @@ pub(crate) enum Command {
     Offer(Transport),
     /// Tells the protocol that there is room again.
     Writable(Transport),
+    /// Changes what is done at the driver's edge.
+    Edge(Transport, Change),
     /// A piece of a file for a connection with layers was read.
     Piece(Transport, io::Result<Vec<u8>>),
     /// Runs a closure.

@@ -4,6 +4,7 @@ use crate::{
     Layers, Limit, Limits, Peer, Protocol, Reason, Result, Transport,
     connection::Origin,
     engine::command::Command,
+    engine::edge::Edge,
     engine::lost::unflushed,
     engine::stack::{Decoded, Stack},
     flags::Flags,
@@ -19,6 +20,7 @@ pub(crate) struct Entry {
     pub(crate) protocol: Option<Box<dyn Protocol>>,
     pub(crate) origin: Origin,
     pub(crate) stack: Option<Box<Stack>>,
+    pub(crate) edge: Option<Box<Edge>>,
     pub(crate) belongings: Option<Box<Belongings>>,
 }
 
@@ -31,7 +33,7 @@ pub(crate) struct Belongings {
 
 impl Entry {
     pub(crate) fn new(transport: Transport, origin: Origin) -> Self {
-        Self { transport, protocol: None, origin, stack: None, belongings: None }
+        Self { transport, protocol: None, origin, stack: None, edge: None, belongings: None }
     }
 
     pub(crate) fn belongings(&mut self) -> &mut Belongings {
@@ -83,6 +85,7 @@ impl Entry {
     pub(crate) fn received(&mut self, data: &mut [u8]) -> Result<Decoded, Reason> {
         let connection = self.transport.0.clone();
         connection.received.set(connection.received.get() + data.len() as u64);
+        self.pass_in(data);
         if connection.flags.any(Flags::CLOSING | Flags::CONDEMNED | Flags::LOST) {
             self.discard(data.len());
             return Ok(Decoded::More);
@@ -304,6 +307,7 @@ impl Entry {
         self.transport.0.flags.set(Flags::EOF_SEEN);
         self.transport.0.flags.clear(Flags::READING);
         self.transport.mark_dirty();
+        self.pass_eof();
         match self.stack {
             _ if self.transport.0.is_over() => Ok(Decoded::More),
             None => Ok(Decoded::End),

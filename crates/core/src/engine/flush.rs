@@ -26,6 +26,7 @@ use crate::{
     Reason, Timeout, Transport,
     driver::{Close, Driver, PoolFull},
     engine::command::Command,
+    engine::edge::hand_over,
     engine::entry::Entry,
     engine::turn::Turn,
     flags::Flags,
@@ -56,11 +57,12 @@ impl Turn {
         if transport.0.unsent() == 0 {
             entry.end(driver);
         }
+        entry.look_at_input();
         entry.follow_reading(driver);
     }
 
     /// A connection's timer fired: something is due, or bytes have moved since it was armed.
-    pub(crate) fn expired(&mut self, transport: &Transport) {
+    pub(crate) fn expired(&mut self, driver: &mut dyn Driver, transport: &Transport) {
         let connection = &transport.0;
         let now = connection.reactor.0.now();
         let Some(due) = connection.due() else { return };
@@ -77,9 +79,14 @@ impl Turn {
         if times.phase.is_some_and(|phase| phase <= now) {
             return transport.condemn(Reason::TimedOut(Timeout::Handshake));
         }
+        let taken = takes_still(driver, transport);
         let which = if times.deadline.is_some_and(|deadline| deadline <= now) {
             connection.change_times(|times| times.deadline = None);
             Timeout::Deadline
+        } else if taken || connection.flags.any(Flags::HELD_IN | Flags::HELD_OUT) {
+            // Or a rate holds it up: that is no fault of the peer's.
+            connection.touch();
+            return transport.arm();
         } else if connection.flags.any(Flags::CLOSING) {
             return transport.condemn(Reason::TimedOut(Timeout::Drain));
         } else {
@@ -88,6 +95,9 @@ impl Turn {
         };
         transport.arm();
         if let Some(entry) = self.entry(connection.token) {
+            if entry.protocol.is_none() {
+                return transport.condemn(Reason::TimedOut(which));
+            }
             entry.call(|protocol, transport| protocol.timed_out(transport, which));
         }
     }
@@ -108,19 +118,35 @@ impl Entry {
         } else if let Some(stack) = self.stack.as_deref_mut() {
             if stack.wire.queued() > 0 {
                 let held = stack.unsent();
-                driver.send(connection.token, &mut stack.wire);
+                hand_over(self.edge.as_deref_mut(), &self.transport, driver, &mut stack.wire);
                 let below = connection.below.get() + stack.unsent();
                 connection.below.set(below.saturating_sub(held));
             }
         } else if connection.out.borrow().queued() > 0 {
             let mut out = connection.out.take();
-            driver.send(connection.token, &mut out);
+            hand_over(self.edge.as_deref_mut(), &self.transport, driver, &mut out);
             let mut meanwhile = connection.out.replace(out);
             connection.out.borrow_mut().append(&mut meanwhile);
         }
+        self.show_sent();
         connection.reactor.0.running.set(None);
-        if connection.unsent() < before {
+        let moved = connection.unsent() < before;
+        if moved {
             connection.touch();
+        }
+        self.look_at_system(driver, moved);
+    }
+
+    /// Notes what the system holds, where it may come to matter whether the peer takes any of it.
+    fn look_at_system(&self, driver: &mut dyn Driver, moved: bool) {
+        let connection = &self.transport.0;
+        let held = match connection.unsent() > 0 && connection.is_timed() {
+            true if moved || connection.held().is_none() => Some(driver.held(connection.token)),
+            false if moved => None,
+            _ => return,
+        };
+        if held.is_some() || connection.extra.borrow().is_some() {
+            connection.with_extra(|extra| extra.held = held);
         }
     }
 
@@ -161,7 +187,8 @@ impl Entry {
             }
         }
         let eof = flags.any(Flags::EOF_SEEN);
-        if flags.any(Flags::CLOSING) && (eof || connection.limits.borrow().linger.is_zero()) {
+        let lingers = !flags.any(Flags::UNLINGERING) && !connection.limits.borrow().linger.is_zero();
+        if flags.any(Flags::CLOSING) && (eof || !lingers) {
             return self.transport.end_gracefully();
         }
         if !flags.any(Flags::FIN_SENT) {
@@ -217,6 +244,16 @@ impl Transport {
         let reason = self.0.with_extra(|extra| extra.reason.take()).unwrap_or(Reason::Closed);
         self.0.flags.set(Flags::GRACEFUL);
         self.condemn(reason);
+    }
+}
+
+/// Whether the peer has taken bytes from the system since the loop last looked. Who was not looked at before gets the
+/// benefit of the doubt.
+fn takes_still(driver: &mut dyn Driver, transport: &Transport) -> bool {
+    let held = driver.held(transport.0.token);
+    match transport.0.with_extra(|extra| extra.held.replace(held)) {
+        Some(before) => held < before,
+        None => held > 0,
     }
 }
 

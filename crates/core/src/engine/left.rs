@@ -103,7 +103,7 @@ impl Turn {
         let connections = |slot: &&Slot| matches!(slot, Slot::Connecting(..) | Slot::Connection(_));
         let shared = &self.reactor.0;
         Left {
-            connections: self.slots.iter().filter(connections).count(),
+            connections: self.slots.iter().filter(connections).count() + self.parked.len(),
             ports: self.ports.len(),
             timers: shared.timers.borrow().len(),
             tasks: self.tasks.len(),
@@ -123,10 +123,10 @@ impl Turn {
                 Due::Call(_) => all.push(nameless(LeftKind::Timer, made)),
                 Due::Wake(_) => all.push(nameless(LeftKind::Sleep, made)),
                 // It belongs to a connection that is in the list, or should have ended with it.
-                Due::Connection(transport) if transport.0.flags.any(Flags::LOST) => {
+                Due::Connection(transport) | Due::Flush(transport) if transport.0.flags.any(Flags::LOST) => {
                     all.push(nameless(LeftKind::Timer, made));
                 }
-                Due::Connection(_) => {}
+                Due::Connection(_) | Due::Flush(_) => {}
             }
         }
         let waiting = shared.waiting.borrow();

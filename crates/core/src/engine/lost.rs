@@ -2,7 +2,7 @@
 
 use crate::{
     Reason, Transport,
-    connection::{Connection, Origin},
+    connection::{Connection, Extra, Origin},
     driver::{Close, Driver, Token},
     engine::entry::Entry,
     engine::flush::leftovers,
@@ -13,6 +13,7 @@ use crate::{
 use std::{
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
 };
 
 /// How often the queues are emptied when the loop ends. What is dropped may queue more; who insists leaks.
@@ -46,8 +47,12 @@ impl Turn {
             drop(connection.reactor.0.timers.borrow_mut().remove(connection.timer.get()));
         }
         self.one_less();
+        let edge = if let Slot::Connection(entry) = &slot { entry.edge.as_ref() } else { None };
+        if let Some(key) = edge.and_then(|edge| edge.timer()) {
+            drop(connection.reactor.0.timers.borrow_mut().remove(key));
+        }
         let reason = connection.with_extra(|extra| extra.reason.take()).unwrap_or(Reason::Aborted);
-        let reason = if crate::broken("wrong-reason", 8) { Reason::Aborted } else { reason };
+        let mut reason = if crate::broken("wrong-reason", 8) { Reason::Aborted } else { reason };
         tracing::debug!(connection = %connection.id, %reason, "lost");
         if connection.flags.any(Flags::FULL) {
             connection.flags.clear(Flags::FULL);
@@ -55,7 +60,7 @@ impl Turn {
         }
         if let Slot::Connection(mut entry) = slot {
             let belongings = entry.belongings.take().unwrap_or_default();
-            entry.lose(reason);
+            reason = entry.lose(reason);
             for task in belongings.tasks.into_iter().filter(|_| !crate::broken("leave-task", 4)) {
                 let task = self.tasks.take(task);
                 contained("a drop", || drop(task));
@@ -64,7 +69,7 @@ impl Turn {
                 contained("a drop", || drop(guard));
             }
         }
-        tell_waiting(connection);
+        tell_waiting(connection, reason);
         let leftovers = leftovers(transport);
         contained("a drop", || drop(leftovers));
     }
@@ -94,6 +99,7 @@ impl Turn {
                 }
             }
         }
+        self.take_parked().into_iter().for_each(|parked| driver.close(parked, Close::Abort));
         for task in self.tasks.drain() {
             contained("a drop", || drop(task));
         }
@@ -108,7 +114,7 @@ impl Turn {
 
 impl Entry {
     /// Tells the protocol and whoever made the connection, then drops what belonged to it.
-    fn lose(mut self, reason: Reason) {
+    fn lose(mut self, reason: Reason) -> Reason {
         let transport = self.transport.clone();
         if transport.0.flags.any(Flags::TOLD)
             && let Some(protocol) = self.protocol.as_deref_mut()
@@ -121,18 +127,31 @@ impl Entry {
             }
         }
         contained("a drop", || drop(self.protocol));
-        match self.origin {
-            Origin::Port(port) => port.leave(),
+        if let Some(mut edge) = self.edge {
+            let stack = self.stack.as_ref();
+            let lent = stack.map_or_else(|| transport.0.out.borrow().lent(), |stack| stack.wire.lent());
+            contained("a tap", || edge.ended(&transport, &reason, lent));
+            contained("a drop", || drop(edge));
+        }
+        let reason = match self.origin {
+            Origin::Port(port) => {
+                port.leave();
+                reason
+            }
             Origin::Only(only) => {
                 end_factory(only.factory);
                 only.port.leave();
+                reason
             }
             Origin::Connect(race) => {
+                let copy = reason.copy();
                 contained("a drop", || race.lost(reason));
+                copy
             }
-            Origin::Told(_) => {}
-        }
+            Origin::Told(_) => reason,
+        };
         contained("a drop", || drop(self.stack));
+        reason
     }
 
     /// Gives the connection to another protocol.
@@ -143,7 +162,7 @@ impl Entry {
             return;
         }
         connection.flags.clear(Flags::PAUSED | Flags::EOF_TOLD);
-        connection.change_times(|times| (times.idle, times.deadline) = (None, None));
+        self.reset_times();
         if let Some(mut former) = self.protocol.replace(next) {
             let transport = self.transport.clone();
             contained("connection_lost", || former.connection_lost(&transport, &Reason::Switched));
@@ -170,9 +189,12 @@ fn times_lost() -> usize {
 }
 
 /// Those who wait for the connection are told or cancelled.
-fn tell_waiting(connection: &Connection) {
+fn tell_waiting(connection: &Connection, reason: Reason) {
     unflushed(connection);
-    let Some(extra) = connection.extra.take() else { return };
+    let reason = Rc::new(reason);
+    let end = Extra { end: Some(reason.clone()), ..Extra::default() };
+    let extra = connection.with_extra(|extra| mem::replace(extra, end));
+    extra.ended.into_iter().for_each(|resolver| resolver.fire(Ok(reason.clone())));
     extra.cancels.cancel();
 }
 

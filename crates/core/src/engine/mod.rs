@@ -14,7 +14,9 @@
 //! The flush never calls a protocol: what it causes becomes a command of the next turn, and what gets dirty
 //! during a flush waits a turn, so that one fast reader does not hold the loop.
 
+pub(crate) mod admit;
 pub(crate) mod command;
+pub(crate) mod edge;
 pub(crate) mod entry;
 pub(crate) mod flush;
 pub(crate) mod left;
@@ -130,7 +132,11 @@ impl Engine {
     /// Until when to wait for events; None: without end.
     pub fn until(&self) -> Option<Instant> {
         let shared = &self.turn.reactor.0;
-        if shared.has_work() { Some(shared.now()) } else { shared.timers.borrow().first() }
+        if shared.has_work() {
+            return Some(shared.now());
+        }
+        let timer = shared.timers.borrow().first();
+        timer.into_iter().chain(self.driver.until()).min()
     }
 
     /// Runs one turn: what has happened, what is due, what was asked for. False when the loop was stopped and
@@ -168,7 +174,7 @@ impl Engine {
     }
 
     fn timers(&mut self) {
-        while self.turn.next_timer() {}
+        while self.turn.next_timer(&mut *self.driver) {}
     }
 
     fn work(&mut self) {

@@ -3,8 +3,10 @@
 use crate::{
     Addr, Connection, Factory, Layers, Peer, Protocol, Reactor, Reason, Result, Transport,
     connection::{Only, Origin},
-    driver::{Bound, Close, Driver, Established, Event, Open, Token},
+    driver::{Bound, Close, Driver, Ends, Established, Event, Open, Token},
+    engine::admit::Parked,
     engine::command::Command,
+    engine::edge::Edge,
     engine::entry::Entry,
     engine::lost::contained,
     engine::stack::Decoded,
@@ -29,9 +31,9 @@ pub(crate) struct Listener {
     pub(crate) state: Rc<PortState>,
     pub(crate) factory: Box<dyn Factory>,
     /// What the driver was told.
-    accepting: bool,
+    pub(crate) accepting: bool,
     /// It rests after an error.
-    resting: bool,
+    pub(crate) resting: bool,
 }
 
 /// A place in the loop's table.
@@ -50,9 +52,11 @@ pub(crate) struct Turn {
     /// Ports, whose accepting follows the number of connections.
     pub(crate) ports: Vec<Token>,
     /// Something about ports changed since they were last looked at.
-    ports_changed: bool,
+    pub(crate) ports_changed: bool,
     /// New connections that nobody wants.
-    refused: Vec<Token>,
+    pub(crate) refused: Vec<Token>,
+    /// New connections that there is no room for yet.
+    pub(crate) parked: VecDeque<Parked>,
     pub(crate) flushing: VecDeque<Transport>,
     /// Emptied by the last flush; its memory is used for the next.
     spare: Vec<Transport>,
@@ -72,6 +76,7 @@ impl Turn {
             ports: Vec::new(),
             ports_changed: false,
             refused: Vec::new(),
+            parked: VecDeque::new(),
             flushing: VecDeque::new(),
             spare: Vec::new(),
             work_left: 0,
@@ -92,7 +97,7 @@ impl Turn {
         }
     }
 
-    fn listener(&mut self, token: Token) -> Option<&mut Listener> {
+    pub(crate) fn listener(&mut self, token: Token) -> Option<&mut Listener> {
         match self.slots.get_mut(token.index as usize)? {
             Slot::Listener(listener) if listener.state.token.get() == Some(token) => Some(listener),
             _ => None,
@@ -124,11 +129,11 @@ impl Turn {
 
     /// What needs the driver after an event.
     pub(crate) fn settle(&mut self, driver: &mut dyn Driver) {
-        while let Some(token) = self.refused.pop() {
-            driver.close(token, Close::Abort);
-        }
         if self.ports_changed {
             self.look_at_ports(driver);
+        }
+        while let Some(token) = self.refused.pop() {
+            driver.close(token, Close::Abort);
         }
     }
 
@@ -189,23 +194,15 @@ impl Turn {
             }
             return entry.transport.condemn(Reason::Io(error));
         }
+        if self.forget_parked(token) {
+            return;
+        }
         let Some(listener) = self.listener(token) else { return };
         tracing::warn!(port = %listener.state.addr, %error, "cannot accept; trying again in {ACCEPT_PAUSE:?}");
         (listener.accepting, listener.resting) = (false, true);
         let state = listener.state.clone();
         let reactor = self.reactor.clone();
         self.reactor.call_later(ACCEPT_PAUSE, move || reactor.0.command(Command::Rested(state))).detach();
-    }
-
-    fn accepted(&mut self, on: Token, new: Token, remote: Addr, local: Addr) {
-        let stopping = self.reactor.0.stop.get() != Stop::Running;
-        let Some(state) = self.listener(on).map(|listener| listener.state.clone()).filter(|_| !stopping)
-        else {
-            return self.refused.push(new);
-        };
-        state.live.set(state.live.get() + 1);
-        let layers = state.layers.clone();
-        self.enroll(new, Peer::new(remote, local), Origin::Port(state), layers);
     }
 
     fn connected(&mut self, token: Token, result: io::Result<Addr>) {
@@ -219,18 +216,28 @@ impl Turn {
             (None, Ok(_)) => self.refused.push(token),
             (Some(to), Err(error)) => race.failed(to, error.into()),
             (Some(to), Ok(local)) => {
-                let layers = race.won(to.clone());
+                let beneath = race.won(to.clone());
                 let peer = Peer::new(to, local);
-                self.enroll(token, peer, Origin::Connect(race), layers);
+                let edge = beneath.edge();
+                self.enroll(token, peer, Origin::Connect(race), beneath.layers, edge, 0);
             }
         }
     }
 
     /// A new connection: pushes its layers, and builds the protocol if there are none.
-    fn enroll(&mut self, token: Token, peer: Peer, origin: Origin, layers: Layers) {
+    pub(crate) fn enroll(
+        &mut self,
+        token: Token,
+        peer: Peer,
+        origin: Origin,
+        layers: Layers,
+        edge: Option<Edge>,
+        flags: u32,
+    ) {
         let limits = self.reactor.0.limits.borrow().clone();
-        let until = self.reactor.0.after(limits.handshake);
+        let until = self.reactor.0.after(layers.time().unwrap_or(limits.handshake));
         let connection = Connection::new(self.reactor.clone(), token, Rc::new(peer), limits);
+        connection.flags.set(flags);
         let transport = Transport(Rc::new(connection));
         self.reactor.0.enroll(&transport);
         self.ports_changed |= self.is_full();
@@ -238,7 +245,12 @@ impl Turn {
             race.enrolled(&transport);
         }
         transport.mark_dirty();
-        drop(self.place(token, Slot::Connection(Entry::new(transport.clone(), origin))));
+        let entry = Entry { edge: edge.map(Box::new), ..Entry::new(transport.clone(), origin) };
+        drop(self.place(token, Slot::Connection(entry)));
+        if let Some(entry) = self.entry(token) {
+            entry.begin_policy();
+        }
+        transport.arm();
         if !layers.is_empty()
             && let Some(entry) = self.entry(token)
         {
@@ -310,7 +322,7 @@ impl Turn {
     // ── timers ──
 
     /// Runs one due timer; false when there is none.
-    pub(crate) fn next_timer(&mut self) -> bool {
+    pub(crate) fn next_timer(&mut self, driver: &mut dyn Driver) -> bool {
         let now = self.reactor.0.now();
         let early = Duration::from_millis(u64::from(crate::broken("fire-early", 8)) * 5);
         let due = self.reactor.0.timers.borrow_mut().pop(now + early, self.timer_serial);
@@ -318,7 +330,8 @@ impl Turn {
             None => return false,
             Some(Due::Wake(waker)) => waker.wake(),
             Some(Due::Call(call)) => call(),
-            Some(Due::Connection(transport)) => self.expired(&transport),
+            Some(Due::Connection(transport)) => self.expired(driver, &transport),
+            Some(Due::Flush(transport)) => transport.mark_dirty(),
         }
         true
     }
@@ -379,6 +392,7 @@ impl Turn {
             Command::Attach(transport, guard) => {
                 self.with(&transport, |entry| entry.belongings().guards.push(guard))
             }
+            Command::Edge(transport, change) => self.with(&transport, |entry| entry.change_edge(change)),
             Command::Piece(transport, piece) => self.with(&transport, |entry| entry.piece(piece)),
             Command::Run(run) => run(),
             Command::Spawn(task) => self.spawn(task),
@@ -441,8 +455,8 @@ impl Turn {
         state: Rc<PortState>,
         factory: Box<dyn Factory>,
     ) {
-        let peer = Peer::new(stream.remote.clone(), stream.local.clone());
-        match driver.open(Open::Adopt(stream)) {
+        let (peer, flags) = (Peer::new(stream.remote, stream.local), flags_of(&stream.ends));
+        match driver.open(Open::Adopt(stream.ends)) {
             Ok(token) if self.reactor.0.stop.get() == Stop::Begun => {
                 state.stopped.set(true);
                 driver.close(token, Close::Abort);
@@ -451,7 +465,9 @@ impl Turn {
             Ok(token) => {
                 state.live.set(1);
                 let layers = state.layers.clone();
-                self.enroll(token, peer, Origin::Only(Box::new(Only { port: state, factory })), layers);
+                let edge = state.policy.clone().map(Edge::of_connect);
+                let origin = Origin::Only(Box::new(Only { port: state, factory }));
+                self.enroll(token, peer, origin, layers, edge, flags);
             }
             Err(error) => tracing::error!(port = %state.addr, %error, "cannot serve a connection"),
         }
@@ -464,28 +480,9 @@ impl Turn {
         }
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.reactor.0.connection_count() >= self.reactor.0.connections_max.get()
-    }
-
     /// A connection has ended: there may be room for others.
     pub(crate) fn one_less(&mut self) {
         self.ports_changed = true;
-    }
-
-    /// Tells the driver which ports accept.
-    fn look_at_ports(&mut self, driver: &mut dyn Driver) {
-        self.ports_changed = false;
-        let full = self.is_full();
-        for place in 0..self.ports.len() {
-            let Some(&token) = self.ports.get(place) else { return };
-            let Some(listener) = self.listener(token) else { continue };
-            let accepting = !full && !listener.resting && !listener.state.paused.get();
-            if accepting != listener.accepting {
-                listener.accepting = accepting;
-                driver.read(token, accepting);
-            }
-        }
     }
 
     /// Tries the next address of a race.
@@ -506,11 +503,12 @@ impl Turn {
         if race.is_decided() {
             return;
         }
-        let peer = Peer::new(stream.remote.clone(), stream.local.clone());
-        match driver.open(Open::Adopt(stream)) {
+        let (peer, flags) = (Peer::new(stream.remote, stream.local), flags_of(&stream.ends));
+        match driver.open(Open::Adopt(stream.ends)) {
             Ok(token) => {
-                let layers = race.won(peer.remote.clone());
-                self.enroll(token, peer, Origin::Connect(race.clone()), layers);
+                let beneath = race.won(peer.remote.clone());
+                let edge = beneath.edge();
+                self.enroll(token, peer, Origin::Connect(race.clone()), beneath.layers, edge, flags);
             }
             Err(error) => race.failed(peer.remote, error.into()),
         }
@@ -556,6 +554,7 @@ impl Turn {
         if !state.stopped.replace(true) {
             if let Some(token) = state.token.take() {
                 self.ports.retain(|port| *port != token || crate::broken("leave-port", 2));
+                self.ports_changed = true;
                 driver.close(token, Close::Abort);
                 if let Slot::Listener(listener) = self.place(token, Slot::Free) {
                     end_factory(listener.factory);
@@ -589,6 +588,14 @@ impl Turn {
         let Some(transport) = self.flushing.pop_front() else { return false };
         self.flush(driver, &transport);
         true
+    }
+}
+
+/// Pipes and the like lose nothing when they are closed, so nobody has to wait for their far end.
+fn flags_of(ends: &Ends) -> u32 {
+    match ends {
+        Ends::One(_) => 0,
+        Ends::Two { .. } => Flags::UNLINGERING,
     }
 }
 

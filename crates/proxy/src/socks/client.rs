@@ -51,6 +51,7 @@ impl Refusal {
 ///  start ─▶ 5: greeted ─▶ [shown ─▶] asked ─▶ over
 ///    └────▶ 4: asked ────────────────┘  └─▶ of BIND: asked again
 /// ```
+#[derive(Clone)]
 pub struct Client {
     version: Version,
     command: Command,

@@ -41,7 +41,8 @@ impl Net {
     }
 
     pub fn listen_at(&mut self, addr: &str, dual_stack: bool) -> (Token, SocketAddr) {
-        let bind = Bind { addr: addr.parse().unwrap(), dual_stack, backlog: 128 };
+        let bind =
+            Bind { addr: addr.parse::<SocketAddr>().unwrap().into(), dual_stack, mode: None, backlog: 128 };
         let bound = self.driver.host().bind(&bind).unwrap();
         let addr = ip(&bound.addr);
         let token = self.driver.open(Open::Listen(bound)).unwrap();

@@ -8,7 +8,12 @@
 mod example;
 
 use example::{ANY, Client, Example};
-use std::{fs, net::TcpListener, path::Path};
+use std::{
+    fs,
+    net::TcpListener,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// The most lines of an example.
 const LINES_MAX: usize = 40;
@@ -330,6 +335,19 @@ fn idle() {
     let mut client = Client::connect(example.address());
     assert_eq!(client.rest(), "I wait for 500ms\nIdle: bye\n");
     drop(client);
+    example.stops();
+}
+
+#[test]
+fn throttled() {
+    let (example, address) = Example::server("throttled");
+    let (text, start) = ("x".repeat(3000), Instant::now());
+    assert_eq!(Client::ask(address, text.as_bytes()), text);
+    assert!(
+        start.elapsed() >= Duration::from_millis(900),
+        "a thousand bytes at once, two thousand in a second"
+    );
+    assert!(example.says().contains(" <-> ") && example.says().contains(" <- "));
     example.stops();
 }
 

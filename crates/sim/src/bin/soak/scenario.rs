@@ -198,8 +198,7 @@ impl Scenario {
         }
         if self.dice.chance(0.3) {
             let max = 2 + self.dice.below(4);
-            // One more may be accepted on each port after accepting was turned off.
-            self.judge.set_connections_max(max + self.kind.services().len());
+            self.judge.set_connections_max(max);
             self.connections_max = Some(max);
         }
         self.hosts.iter().for_each(|host| self.limit_host(host));

@@ -1,0 +1,60 @@
+//! `trenza forward`: connections go to another endpoint.
+
+use crate::{complaint::Complaint, lines::Lines, passing::Passing, terminal::say};
+use trenza::{IntoEndpoint, Reactor, Result, proxy::Forward};
+
+const EXAMPLES: &str = "\
+Examples:
+  trenza forward --listen tcp:8080:interface=127.0.0.1 --to tcp:example.org:80
+      Port 8080 of this machine, for itself only, is port 80 of example.org
+  trenza forward --listen tcp:5432 --to tcp:[fd00::7]:5432 --log-format json 2>> forward.log
+      For every machine that reaches this one; a line of JSON for each connection
+
+Each direction ends by itself, and neither side is read faster than the other one takes it. A client
+whose target cannot be reached is reset.
+
+Ctrl-C (or SIGTERM) stops: connections have 10 s to come to their end. A second one stops at once.
+Exit codes: 0 after a graceful stop, 1 error, 2 wrong usage, 130 or 143 when cut short by a second signal.";
+
+/// Passes connections on to another endpoint.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Where to listen: tcp:PORT for all addresses of this machine, tcp:PORT:interface=ADDRESS for one; port 0 is
+    /// any that is free. May be repeated
+    #[arg(short, long, value_name = "ENDPOINT", required = true)]
+    listen: Vec<String>,
+
+    /// Where the connections go: tcp:HOST:PORT
+    #[arg(short, long, value_name = "ENDPOINT")]
+    to: String,
+
+    #[command(flatten)]
+    passing: Passing,
+}
+
+/// Forwards until it is told to stop.
+pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
+    let lines = Lines::new();
+    let ended = trenza::run(|reactor| args.serve(reactor, &lines, descriptors));
+    lines.finish();
+    ended
+}
+
+impl Args {
+    fn serve(&self, reactor: &Reactor, lines: &Lines, descriptors: u64) -> Result {
+        // Whether it makes sense is known now; whether anybody is there, when the first client comes.
+        let to = self.to.as_str().into_endpoint().and_then(|to| to.connecting(reactor).map(|_| to));
+        let to = to.map_err(|error| Complaint::target(&*error))?;
+        let shown = to.to_string();
+        let forward = Forward::new(to)?;
+        let forward = forward.limits(self.passing.limits()).on_end(self.passing.log(reactor, lines));
+        let addresses = self.passing.listen(reactor, &self.listen, &forward, lines, descriptors)?;
+        say(&format!("Forwarding to {shown}"));
+        for address in addresses {
+            say(&format!("  {address}"));
+        }
+        say("Ctrl-C stops.");
+        Ok(())
+    }
+}

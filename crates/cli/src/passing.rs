@@ -1,0 +1,103 @@
+//! [`Passing`]: the options of services that pass connections on.
+
+use crate::{complaint::Complaint, lines::Lines, room::Room, told::Told};
+use clap::ValueEnum;
+use jiff::tz::TimeZone;
+use std::{num::NonZeroUsize, time::Duration};
+use trenza::{
+    Addr, Factory, Reactor, Result,
+    proxy::{ProxyLimits, Record, log::Format},
+};
+
+/// What it says when it stops.
+const STOPPING: &str = "Stopping: connections have 10 s to come to their end. Ctrl-C again stops at once.";
+
+/// The options of services that pass connections on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Passing {
+    /// The line that each connection leaves on standard error when it has ended
+    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Log")]
+    log_format: LogFormat,
+
+    /// Leave no line for connections
+    #[arg(short, long, conflicts_with = "log_format", help_heading = "Log")]
+    quiet: bool,
+
+    /// How long a connection to a target may take, in seconds, the lookup of its name included
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, help_heading = "Limits")]
+    connect_timeout: Duration,
+
+    /// How long nothing may pass in either direction, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = seconds, help_heading = "Limits")]
+    idle_timeout: Duration,
+
+    /// Clients at once; more of them wait [default: 10000, or what the limit of open files allows]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    max_connections: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    /// Text: when, who, where to, bytes, how long, and what went wrong
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+impl Passing {
+    pub(crate) fn limits(&self) -> ProxyLimits {
+        ProxyLimits { connect: self.connect_timeout, idle: self.idle_timeout, ..ProxyLimits::default() }
+    }
+
+    /// What writes the log.
+    pub(crate) fn log(&self, reactor: &Reactor, lines: &Lines) -> impl Fn(&Record) + 'static {
+        let format = match self.log_format {
+            LogFormat::Text => Format::text(TimeZone::system()),
+            LogFormat::Json => Format::json(),
+        };
+        let (reactor, lines, quiet) = (reactor.clone(), lines.clone(), self.quiet);
+        move |record| {
+            if !quiet {
+                lines.push(&reactor, &format.line(record));
+            }
+        }
+    }
+
+    /// Listens everywhere; gives the addresses.
+    pub(crate) fn listen(
+        &self,
+        reactor: &Reactor,
+        on: &[String],
+        service: &(impl Factory + Clone),
+        lines: &Lines,
+        descriptors: u64,
+    ) -> Result<Vec<Addr>> {
+        let room = Room { descriptors, reserved: 0, each: 2 };
+        reactor.set_connections_max(room.clients(self.max_connections));
+        listen(reactor, on, service, lines, STOPPING)
+    }
+}
+
+/// Listens everywhere; gives the addresses. The first port says `stopping` when it stops.
+pub(crate) fn listen(
+    reactor: &Reactor,
+    on: &[String],
+    service: &(impl Factory + Clone),
+    lines: &Lines,
+    stopping: &'static str,
+) -> Result<Vec<Addr>> {
+    let mut addresses = Vec::new();
+    for endpoint in on {
+        let first = addresses.is_empty();
+        let told = first.then(|| (reactor.clone(), lines.clone(), stopping));
+        let port = reactor.listen_with(endpoint, Told::new(service.clone(), told));
+        addresses.push(port.map_err(|error| Complaint::listen(endpoint, &*error))?.addr());
+    }
+    Ok(addresses)
+}
+
+/// Seconds, with a fraction if need be.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.filter(|time| !time.is_zero()).ok_or_else(|| "a number of seconds above 0 is wanted".into())
+}

@@ -1,0 +1,50 @@
+//! [`Room`]: how many connections there may be with the descriptors that there are.
+
+use std::num::NonZeroUsize;
+
+/// Connections at once, where nobody asks for another number.
+const CONNECTIONS: usize = 10_000;
+/// Descriptors that the program itself needs.
+const DESCRIPTORS: u64 = 32;
+
+/// How a service spends descriptors. All must not go to clients, or nothing could be opened for them, and whoever comes
+/// in would get nothing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    /// How many there are.
+    pub(crate) descriptors: u64,
+    /// How many are left for files and the like; never more than a quarter.
+    pub(crate) reserved: u64,
+    /// How many a client takes.
+    pub(crate) each: u64,
+}
+
+impl Room {
+    /// How many clients there may be at once when `asked` are wished for.
+    pub(crate) fn clients(self, asked: Option<NonZeroUsize>) -> usize {
+        let reserved = DESCRIPTORS.saturating_add(self.reserved.min(self.descriptors / 4));
+        let room = (self.descriptors.saturating_sub(reserved) / self.each.max(1)).max(1);
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let wished = asked.map_or(CONNECTIONS, NonZeroUsize::get);
+        if asked.is_some() && room < wished {
+            let descriptors = self.descriptors;
+            tracing::warn!("{room} connections at once instead of {wished}: {descriptors} files may be open");
+        }
+        wished.min(room)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_takes_what_it_needs() {
+        let room = |descriptors, each, asked| {
+            Room { descriptors, reserved: 200, each }.clients(NonZeroUsize::new(asked))
+        };
+        assert_eq!(room(u64::MAX, 1, 0), CONNECTIONS);
+        assert_eq!((room(100, 1, 200), room(100, 2, 200), room(100, 2, 5)), (43, 21, 5));
+        assert_eq!(room(0, 2, 0), 1);
+    }
+}
