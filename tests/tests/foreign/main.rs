@@ -9,6 +9,9 @@
 
 mod chromium;
 mod curl;
+mod gnutls_cli;
+mod openssl;
+mod secure;
 mod strace;
 mod uploads;
 mod wrk;
