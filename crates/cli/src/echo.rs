@@ -1,8 +1,13 @@
 //! `trenza echo`: what comes goes back.
 
-use crate::{lines::Lines, passing::listen, room::Room, terminal::say};
+use crate::{
+    lines::Lines,
+    passing::{listen, shown},
+    room::Room,
+    terminal::say,
+};
 use std::num::NonZeroUsize;
-use trenza::{Factory, Protocol, Reactor, Result, Transport, wire::Input};
+use trenza::{Factory, Policy, Protocol, Reactor, Result, Transport, wire::Input};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,11 +45,11 @@ pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
 impl Args {
     fn serve(&self, reactor: &Reactor, lines: &Lines, descriptors: u64) -> Result {
         let room = Room { descriptors, reserved: 0, each: 1 };
-        reactor.set_connections_max(room.clients(self.max_connections));
-        let addresses = listen(reactor, &self.listen, &Echoes, lines, STOPPING)?;
+        let policy = Policy::new().connections(room.clients(self.max_connections));
+        let addresses = listen(reactor, &self.listen, &policy, &Echoes, lines, STOPPING)?;
         say("Echoing");
-        for address in addresses {
-            say(&format!("  {address}"));
+        for address in &addresses {
+            say(&shown("", address));
         }
         say("Ctrl-C stops.");
         Ok(())

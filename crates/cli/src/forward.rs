@@ -1,6 +1,11 @@
 //! `trenza forward`: connections go to another endpoint.
 
-use crate::{complaint::Complaint, lines::Lines, passing::Passing, terminal::say};
+use crate::{
+    complaint::Complaint,
+    lines::Lines,
+    passing::{Passing, shown},
+    terminal::say,
+};
 use trenza::{IntoEndpoint, Reactor, Result, proxy::Forward};
 
 const EXAMPLES: &str = "\
@@ -46,13 +51,13 @@ impl Args {
         // Whether it makes sense is known now; whether anybody is there, when the first client comes.
         let to = self.to.as_str().into_endpoint().and_then(|to| to.connecting(reactor).map(|_| to));
         let to = to.map_err(|error| Complaint::target(&*error))?;
-        let shown = to.to_string();
+        let target = to.to_string();
         let forward = Forward::new(to)?;
         let forward = forward.limits(self.passing.limits()).on_end(self.passing.log(reactor, lines));
         let addresses = self.passing.listen(reactor, &self.listen, &forward, lines, descriptors)?;
-        say(&format!("Forwarding to {shown}"));
-        for address in addresses {
-            say(&format!("  {address}"));
+        say(&format!("Forwarding to {target}"));
+        for address in &addresses {
+            say(&shown("", address));
         }
         say("Ctrl-C stops.");
         Ok(())

@@ -1,11 +1,17 @@
 //! [`Passing`]: the options of services that pass connections on.
 
-use crate::{complaint::Complaint, lines::Lines, room::Room, told::Told};
+use crate::{
+    complaint::Complaint,
+    lines::Lines,
+    room::Room,
+    terminal::{Style, paint},
+    told::Told,
+};
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
 use std::{num::NonZeroUsize, time::Duration};
 use trenza::{
-    Addr, Factory, Reactor, Result,
+    Addr, Factory, IntoEndpoint, Policy, Reactor, Result,
     proxy::{ProxyLimits, Record, log::Format},
 };
 
@@ -34,6 +40,10 @@ pub(crate) struct Passing {
     /// Clients at once; more of them wait [default: 10000, or what the limit of open files allows]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     max_connections: Option<NonZeroUsize>,
+
+    /// Clients at once from one address; more of them are refused
+    #[arg(long, value_name = "N", default_value = "10000", help_heading = "Limits")]
+    max_connections_per_address: NonZeroUsize,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -72,28 +82,44 @@ impl Passing {
         lines: &Lines,
         descriptors: u64,
     ) -> Result<Vec<Addr>> {
-        let room = Room { descriptors, reserved: 0, each: 2 };
-        reactor.set_connections_max(room.clients(self.max_connections));
-        listen(reactor, on, service, lines, STOPPING)
+        // A client has a connection to its target, too.
+        let clients = Room { descriptors, reserved: 0, each: 2 }.clients(self.max_connections);
+        reactor.set_connections_max(clients.saturating_mul(2).saturating_add(1));
+        let policy = Policy::new().connections(clients).per_address(self.max_connections_per_address.get());
+        listen(reactor, on, &policy, service, lines, STOPPING)
     }
 }
 
-/// Listens everywhere; gives the addresses. The first port says `stopping` when it stops.
+/// Listens everywhere, with limits that all ports share; gives the addresses. The first port says `stopping` when it
+/// stops.
 pub(crate) fn listen(
     reactor: &Reactor,
     on: &[String],
+    policy: &Policy,
     service: &(impl Factory + Clone),
     lines: &Lines,
     stopping: &'static str,
 ) -> Result<Vec<Addr>> {
     let mut addresses = Vec::new();
     for endpoint in on {
-        let first = addresses.is_empty();
-        let told = first.then(|| (reactor.clone(), lines.clone(), stopping));
-        let port = reactor.listen_with(endpoint, Told::new(service.clone(), told));
+        let told = addresses.is_empty().then(|| (reactor.clone(), lines.clone(), stopping));
+        let bound = endpoint.as_str().into_endpoint().map(|on| on.policy(policy.clone()));
+        let port = bound.and_then(|on| reactor.listen_with(on, Told::new(service.clone(), told)));
         addresses.push(port.map_err(|error| Complaint::listen(endpoint, &*error))?.addr());
     }
     Ok(addresses)
+}
+
+/// An address as clients are told it, behind `scheme`.
+pub(crate) fn shown(scheme: &str, address: &Addr) -> String {
+    let everywhere = address.ip().is_some_and(|ip| ip.is_unspecified());
+    match address.port() {
+        Some(port) if everywhere => {
+            let link = paint(Style::Link, &format!("{scheme}localhost:{port}"));
+            format!("  {link} and all other addresses of this machine")
+        }
+        _ => format!("  {}", paint(Style::Link, &format!("{scheme}{address}"))),
+    }
 }
 
 /// Seconds, with a fraction if need be.

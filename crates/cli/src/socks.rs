@@ -3,12 +3,12 @@
 use crate::{
     complaint::Complaint,
     lines::Lines,
-    passing::Passing,
+    passing::{Passing, shown},
     terminal::{Style, paint, say},
 };
 use std::{fs, io::ErrorKind, os::unix::fs::MetadataExt, path::PathBuf};
 use trenza::{
-    Addr, Reactor, Result,
+    Reactor, Result,
     proxy::{Pattern, Rules, SocksServer, Users},
 };
 
@@ -86,7 +86,7 @@ impl Args {
         let addresses = self.passing.listen(reactor, &self.listen, &server, lines, descriptors)?;
         say(&whom);
         for address in &addresses {
-            say(&format!("  {}", link(address)));
+            say(&shown("socks5h://", address));
         }
         if open && addresses.iter().any(|address| address.ip().is_some_and(|ip| !ip.is_loopback())) {
             say(&format!(
@@ -120,17 +120,5 @@ impl Args {
             return Err(Complaint::password_file(path, &ErrorKind::UnexpectedEof.into()).into());
         }
         Ok(Some(users))
-    }
-}
-
-/// An address as clients are told it.
-fn link(address: &Addr) -> String {
-    let everywhere = address.ip().is_some_and(|ip| ip.is_unspecified());
-    match address.port() {
-        Some(port) if everywhere => {
-            let link = paint(Style::Link, &format!("socks5h://localhost:{port}"));
-            format!("{link} and all other addresses of this machine")
-        }
-        _ => paint(Style::Link, &format!("socks5h://{address}")),
     }
 }

@@ -7,11 +7,11 @@ use crate::{
     shared::Stop,
     task::Task,
 };
-use std::{collections::VecDeque, fmt, io, mem, net::SocketAddr};
+use std::{collections::VecDeque, fmt, io, mem, net::SocketAddr, panic::Location};
 
 /// Starts to connect.
-#[track_caller]
 pub(crate) fn connect<P: Protocol>(
+    asked: &'static Location<'static>,
     reactor: &Reactor,
     mut place: Connecting,
     build: impl FnOnce(&Transport) -> P + 'static,
@@ -19,10 +19,14 @@ pub(crate) fn connect<P: Protocol>(
     if reactor.0.stop.get() == Stop::Begun {
         return reactor.fired(Err(Reason::Stopped.into()));
     }
+    if let ConnectTo::Datagrams { .. } = place.to {
+        let what = format!("udp:{} is for datagrams: Reactor::udp_connect takes it", place.shown);
+        return reactor.fired(Err(what.into()));
+    }
     let (deferred, resolver) = reactor.deferred();
     let build: Build = Box::new(move |transport| Box::new(build(transport)));
     let to = mem::replace(&mut place.to, ConnectTo::Addresses(Vec::new()));
-    let race = Race::new(reactor, place, build, resolver);
+    let race = Race::new(asked, reactor, place, build, resolver);
     reactor.0.add_race(&race);
     match to {
         ConnectTo::Name { host, port } => reactor.lookup(&host, port).then(move |found| match found {
@@ -32,6 +36,7 @@ pub(crate) fn connect<P: Protocol>(
         ConnectTo::Addresses(addresses) => {
             reactor.0.command(Command::Run(Box::new(move || race.begin_with(addresses))));
         }
+        ConnectTo::Datagrams { .. } => {}
         ConnectTo::Stream(make) => {
             let (made, shared) = (make(reactor), &reactor.0);
             let making = race.clone();

@@ -33,8 +33,24 @@
 //!     closed in one direction only (a terminal), `Eof` follows `close(Write)`, so that nobody waits for more. What is
 //!     sent where nothing can be written fails with `BrokenPipe`, as does writing where the reader has gone; that is
 //!     told while reading is on, too, where nothing can be read. `close(Abort)` resets sockets only.
+//! 11. A UDP socket is a token like the others, for `read` and `close(Abort)`. Nothing that the network says of a
+//!     datagram ends it: that is [`Event::Undelivered`], and reading goes on. `Failed` means that the system cannot
+//!     receive; reading is off, and the loop calls `read(token, true)` after a pause.
+//! 12. `send_to` takes whole pieces from the front of the [`Outbox`], in order; one that the system refuses is taken
+//!     too ([`Outbox::discard`]), and told as `Undelivered`. A driver that leaves some tells `Sent` once when there is
+//!     room. A completion driver copies what it takes, bounds by itself how much is in flight, and counts as sent what
+//!     it has taken.
+//! 13. Datagrams may be lost, doubled and in any order; one comes whole or not at all, and those of one piece
+//!     ([`Datagram::stride`]) have one sender, one destination and one ECN.
+//! 14. [`Host::spawn`] starts a process, and the driver of the same machine sees to its end by itself: it tells
+//!     [`Event::Exited`] once, and by then the process is reaped, so that its number may be used again. A readiness driver
+//!     watches a descriptor of the process (pidfd, EVFILT_PROC), a completion driver has a poll of it or a `waitid` in
+//!     flight from the next `wait` on. Until `Exited` was told [`Host::signal`] reaches this process and no other. The
+//!     exit and the ends of the pipes come in any order. When a driver is dropped, what is left of its processes is
+//!     killed, and reaped without anybody waiting.
 
-use crate::Addr;
+pub use crate::process::spawn::{Child, Descriptor, Grouping, Spawn, TERMINAL, Window};
+use crate::{Addr, Datagram, ExitStatus, Outbox, Signal, UdpOption};
 use std::{
     io,
     net::SocketAddr,
@@ -45,7 +61,7 @@ use std::{
 };
 use trenza_wire::OutBuf;
 
-/// Names a connection or listener of a driver. The index is small and dense, so that the loop's table is a
+/// Names a connection, listener or UDP socket of a driver. The index is small and dense, so that the loop's table is a
 /// vector; the generation tells a late event for a former owner of the index apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Token {
@@ -68,6 +84,9 @@ pub enum Open {
         /// The local address to connect from, or the system's choice.
         from: Option<Addr>,
     },
+    /// Receives datagrams on a socket that [`Host::bind_udp`] made, and sends from it. Receiving starts with
+    /// `read(token, true)`.
+    Datagrams(Bound),
     /// Takes over what is connected already; see contract 10.
     Adopt(Ends),
 }
@@ -126,7 +145,7 @@ impl<D: Into<OwnedFd>> From<D> for Ends {
     }
 }
 
-/// A listening socket that is bound but not served yet.
+/// A socket that is bound but not served yet.
 #[derive(Debug)]
 pub struct Bound {
     /// The address it got.
@@ -176,6 +195,19 @@ pub struct Bind {
     pub mode: Option<u32>,
     /// How many connections the system holds before they are accepted.
     pub backlog: i32,
+}
+
+/// How to bind a UDP socket.
+#[derive(Debug, Clone)]
+pub struct BindUdp {
+    /// The address; port 0 takes any free one.
+    pub addr: SocketAddr,
+    /// With `addr` the IPv6 wildcard: IPv4 as well.
+    pub dual_stack: bool,
+    /// Others that say so too may bind the same address.
+    pub reuse: bool,
+    /// The only peer, of a socket that has one.
+    pub to: Option<SocketAddr>,
 }
 
 /// How to close.
@@ -230,10 +262,33 @@ pub enum Event<'a> {
         /// Of the lent ones; 0 from a readiness driver.
         bytes: usize,
     },
-    /// The connection is broken, or a listener could not accept.
+    /// A process that [`Host::spawn`] has started has exited, and was reaped.
+    Exited {
+        /// The process.
+        pid: u32,
+        /// How it has exited.
+        status: ExitStatus,
+    },
+    /// The connection is broken, a listener could not accept, or a UDP socket not receive.
     Failed {
-        /// The connection or listener.
+        /// The connection, listener or UDP socket.
         token: Token,
+        /// Why.
+        error: io::Error,
+    },
+    /// A datagram came.
+    Datagram {
+        /// The UDP socket.
+        token: Token,
+        /// What came; the bytes are the driver's again at the following `next`.
+        datagram: Datagram<'a>,
+    },
+    /// The system or the network refused a datagram.
+    Undelivered {
+        /// The UDP socket.
+        token: Token,
+        /// Where it was sent to, if that is known.
+        to: Option<Addr>,
         /// Why.
         error: io::Error,
     },
@@ -252,6 +307,13 @@ pub trait Driver {
     fn read(&mut self, token: Token, on: bool);
     /// Takes what it can from `out`. Errors come as [`Event::Failed`].
     fn send(&mut self, token: Token, out: &mut OutBuf);
+    /// Takes what it can from `out`, the datagrams of a UDP socket. Errors come as [`Event::Undelivered`].
+    fn send_to(&mut self, token: Token, out: &mut Outbox);
+    /// Sets an option of a UDP socket.
+    ///
+    /// # Errors
+    /// What the system says; `Unsupported` where it has no such option.
+    fn set_udp_option(&mut self, token: Token, option: &UdpOption) -> io::Result<()>;
     /// Closes; see [`Close`].
     fn close(&mut self, token: Token, how: Close);
     /// How many of the bytes that have left the [`OutBuf`] the system still holds because the peer did not take them;
@@ -315,6 +377,11 @@ pub trait Host {
     /// # Errors
     /// What the system says: the address is taken, not ours, or not permitted.
     fn bind(&self, how: &Bind) -> io::Result<Bound>;
+    /// Binds a UDP socket.
+    ///
+    /// # Errors
+    /// What the system says: the address is taken, not ours, or not permitted; there is no way to its peer.
+    fn bind_udp(&self, how: &BindUdp) -> io::Result<Bound>;
     /// Tells the address of a socket that somebody else bound, and makes it ready to be served.
     ///
     /// # Errors
@@ -333,6 +400,19 @@ pub trait Host {
     fn addresses(&self, _socket: &Socket) -> Option<(Addr, Addr)> {
         None
     }
+    /// Takes over a descriptor that the program was started with.
+    ///
+    /// # Errors
+    /// There is none of that number that may be taken: it is not open, was taken before, or is the program's own.
+    fn inherited(&self, _number: i32) -> io::Result<OwnedFd> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "there are no descriptors here"))
+    }
+    /// Takes over standard input and output. From then on what else reads the one finds its end, and what else is
+    /// written to the other is dropped, so that it does not get into the connection.
+    ///
+    /// # Errors
+    /// They were taken before, or cannot be copied.
+    fn stdio(&self) -> io::Result<Ends>;
     /// Runs a job on the thread pool.
     ///
     /// # Errors
@@ -346,6 +426,24 @@ pub trait Host {
     /// Those of [`Host::run`].
     fn run_lookup(&self, job: Job) -> io::Result<()> {
         self.run(job)
+    }
+    /// Starts a program. Its pipes are ours to open, as [`Open::Adopt`]; all our ends are closed in every other program
+    /// that is started, and the child has what [`Spawn::descriptors`] says and nothing else.
+    ///
+    /// # Errors
+    /// There is no such program or directory, it may not be run, or not so, or there is no room for one more. Nothing
+    /// was started then.
+    fn spawn(&self, how: Spawn) -> io::Result<Child> {
+        let _ = how;
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this system starts no programs"))
+    }
+    /// Sends a signal to a process that was started here, or to the whole group that it leads.
+    ///
+    /// # Errors
+    /// `NotFound`: it has exited. The system does not permit it, or has no such signal.
+    fn signal(&self, pid: u32, signal: Signal, group: bool) -> io::Result<()> {
+        let _ = (pid, signal, group);
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this system starts no programs"))
     }
     /// The name service.
     fn resolver(&self) -> Resolve;

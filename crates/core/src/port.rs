@@ -87,6 +87,12 @@ impl Port {
         deferred
     }
 
+    /// Resets its connections, those whose layers are not ready included; their protocols are lost with
+    /// [`Reason::Stopped`](crate::Reason::Stopped). It goes on listening, unless it was stopped.
+    pub fn abort(&self) {
+        self.reactor.0.command(Command::AbortPort(self.state.clone()));
+    }
+
     /// Stops accepting for now; new connections wait in the system's backlog.
     pub fn pause(&self) {
         self.state.paused.set(true);

@@ -89,8 +89,8 @@ pub(crate) struct Race {
 }
 
 impl Race {
-    #[track_caller]
     pub(crate) fn new(
+        asked: &'static Location<'static>,
         reactor: &Reactor,
         place: Connecting,
         build: Build,
@@ -98,7 +98,7 @@ impl Race {
     ) -> Rc<Self> {
         let beneath = Beneath { layers: place.layers, policy: place.policy };
         let race = Rc::new(Self {
-            asked: Location::caller(),
+            asked,
             reactor: reactor.clone(),
             shown: place.shown,
             from: place.from,

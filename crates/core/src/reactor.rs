@@ -59,23 +59,35 @@ impl Reactor {
     /// Those of [`Reactor::listen`].
     #[track_caller]
     pub fn listen_with(&self, on: impl IntoEndpoint, factory: impl Factory) -> Result<Port> {
-        let endpoint = on.into_endpoint()?;
+        self.listen_from(Location::caller(), &on.into_endpoint()?, Box::new(factory))
+    }
+
+    /// Like `listen_with`, for a port that was asked for elsewhere.
+    pub(crate) fn listen_from(
+        &self,
+        made: &'static Location<'static>,
+        endpoint: &Endpoint,
+        factory: Box<dyn Factory>,
+    ) -> Result<Port> {
         let listening = endpoint.listening(self)?;
-        let explain = |error| unbound(&endpoint, error);
+        let explain = |error| unbound(endpoint, error);
         let bound = match listening.on {
             ListenOn::Bind(bind) => self.0.host.bind(&bind).map_err(explain)?,
             ListenOn::Socket(socket) => self.0.host.adopt(socket).map_err(explain)?,
             ListenOn::Bound(bound) => bound,
+            ListenOn::Datagrams(_) => {
+                return Err(format!("{endpoint} is for datagrams: Reactor::udp takes it").into());
+            }
             ListenOn::Stream(stream) => {
                 let (addr, layers) = (stream.local.clone(), listening.layers);
-                let state = PortState::new(Location::caller(), addr, layers, listening.policy);
-                self.0.command(Command::Serve(stream, state.clone(), Box::new(factory)));
+                let state = PortState::new(made, addr, layers, listening.policy);
+                self.0.command(Command::Serve(stream, state.clone(), factory));
                 return Ok(Port { reactor: self.clone(), state });
             }
         };
         let addr = bound.addr.clone();
-        let state = PortState::new(Location::caller(), addr, listening.layers, listening.policy);
-        self.0.command(Command::Listen(bound, state.clone(), Box::new(factory)));
+        let state = PortState::new(made, addr, listening.layers, listening.policy);
+        self.0.command(Command::Listen(bound, state.clone(), factory));
         Ok(Port { reactor: self.clone(), state })
     }
 
@@ -143,9 +155,21 @@ impl Reactor {
         to: impl IntoEndpoint,
         build: impl FnOnce(&Transport) -> P + 'static,
     ) -> Deferred<Transport> {
-        let endpoint = to.into_endpoint();
-        match endpoint.and_then(|endpoint| endpoint.connecting(self)) {
-            Ok(place) => connect::connect(self, place, build),
+        match to.into_endpoint() {
+            Ok(endpoint) => self.connect_from(Location::caller(), &endpoint, build),
+            Err(error) => self.fired(Err(error)),
+        }
+    }
+
+    /// Like `connect`, for a connection that was asked for elsewhere.
+    pub(crate) fn connect_from<P: Protocol>(
+        &self,
+        asked: &'static Location<'static>,
+        endpoint: &Endpoint,
+        build: impl FnOnce(&Transport) -> P + 'static,
+    ) -> Deferred<Transport> {
+        match endpoint.connecting(self) {
+            Ok(place) => connect::connect(asked, self, place, build),
             Err(error) => self.fired(Err(error)),
         }
     }
@@ -248,8 +272,9 @@ impl Reactor {
         Remote(self.0.outside.clone())
     }
 
-    /// Stops the loop: ports stop accepting, protocols hear [`Protocol::stopping`], and what is not done after
-    /// [`Reactor::set_grace`] is aborted with [`Reason::Stopped`](crate::Reason::Stopped).
+    /// Stops the loop: first what was started with [`Reactor::start`], then all else. Ports stop accepting, protocols
+    /// hear [`Protocol::stopping`], and what is not done after [`Reactor::set_grace`] is aborted with
+    /// [`Reason::Stopped`](crate::Reason::Stopped).
     pub fn stop(&self) {
         if self.0.stop.get() == Stop::Running {
             self.0.stop.set(Stop::Asked);
@@ -261,7 +286,7 @@ impl Reactor {
         self.0.stop.get() != Stop::Running
     }
 
-    /// How long protocols have to finish after `stop()`. Default 10 s.
+    /// How long services and protocols have to finish after `stop()`. Default 10 s.
     pub fn set_grace(&self, grace: Duration) {
         self.0.grace.set(grace);
     }
@@ -294,7 +319,7 @@ impl Reactor {
     }
 }
 
-fn unbound(endpoint: &Endpoint, error: std::io::Error) -> crate::Error {
+pub(crate) fn unbound(endpoint: &Endpoint, error: std::io::Error) -> crate::Error {
     std::io::Error::new(error.kind(), format!("cannot listen on {endpoint}: {error}")).into()
 }
 

@@ -7,7 +7,9 @@
 //! | bytes: unread, unsent, in layers | [`Limits`], for each connection |
 //! | addresses of a connect | 64 are tried |
 //! | connections | [`Reactor::set_connections_max`]; those that the program makes by the system's descriptors |
-//! | the dirty, those to end | each connection is in there once |
+//! | child processes | the system's processes and descriptors: each is the program's own doing; a process's output by [`Limits`] |
+//! | the dirty, those to end | each connection and UDP port is in there once |
+//! | datagrams | [`Limits::unsent`], for each UDP port; what comes is not kept |
 //! | woken tasks | each task is in there once |
 //! | commands | while more wait than a turn runs, the loop takes no event; the rest is the program's own doing |
 //! | calls of other threads | a million; answers to remote resolvers by how many the loop has asked for |
@@ -17,7 +19,7 @@
 //! | blocking jobs, lookups | the queue of their pool |
 
 use crate::{
-    ConnectionId, Limits, Map, Reactor,
+    ConnectionId, Limits, Map, Reactor, Service, UdpPort,
     connection::{Connection, push_pruning},
     driver::{Host, Resolve, Token},
     endpoint::registry::Kinds,
@@ -51,6 +53,10 @@ const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 pub(crate) enum Stop {
     Running,
     Asked,
+    /// Services are being stopped.
+    Services,
+    /// They have stopped.
+    Ready,
     Begun,
 }
 
@@ -80,10 +86,13 @@ pub(crate) struct Shared {
     commands: RefCell<VecDeque<Command>>,
     doomed: RefCell<VecDeque<Transport>>,
     dirty: RefCell<Vec<Transport>>,
+    dirty_udp: RefCell<VecDeque<UdpPort>>,
     connections: RefCell<Vec<Option<Transport>>>,
     /// Connects on their way.
     races: RefCell<Vec<Weak<Race>>>,
     count: Cell<usize>,
+    /// UDP ports that are served.
+    pub(crate) udp_ports: RefCell<Vec<UdpPort>>,
 }
 
 impl Shared {
@@ -109,9 +118,11 @@ impl Shared {
             commands: RefCell::default(),
             doomed: RefCell::default(),
             dirty: RefCell::default(),
+            dirty_udp: RefCell::default(),
             connections: RefCell::default(),
             races: RefCell::default(),
             count: Cell::new(0),
+            udp_ports: RefCell::default(),
         }
     }
 
@@ -155,6 +166,19 @@ impl Shared {
         self.commands.borrow_mut().pop_front()
     }
 
+    /// Takes the services out of the queue that were started in this turn.
+    pub(crate) fn take_kept(&self) -> Vec<Box<dyn Service>> {
+        let mut kept = Vec::new();
+        let commands = std::mem::take(&mut *self.commands.borrow_mut());
+        for command in commands {
+            match command {
+                Command::Keep(service) => kept.push(service),
+                other => self.commands.borrow_mut().push_back(other),
+            }
+        }
+        kept
+    }
+
     /// Queues a connection that is to end.
     pub(crate) fn doom(&self, transport: Transport) {
         self.doomed.borrow_mut().push_back(transport);
@@ -173,15 +197,31 @@ impl Shared {
         std::mem::swap(&mut *self.dirty.borrow_mut(), other);
     }
 
+    pub(crate) fn mark_dirty_udp(&self, port: UdpPort) {
+        if !self.ended.get() {
+            self.dirty_udp.borrow_mut().push_back(port);
+        }
+    }
+
+    /// How many UDP ports have something to send, or are to be closed.
+    pub(crate) fn dirty_udp(&self) -> usize {
+        self.dirty_udp.borrow().len()
+    }
+
+    pub(crate) fn next_dirty_udp(&self) -> Option<UdpPort> {
+        self.dirty_udp.borrow_mut().pop_front()
+    }
+
     /// True when `dispatch` would find something to do without any event.
     pub(crate) fn has_work(&self) -> bool {
-        self.is_queued() || self.stop.get() == Stop::Asked || self.outside.has_work()
+        self.is_queued() || matches!(self.stop.get(), Stop::Asked | Stop::Ready) || self.outside.has_work()
     }
 
     fn is_queued(&self) -> bool {
         !(self.commands.borrow().is_empty()
             && self.doomed.borrow().is_empty()
-            && self.dirty.borrow().is_empty())
+            && self.dirty.borrow().is_empty()
+            && self.dirty_udp.borrow().is_empty())
     }
 
     pub(crate) fn add_race(&self, race: &Rc<Race>) {
@@ -240,11 +280,12 @@ impl Shared {
         let commands = std::mem::take(&mut *self.commands.borrow_mut());
         let doomed = std::mem::take(&mut *self.doomed.borrow_mut());
         let dirty = std::mem::take(&mut *self.dirty.borrow_mut());
+        let dirty_udp = std::mem::take(&mut *self.dirty_udp.borrow_mut());
         let connections = std::mem::take(&mut *self.connections.borrow_mut());
         let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
         let timers = self.timers.borrow_mut().drain();
         self.count.set(0);
-        Some((commands, doomed, dirty, connections, waiting, timers))
+        Some((commands, doomed, dirty, dirty_udp, connections, waiting, timers))
     }
 }
 

@@ -157,6 +157,12 @@ impl Transport {
         }
     }
 
+    /// Has the protocol finish what it is at and then close: it hears [`Protocol::stopping`], once, as when its port
+    /// stops. A connection whose layers are not ready ends at once.
+    pub fn stop(&self) {
+        self.0.reactor.0.command(Command::Stop(self.clone()));
+    }
+
     /// Ends the connection at once, by RST; what was not sent is dropped.
     pub fn abort(&self) {
         self.condemn(Reason::Aborted);

@@ -1,7 +1,9 @@
 //! What a loop holds, each thing with the line that made it.
 
 use std::time::Duration;
-use trenza_core::{Group, Input, Left, LeftKind, LoopingCall, Protocol, Result, Transport};
+use trenza_core::{
+    Command, Group, Input, Left, LeftKind, LoopingCall, Process, ProcessProtocol, Protocol, Result, Transport,
+};
 use trenza_sim::{HostHandle, Net};
 
 struct Discard;
@@ -114,4 +116,38 @@ fn what_tasks_are_put_together_with_is_named_too() {
     drop(kept);
     net.run();
     assert_eq!(here.left(), Left::default());
+}
+
+impl ProcessProtocol for Discard {
+    fn received(&mut self, _: &Process, _: u32, input: &mut Input<'_>) -> Result {
+        input.rest();
+        Ok(())
+    }
+}
+
+#[test]
+fn a_child_process_is_named_with_its_pipes() {
+    let net = Net::gentle(1);
+    let host = net.host("here");
+    host.program("sleep", async |fake| {
+        fake.reactor().sleep(Duration::from_secs(1000)).await;
+        Ok(trenza_core::ExitStatus::Code(0))
+    });
+    let process = host.run(|reactor| {
+        reactor.spawn_process(Command::new("sleep"), Discard) // spawns
+    });
+    net.advance(Duration::from_secs(1));
+    let spawns = line("// spawns");
+    let pipe = (LeftKind::Connection, spawns);
+    assert_eq!(leftovers(&host), [pipe, pipe, pipe, (LeftKind::Process, spawns)]);
+    assert_eq!(host.left(), Left { processes: 1, connections: 3, ..Left::default() });
+    let text: Vec<_> = host.leftovers().iter().map(ToString::to_string).collect();
+    assert!(text[3].starts_with("a child process, sleep (1), made at "), "{text:?}");
+    assert!(
+        text.iter().any(|line| line.starts_with("a connection to descriptor 0 of sleep (1), ")),
+        "{text:?}"
+    );
+    process.unwrap().abort();
+    net.run();
+    assert_eq!(host.left(), Left::default());
 }

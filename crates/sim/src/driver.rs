@@ -2,14 +2,26 @@
 
 use crate::{
     canary::broken,
+    datagram,
     host::SimHost,
     link::{End, Owner, far},
     port::Acceptor,
     stream::{Stream, Told},
     world::{Shared, World},
 };
-use std::{collections::VecDeque, fmt, io, mem, rc::Rc, sync::atomic::Ordering, task::Waker, time::Instant};
-use trenza_core::driver::{Bound, Close, Driver, Ends, Event, Host, Open, Socket, Token};
+use std::{
+    collections::VecDeque,
+    fmt, io, mem,
+    net::{Ipv4Addr, SocketAddr},
+    rc::Rc,
+    sync::atomic::Ordering,
+    task::Waker,
+    time::Instant,
+};
+use trenza_core::{
+    Addr, Datagram, ExitStatus, Outbox, UdpOption,
+    driver::{Bound, Close, Driver, Ends, Event, Host, Open, Socket, Token},
+};
 use trenza_wire::OutBuf;
 
 /// The most connections and listeners of one host.
@@ -28,6 +40,7 @@ enum What {
         late: bool,
     },
     Stream(Box<Stream>),
+    Datagrams(datagram::Slot),
 }
 
 #[derive(Debug)]
@@ -50,8 +63,9 @@ pub struct SimDriver {
     free: Vec<u32>,
     /// What the last wait has found.
     ready: VecDeque<Token>,
-    /// Bytes that are lent to the loop.
+    /// Bytes that are lent to the loop, and who has sent them.
     buffer: Vec<u8>,
+    sender: Addr,
     /// What has left while waiting.
     spent: OutBuf,
 }
@@ -72,6 +86,7 @@ impl SimDriver {
             free: Vec::new(),
             ready: VecDeque::new(),
             buffer: Vec::new(),
+            sender: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into(),
             spent: OutBuf::new(),
         }
     }
@@ -110,6 +125,7 @@ impl SimDriver {
             Some(What::Port { listener, accepting, late }) => {
                 (*accepting || *late) && world.has_backlog(*listener)
             }
+            Some(What::Datagrams(socket)) => socket.pending(world),
             Some(What::Free) | None => false,
         }
     }
@@ -121,6 +137,7 @@ impl SimDriver {
         match &mut slot.what {
             What::Free => None,
             What::Stream(stream) => stream.tell(world, &mut self.buffer),
+            What::Datagrams(socket) => socket.tell(world, &mut self.buffer),
             What::Port { listener, accepting, late } => {
                 let listener = *listener;
                 if !(*accepting || *late) || !world.has_backlog(listener) {
@@ -134,6 +151,22 @@ impl SimDriver {
                 self.accept(world, listener)
             }
         }
+    }
+
+    /// A process that has exited, if that is what comes next.
+    fn next_exit(&self, world: &mut World) -> Option<(u32, ExitStatus)> {
+        let machine = world.hosts.get(self.host).filter(|machine| machine.boot == self.boot)?;
+        if machine.exits.is_empty() {
+            return None;
+        }
+        let first = self.ready.is_empty() || world.hostility.shuffle > 0.0 && world.dice.chance(0.5);
+        if !first {
+            return None;
+        }
+        let (pid, status) = world.hosts.get_mut(self.host)?.exits.pop_front()?;
+        let name = world.name(self.host);
+        world.note(format_args!("{name} Exited({pid}, {status})"));
+        Some((pid, status))
     }
 
     fn accept(&mut self, world: &mut World, listener: u64) -> Option<Told> {
@@ -216,6 +249,13 @@ impl Driver for SimDriver {
                 bound.acceptor = Acceptor::Slot(token.index);
                 Ok(token)
             }
+            Open::Datagrams(Bound { socket: Socket::Simulated(id), .. }) => {
+                let mailbox = world.mailboxes.get_mut(&id).filter(|mailbox| mailbox.host == self.host);
+                let mailbox = mailbox.ok_or(io::ErrorKind::NotFound)?;
+                let token = self.add(What::Datagrams(datagram::Slot::new(id)))?;
+                mailbox.owner = Owner::Slot(token.index);
+                Ok(token)
+            }
             Open::Connect { to, from } => {
                 let end = world.connect(self.host, &to, from.as_ref())?;
                 let eager = world.dice.chance(world.hostility.reset_overtakes);
@@ -248,6 +288,7 @@ impl Driver for SimDriver {
                 *late = *accepting && !on && world.dice.chance(world.hostility.late);
                 *accepting = on;
             }
+            Some(What::Datagrams(socket)) => socket.reading = on,
             Some(What::Free) | None => return,
         }
         world.touch(self.host, token.index);
@@ -265,6 +306,27 @@ impl Driver for SimDriver {
         if let Some(What::Stream(stream)) = self.slot(token).map(|slot| &mut slot.what) {
             stream.send(world, out, completion, &mut spent);
             world.touch(self.host, token.index);
+        }
+    }
+
+    fn send_to(&mut self, token: Token, out: &mut Outbox) {
+        let shared = self.world.clone();
+        let world = &mut *shared.borrow_mut();
+        if !world.lives(self.host, self.boot) {
+            return;
+        }
+        if let Some(What::Datagrams(socket)) = self.slot(token).map(|slot| &mut slot.what) {
+            socket.send(world, out);
+            world.touch(self.host, token.index);
+        }
+    }
+
+    fn set_udp_option(&mut self, token: Token, option: &UdpOption) -> io::Result<()> {
+        let shared = self.world.clone();
+        let world = &mut *shared.borrow_mut();
+        match self.slot(token).map(|slot| &slot.what) {
+            Some(What::Datagrams(socket)) => world.set_udp(socket.id, option),
+            _ => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
@@ -291,6 +353,7 @@ impl Driver for SimDriver {
             }
             Some(What::Stream(stream)) => stream.ends().for_each(|end| world.reset(end)),
             Some(What::Port { listener, .. }) => world.unbind(*listener),
+            Some(What::Datagrams(socket)) => drop(world.mailboxes.remove(&socket.id)),
             Some(What::Free) | None => {}
         }
     }
@@ -325,6 +388,9 @@ impl Driver for SimDriver {
         drop(mem::take(&mut self.spent));
         let shared = self.world.clone();
         let world = &mut *shared.borrow_mut();
+        if let Some((pid, status)) = self.next_exit(world) {
+            return Some(Event::Exited { pid, status });
+        }
         let (token, told) = loop {
             let token = self.ready.pop_front()?;
             let told = self.tell(world, token);
@@ -349,6 +415,12 @@ impl Driver for SimDriver {
             Told::Eof => Event::Eof { token },
             Told::Sent(bytes) => Event::Sent { token, bytes },
             Told::Failed(error) => Event::Failed { token, error },
+            Told::Datagram { from, to, ecn, stride } => {
+                self.sender = from.into();
+                let (data, from, to) = (&mut self.buffer[..], &self.sender, Some(to));
+                Event::Datagram { token, datagram: Datagram { data, from, to, ecn, stride } }
+            }
+            Told::Undelivered(to, error) => Event::Undelivered { token, to: Some(to.into()), error },
         })
     }
 
@@ -374,10 +446,13 @@ impl Drop for SimDriver {
             match &slot.what {
                 What::Port { listener, .. } => world.unbind(*listener),
                 What::Stream(stream) => stream.ends().for_each(|end| world.release(end)),
+                What::Datagrams(socket) => drop(world.mailboxes.remove(&socket.id)),
                 What::Free => {}
             }
         }
+        world.end_children(self.host);
         if let Some(machine) = world.hosts.get_mut(self.host) {
+            machine.exits.clear();
             machine.hot.clear();
         }
     }

@@ -8,8 +8,8 @@ use std::{
     time::{Instant, SystemTime},
 };
 use trenza_core::{
-    Addr,
-    driver::{Bind, Bound, HandedOver, Host, Job, Resolve, Socket},
+    Addr, Signal,
+    driver::{Bind, BindUdp, Bound, Child, Ends, HandedOver, Host, Job, Resolve, Socket, Spawn},
 };
 
 /// A host of a simulated network: virtual time, seeded randomness, simulated sockets and names.
@@ -55,6 +55,13 @@ impl Host for SimHost {
         Ok(Bound { addr, socket: Socket::Simulated(id) })
     }
 
+    /// The socket stays bound until it is opened and closed again, also when the [`Bound`] is dropped.
+    fn bind_udp(&self, how: &BindUdp) -> io::Result<Bound> {
+        self.check()?;
+        let (id, addr) = self.world.borrow_mut().bind_udp(self.host, how)?;
+        Ok(Bound { addr: addr.into(), socket: Socket::Simulated(id) })
+    }
+
     /// There are no descriptors here.
     fn adopt(&self, _socket: OwnedFd) -> io::Result<Bound> {
         Err(io::ErrorKind::Unsupported.into())
@@ -74,6 +81,11 @@ impl Host for SimHost {
         Some((world.sides.get(&far(*end))?.addr.clone(), world.sides.get(end)?.addr.clone()))
     }
 
+    fn stdio(&self) -> io::Result<Ends> {
+        self.check()?;
+        self.world.borrow_mut().take_stdio(self.host)
+    }
+
     /// The job runs on the loop's thread, at a later step that the seed chooses.
     fn run(&self, job: Job) -> io::Result<()> {
         self.check()?;
@@ -85,6 +97,17 @@ impl Host for SimHost {
         let added = self.world.borrow_mut().add_job(self.host, fate, job);
         // What was not taken may be the user's, and is dropped when nothing is borrowed.
         added.map_err(|(error, _job)| error)
+    }
+
+    fn spawn(&self, how: Spawn) -> io::Result<Child> {
+        self.check()?;
+        self.world.borrow_mut().spawn(self.host, self.boot, how)
+    }
+
+    fn signal(&self, pid: u32, signal: Signal, group: bool) -> io::Result<()> {
+        self.check()?;
+        let _ = group; // of processes there is nothing but their own
+        self.world.borrow_mut().signal(self.host, self.boot, pid, signal)
     }
 
     fn resolver(&self) -> Resolve {

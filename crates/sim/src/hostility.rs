@@ -11,7 +11,7 @@ use std::time::Duration;
 pub struct Hostility {
     /// A `Received` carries only a part of what is there.
     pub split: f64,
-    /// A `Received` carries bytes of several segments at once.
+    /// A `Received` carries bytes of several segments at once, a `Datagram` several of one sender.
     pub merge: f64,
     /// What has arrived when reading is turned off is still told, as io_uring does; of a listener, one connection.
     pub late: f64,
@@ -31,8 +31,14 @@ pub struct Hostility {
     pub accept_fails: f64,
     /// A host's driver is of the completion kind: it is lent the bytes and tells later that they have left.
     pub completion: f64,
-    /// A segment travels up to so much longer than its link's latency.
+    /// A segment or datagram travels up to so much longer than its link's latency.
     pub jitter: Duration,
+    /// A datagram between two hosts is lost.
+    pub loss: f64,
+    /// A datagram between two hosts arrives twice.
+    pub duplicate: f64,
+    /// A datagram between two hosts takes a longer way, up to 20 ms, so that others overtake it.
+    pub reorder: f64,
 }
 
 impl Hostility {
@@ -51,6 +57,9 @@ impl Hostility {
             accept_fails: 0.0,
             completion: 0.0,
             jitter: Duration::ZERO,
+            loss: 0.0,
+            duplicate: 0.0,
+            reorder: 0.0,
         }
     }
 
@@ -71,6 +80,9 @@ impl Hostility {
             accept_fails: 0.0,
             completion: draw(1.0),
             jitter: Duration::from_micros(draw(3000.0) as u64),
+            loss: draw(0.2),
+            duplicate: draw(0.2),
+            reorder: draw(0.5),
         }
     }
 }

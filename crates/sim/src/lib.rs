@@ -83,12 +83,13 @@
 //!   Net ── steps ──▶ engine of a host ── Driver ──▶ SimDriver ──┐
 //!    │                                  └─ Host ──▶ SimHost ────┤
 //!    ├── clock, order of steps                                  ▼
-//!    └──────────────────────────────────────────▶ World: links, listeners, names, rules, trace
+//!    └──────────────────────────────────────────▶ World: links, UDP, listeners, names, rules, trace
 //!                                    Probe ─────────────────────▲
 //! ```
 
 mod activation;
 mod canary;
+mod datagram;
 mod dice;
 mod disk;
 mod driver;
@@ -104,12 +105,15 @@ mod outage;
 mod panics;
 mod port;
 mod probe;
+mod process;
 mod rule;
 mod seeds;
+mod stdio;
 mod stream;
 mod trace;
 mod world;
 
+pub use datagram::{DATAGRAM_MAX, DatagramProbe, FLIGHTS_MAX, Received};
 pub use dice::Dice;
 pub use disk::{
     DISK_CAPACITY, DISK_CHANGES_MAX, DISK_DIRTY_MAX, DISK_NAME_MAX, DISK_NODES_MAX, DISK_SECTOR, Disk,
@@ -124,6 +128,7 @@ pub use machine::HostHandle;
 pub use net::{Net, SETTLING, STEPS_MAX};
 pub use port::BACKLOG_MAX;
 pub use probe::{Probe, ProbeListener, RECEIVED_MAX};
+pub use process::{Fake, PROCESSES_MAX, Signals};
 pub use rule::{Kind, Packet, RuleGuard, Verdict};
 pub use seeds::for_seeds;
 pub use stream::{FLIGHT_MAX, PIECE_MAX};

@@ -16,6 +16,7 @@ impl World {
     /// How long a segment of `size` bytes waits until it has left: those before it, of all connections that share its
     /// line, leave first. Each direction is a line of its own.
     pub(crate) fn queueing(&mut self, from: usize, to: usize, size: usize) -> Duration {
+        let (from, to) = (self.home(from), self.home(to));
         let pair = (from.min(to), from.max(to));
         let Some(rate) = self.line.rates.get(&pair).copied().or(self.line.rate).filter(|_| from != to) else {
             return Duration::ZERO;

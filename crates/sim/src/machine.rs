@@ -1,22 +1,26 @@
 //! [`HostHandle`]: one host of a network.
 
 use crate::{
+    datagram::DatagramProbe,
     disk::Disk,
     driver::SimDriver,
     link::End,
     probe::{Probe, ProbeListener},
+    process::{Fake, Program},
     world::Shared,
 };
 use std::{
     cell::RefCell,
+    ffi::OsStr,
     fmt,
+    future::Future,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     rc::Rc,
     sync::atomic::Ordering,
     time::Duration,
 };
 use trenza_core::{
-    Addr, Engine, Left, Leftover, Port, Protocol, Reactor, Transport, UnixAddr,
+    Addr, Engine, ExitStatus, Left, Leftover, Port, Protocol, Reactor, Result, Transport, UnixAddr,
     driver::{Ends, Socket},
 };
 
@@ -79,6 +83,38 @@ impl HostHandle {
         reactor
             .listen(on, build)
             .unwrap_or_else(|error| panic!("{} cannot listen on {on}: {error}", self.name()))
+    }
+
+    /// Says what a program does that is started here by this name ([`Reactor::spawn_process`]): a coroutine, which can
+    /// do what a program can, in an engine of its own. Its pipes are links, so that what it writes and its exit come in
+    /// whatever order the seed decides; signals reach it, and SIGKILL ends it at once, as a crash of its host does. A
+    /// name that nobody has told about is a program that is not there.
+    ///
+    /// An error ends it with the exit code 1, as most programs do when they find that nobody reads.
+    ///
+    /// ```
+    /// use trenza_core::{Command, ExitStatus};
+    ///
+    /// let net = trenza_sim::Net::new(1);
+    /// let host = net.host("here");
+    /// host.program("echo", async |mut fake| {
+    ///     let words = fake.arguments().join(" ");
+    ///     fake.write(1, words.as_bytes()).await?;
+    ///     Ok(ExitStatus::Code(0))
+    /// });
+    /// let reactor = host.reactor();
+    /// let said = net.block_on(&host, reactor.output(Command::new("echo").args(["a", "b"])).into_future())?;
+    /// assert_eq!(said.stdout, b"a b");
+    /// # Ok::<(), trenza_core::Error>(())
+    /// ```
+    pub fn program<F>(&self, name: impl AsRef<OsStr>, fake: impl Fn(Fake) -> F + 'static)
+    where
+        F: Future<Output = Result<ExitStatus>> + 'static,
+    {
+        let program: Program = Rc::new(move |own| Box::pin(fake(own)));
+        let name = name.as_ref().to_owned();
+        let former = self.0.world.borrow_mut().processes.add_program(self.0.index, name, program);
+        drop(former);
     }
 
     fn with_engine<T>(&self, f: impl FnOnce(&mut Engine) -> T) -> T {
@@ -176,8 +212,11 @@ impl HostHandle {
         let world = self.0.world.borrow();
         let machine = world.hosts.get(self.0.index);
         until.is_some_and(|until| until <= world.now())
-            || machine
-                .is_some_and(|machine| !machine.hot.is_empty() || machine.woken.0.load(Ordering::Acquire))
+            || machine.is_some_and(|machine| {
+                !machine.hot.is_empty()
+                    || !machine.exits.is_empty()
+                    || machine.woken.0.load(Ordering::Acquire)
+            })
     }
 
     /// A turn of its engine.
@@ -287,6 +326,17 @@ impl HostHandle {
         made.unwrap_or_else(|error| panic!("cannot make {name}: {error}"))
     }
 
+    /// What is typed to the program here and what it shows: the other ends of its standard input and output, which the
+    /// endpoint `stdio:` takes. Once for each start of the machine.
+    ///
+    /// # Panics
+    /// They were asked for before.
+    pub fn stdio(&self) -> [Probe; 2] {
+        let ends = self.0.world.borrow_mut().take_console(self.0.index);
+        let ends = ends.unwrap_or_else(|error| panic!("no standard input and output: {error}"));
+        ends.map(|end| Probe::new(self.0.world.clone(), end))
+    }
+
     /// A raw peer that holds an end of a [`HostHandle::socket_pair`] or of a [`HostHandle::pipe`].
     ///
     /// # Panics
@@ -308,6 +358,19 @@ fn unix(path: &str) -> Addr {
     match path.strip_prefix('@') {
         Some(name) => UnixAddr::abstract_name(name).into(),
         None => UnixAddr::path(path).into(),
+    }
+}
+
+impl HostHandle {
+    /// A raw UDP socket here, `udp:PORT`, on all addresses.
+    ///
+    /// # Panics
+    /// The endpoint cannot be read, or the port is taken.
+    pub fn datagram_probe(&self, on: &str) -> DatagramProbe {
+        let port = on.strip_prefix("udp:").and_then(|port| port.parse().ok());
+        let port = port.unwrap_or_else(|| panic!("a datagram probe is bound to udp:PORT, not to {on}"));
+        DatagramProbe::bind(self.0.world.clone(), self.0.index, port)
+            .unwrap_or_else(|error| panic!("cannot bind {on}: {error}"))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     hostility::Hostility,
     jobs::Fate,
     machine::HostHandle,
-    panics,
+    panics, process,
     rule::{Packet, RuleGuard, Verdict},
     world::{Shared, World},
 };
@@ -87,7 +87,7 @@ impl Net {
         self.world.borrow().names.add(name, addrs);
     }
 
-    /// Sets how long a segment travels between two hosts.
+    /// Sets how long a segment or datagram travels between two hosts.
     pub fn latency(&self, latency: Duration) {
         self.world.borrow_mut().latency = latency;
     }
@@ -112,7 +112,7 @@ impl Net {
     }
 
     /// Installs a rule, which is asked about every segment that leaves a host, resets and window updates as
-    /// well. Of several rules the first that does not say `Pass` decides. The closure must not use the network.
+    /// well, and about every datagram. Of several rules the first that does not say `Pass` decides. The closure must not use the network.
     pub fn rule(&self, judge: impl FnMut(&Packet<'_>) -> Verdict + 'static) -> RuleGuard {
         self.world.borrow().rules.add(Box::new(judge))
     }
@@ -124,7 +124,7 @@ impl Net {
         self.world.borrow().job_rules.add(Box::new(judge))
     }
 
-    /// Splits the network between these hosts and those. Nothing is lost: what could not arrive does so after the
+    /// Splits the network between these hosts and those. Datagrams are lost; of streams nothing is: what could not arrive does so after the
     /// guard was dropped, as TCP sends again; whoever has a time limit may have given up by then.
     pub fn partition(&self, these: &[&HostHandle], those: &[&HostHandle]) -> RuleGuard {
         let indices = |hosts: &[&HostHandle]| hosts.iter().map(|host| host.index()).collect();
@@ -158,6 +158,12 @@ impl Net {
         assert!(bytes_per_second > 0, "a line without bandwidth: use Net::partition");
         let pair = (one.index().min(other.index()), one.index().max(other.index()));
         self.world.borrow_mut().line.rates.insert(pair, bytes_per_second);
+    }
+
+    /// Sets how many bytes a datagram between two hosts may have. A longer one is refused by its sender's system. Until
+    /// it is set, 65,507.
+    pub fn mtu(&self, bytes: usize) {
+        self.world.borrow_mut().mtu = Some(bytes);
     }
 
     /// Lets panics of callbacks be contained, as on a real system. Otherwise they fail the test, since they may
@@ -318,6 +324,10 @@ impl Net {
 
     /// One step of somebody, chosen by the seed among those who have something to do now; false if nobody has.
     fn step(&self) -> bool {
+        let tended = process::tend(&self.world, &mut self.hosts.borrow_mut());
+        if tended.finish(&self.world) {
+            return true;
+        }
         let hosts = self.hosts.borrow().clone();
         let mut choices: Vec<_> = hosts.iter().filter(|host| host.is_ready()).map(Step::Turn).collect();
         let chosen = {
@@ -366,8 +376,11 @@ impl Drop for Net {
     fn drop(&mut self) {
         let hosts = std::mem::take(&mut *self.hosts.borrow_mut());
         hosts.iter().for_each(HostHandle::kill);
-        let jobs = self.world.borrow_mut().take_jobs(None);
-        drop(jobs);
+        let (jobs, programs) = {
+            let mut world = self.world.borrow_mut();
+            (world.take_jobs(None), world.processes.take_programs())
+        };
+        drop((jobs, programs));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Outages: hosts that have crashed, and networks that are split.
 //!
 //! A segment that cannot arrive waits, and everything behind it in its direction too, as TCP sends again until
-//! something is answered. It arrives when the way is free again; whoever did not wait so long has given up by then.
+//! something is answered; datagrams are lost. It arrives when the way is free again; whoever did not wait so long has given up by then.
 
 use crate::{
     link::{Body, End, Owner, Side, far},
@@ -32,7 +32,8 @@ impl World {
         self.send_again();
     }
 
-    fn is_cut(&self, from: usize, to: usize) -> bool {
+    pub(crate) fn is_cut(&self, from: usize, to: usize) -> bool {
+        let (from, to) = (self.home(from), self.home(to));
         let split = |partition: &Partition| {
             let [one, other] = &partition.groups;
             (one.contains(&from) && other.contains(&to)) || (other.contains(&from) && one.contains(&to))
@@ -72,13 +73,17 @@ impl World {
         machine.down = true;
         machine.boot += 1;
         machine.hot.clear();
+        machine.exits.clear();
+        machine.stdio = None;
         machine.handed.clear();
         machine.woken = Arc::default();
         let name = machine.name.clone();
         let disk = machine.disk.clone();
         self.note(format_args!("{name} crashes"));
+        self.end_children(host);
         disk.crash();
         self.listeners.retain(|_, listener| listener.host != host);
+        self.mailboxes.retain(|_, mailbox| mailbox.host != host);
         let ends: Vec<End> =
             self.sides.iter().filter(|(_, side)| side.host == host).map(|(end, _)| *end).collect();
         for end in ends {

@@ -1,9 +1,9 @@
-//! Rules: what becomes of a segment on its way, as closures that a test installs.
+//! Rules: what becomes of a segment or datagram on its way, as closures that a test installs.
 
 use std::{cell::RefCell, fmt, rc::Rc, time::Duration};
 use trenza_core::Addr;
 
-/// What a segment carries.
+/// What a segment carries, or that it is a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
@@ -19,9 +19,11 @@ pub enum Kind {
     Reset,
     /// The receiver has taken so many bytes: the window opens again.
     Window(usize),
+    /// A datagram of so many bytes, on its way to one host.
+    Datagram(usize),
 }
 
-/// A segment that leaves a host.
+/// A segment or datagram that leaves a host.
 #[derive(Debug, Clone, Copy)]
 pub struct Packet<'a> {
     pub(crate) from: &'a str,
@@ -63,18 +65,18 @@ impl Packet<'_> {
     }
 }
 
-/// What becomes of a segment.
+/// What becomes of a segment or datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It travels as usual.
     Pass,
-    /// It travels so much longer, and what follows on its connection stays behind it.
+    /// It travels so much longer, and what follows on its connection stays behind it. Other datagrams overtake it.
     Delay(Duration),
     /// It is never delivered. Streams lose no bytes in the middle, so nothing that follows in its direction
     /// is delivered either, also after the rule is gone: the direction is a black hole. A connect that is
-    /// dropped never ends by itself.
+    /// dropped never ends by itself. Of a datagram nothing but itself is lost.
     Drop,
-    /// Both ends get a reset in its place; a connect is refused.
+    /// Both ends get a reset in its place; a connect is refused. A datagram is refused as if nobody listened.
     Reset,
 }
 

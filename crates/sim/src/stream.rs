@@ -7,6 +7,7 @@ use crate::{
 };
 use std::{
     io::{self, IoSlice},
+    net::{IpAddr, SocketAddr},
     os::unix::fs::FileExt,
 };
 use trenza_core::{Addr, driver::Token};
@@ -29,6 +30,14 @@ pub(crate) enum Told {
     Eof,
     Sent(usize),
     Failed(io::Error),
+    /// Its bytes are in the driver's buffer.
+    Datagram {
+        from: SocketAddr,
+        to: IpAddr,
+        ecn: Option<u8>,
+        stride: Option<usize>,
+    },
+    Undelivered(SocketAddr, io::Error),
 }
 
 /// A connection of a driver.

@@ -23,6 +23,9 @@ const HARSH: Hostility = Hostility {
     accept_fails: 0.0,
     completion: 0.5,
     jitter: Duration::from_millis(2),
+    loss: 0.2,
+    duplicate: 0.2,
+    reorder: 0.3,
 };
 
 /// A connection of the small loop.

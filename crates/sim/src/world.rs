@@ -2,6 +2,7 @@
 
 use crate::{
     activation::Handed,
+    datagram::{Flight, Mailbox},
     dice::Dice,
     disk::Disk,
     hostility::Hostility,
@@ -12,14 +13,16 @@ use crate::{
     outage::Partition,
     port::Listener,
     probe::Script,
+    process::Processes,
     rule::{Judge, Rules},
+    stdio::Stdio,
     trace::Trace,
 };
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    fmt, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     rc::Rc,
     sync::{
         Arc,
@@ -28,6 +31,7 @@ use std::{
     task::Wake,
     time::{Duration, Instant, SystemTime},
 };
+use trenza_core::ExitStatus;
 
 /// The most hosts of a network.
 pub const HOSTS_MAX: usize = 4096;
@@ -52,8 +56,14 @@ pub(crate) enum Due {
     Segment(End),
     /// A probe writes.
     Script(End, Vec<u8>),
+    /// A datagram arrives.
+    Datagram(Box<Flight>),
+    /// A socket hears that what it has sent was refused.
+    Refusal(u64, SocketAddr, io::ErrorKind),
     /// A job may run.
     Job(Job),
+    /// A host notices that a process has exited: whose child it is, its number, how.
+    Exit((usize, u32), u32, ExitStatus),
 }
 
 /// What a driver's waker sets.
@@ -81,17 +91,24 @@ pub(crate) struct Machine {
     /// How many accepts still fail.
     pub(crate) failing_accepts: usize,
     pub(crate) random: Dice,
+    /// Standard input and output, once somebody has asked for them.
+    pub(crate) stdio: Option<Stdio>,
     pub(crate) disk: Disk,
     /// It has crashed and is not up again.
     pub(crate) down: bool,
     /// How often it has crashed: drivers of former times do nothing any more.
     pub(crate) boot: u32,
+    /// It is a process of that machine, not a host.
+    pub(crate) parent: Option<usize>,
+    /// Processes that have exited, of which the driver has not told.
+    pub(crate) exits: VecDeque<(u32, ExitStatus)>,
     /// What a service manager has opened for programs here.
     pub(crate) handed: Vec<Handed>,
     next_port: u16,
 }
 
-/// The state of a network. Its parts are beside it: links in `link`, listeners in `port`, probes in `probe`.
+/// The state of a network. Its parts are beside it: links in `link`, listeners in `port`, UDP in `datagram`, probes in
+/// `probe`.
 pub(crate) struct World {
     pub(crate) dice: Dice,
     pub(crate) hostility: Hostility,
@@ -102,9 +119,15 @@ pub(crate) struct World {
     pub(crate) hosts: Vec<Machine>,
     pub(crate) sides: BTreeMap<End, Side>,
     pub(crate) listeners: BTreeMap<u64, Listener>,
+    pub(crate) mailboxes: BTreeMap<u64, Mailbox>,
+    /// How many datagrams are on their way.
+    pub(crate) flights: usize,
+    /// The most bytes of a datagram between hosts.
+    pub(crate) mtu: Option<usize>,
     pub(crate) scripts: BTreeMap<End, Script>,
     /// Jobs that may be run.
     pub(crate) jobs: VecDeque<Job>,
+    pub(crate) processes: Processes,
     /// How many jobs are in the queue until their time has come.
     pub(crate) slow_jobs: usize,
     /// How long a job takes.
@@ -139,8 +162,12 @@ impl World {
             hosts: Vec::new(),
             sides: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            mailboxes: BTreeMap::new(),
+            flights: 0,
+            mtu: None,
             scripts: BTreeMap::new(),
             jobs: VecDeque::new(),
+            processes: Processes::default(),
             slow_jobs: 0,
             job_time: Duration::ZERO,
             latency: LATENCY,
@@ -211,6 +238,12 @@ impl World {
         match first.remove() {
             Due::Segment(from) => self.arrive(from),
             Due::Script(end, data) => self.play(end, data),
+            Due::Exit(parent, pid, status) => self.notice_exit(parent, pid, status),
+            Due::Datagram(flight) => {
+                self.flights -= 1;
+                self.land(*flight);
+            }
+            Due::Refusal(sender, to, kind) => self.refused(sender, to, kind),
             Due::Job(job) => {
                 self.slow_jobs -= 1;
                 self.jobs.push_back(job);
@@ -225,12 +258,20 @@ impl World {
     /// # Panics
     /// There are more than [`HOSTS_MAX`], or its name is taken.
     pub(crate) fn add_host(&mut self, name: &str) -> usize {
+        let hosts = self.hosts.iter().filter(|machine| machine.parent.is_none()).count();
+        assert!(hosts < HOSTS_MAX, "a simulated network has at most {HOSTS_MAX} hosts");
+        let index = self.add_machine(name, hosts as u32 + 1, None);
+        if let Some(machine) = self.hosts.get(index) {
+            self.names.add(name, &[IpAddr::V4(machine.v4), IpAddr::V6(machine.v6)]);
+        }
+        index
+    }
+
+    /// Makes a machine with the addresses of that number: a host, or a process of one.
+    pub(crate) fn add_machine(&mut self, name: &str, number: u32, parent: Option<usize>) -> usize {
         let index = self.hosts.len();
-        assert!(index < HOSTS_MAX, "a simulated network has at most {HOSTS_MAX} hosts");
-        let number = index as u32 + 1;
         let v4 = Ipv4Addr::from(0x0a00_0000 + number);
         let v6 = Ipv6Addr::from((0xfd00_u128 << 112) + u128::from(number));
-        self.names.add(name, &[IpAddr::V4(v4), IpAddr::V6(v6)]);
         self.hosts.push(Machine {
             name: name.into(),
             v4,
@@ -240,9 +281,12 @@ impl World {
             window: self.window,
             failing_accepts: 0,
             random: Dice::new(self.seed, u64::from(number)),
+            stdio: None,
             disk: Disk::new(name, Dice::new(self.seed, DISKS + u64::from(number)), self.trace.clone()),
             down: false,
             boot: 0,
+            parent,
+            exits: VecDeque::new(),
             handed: Vec::new(),
             next_port: EPHEMERAL,
         });
@@ -262,13 +306,16 @@ impl World {
         self.hosts.get(host).map_or_else(|| "?".into(), |machine| machine.name.clone())
     }
 
-    /// A port of `host` that nobody listens on, counting up.
+    /// A port of `host` that nobody has bound, counting up.
     pub(crate) fn free_port(&mut self, host: usize) -> Option<u16> {
         for _ in EPHEMERAL..=u16::MAX {
             let machine = self.hosts.get_mut(host)?;
             let port = machine.next_port;
             machine.next_port = port.checked_add(1).unwrap_or(EPHEMERAL);
-            if !self.listeners.values().any(|other| other.host == host && other.addr.port() == Some(port)) {
+            let listened =
+                self.listeners.values().any(|other| other.host == host && other.addr.port() == Some(port));
+            let bound = self.mailboxes.values().any(|other| other.host == host && other.addr.port() == port);
+            if !listened && !bound {
                 return Some(port);
             }
         }
@@ -295,6 +342,7 @@ impl World {
     }
 
     pub(crate) fn latency_between(&self, one: usize, other: usize) -> Duration {
+        let (one, other) = (self.home(one), self.home(other));
         if one == other {
             return Duration::ZERO;
         }

@@ -1,7 +1,7 @@
 //! The engine on a network that is as hostile as the seed says: what a program sees is always the same.
 
 use std::{cell::RefCell, io, rc::Rc, time::Duration};
-use trenza_core::{Limits, Protocol, Reason, Result, Transport};
+use trenza_core::{Limits, Protocol, Reactor, Reason, Result, Transport};
 use trenza_sim::{HostHandle, Hostility, Net, Probe, Verdict, for_seeds};
 use trenza_wire::Input;
 
@@ -356,7 +356,7 @@ fn the_same_seed_gives_the_same_trace() {
         cli.send_bytewise("one\r\npause\r\ntwo\r\n", MS);
         let client = net.host("other");
         let answers = net.block_on(&client, async move {
-            let reactor = trenza_core::Reactor::current();
+            let reactor = Reactor::current();
             let mut stream = reactor.open("tcp:srv:7007").await?;
             let mut random = [0; 4];
             reactor.random(&mut random);
@@ -401,9 +401,8 @@ fn connecting_tells_how_it_went() {
         let _silent =
             net.rule(|p| if p.destination().port() == Some(77) { Verdict::Drop } else { Verdict::Pass });
         let outcome = |to: &'static str| {
-            let result = net.block_on(&net.host("cli"), async move {
-                trenza_core::Reactor::current().open(to).await.map(|_| ())
-            });
+            let result =
+                net.block_on(&net.host("cli"), async move { Reactor::current().open(to).await.map(|_| ()) });
             let error = result.expect_err("nobody is there");
             error.downcast_ref::<io::Error>().map(io::Error::kind)
         };
@@ -436,4 +435,62 @@ fn hostility_happens() {
         saw("short", trace.iter().filter(|line| line.contains("Data(")).count() > 6);
     }
     assert!(seen.values().all(|times| *times > 5), "{seen:?}");
+}
+
+#[test]
+fn standard_input_and_output_are_one_connection_of_one_port() {
+    for_seeds(0..20, |seed| {
+        let net = Net::new(seed);
+        let host = net.host("here");
+        let port = host.listen("stdio:", |_| Echo);
+        let [typed, shown] = host.stdio();
+        let again = host.run(|reactor| reactor.listen("stdio:", |_| Echo)).unwrap_err();
+        assert!(again.to_string().contains("stdio"), "{again}");
+        typed.send("hello");
+        net.run();
+        assert_eq!(shown.received(), b"hello");
+        typed.close();
+        net.run();
+        assert!(shown.eof());
+        assert_eq!((port.connections(), host.left().connections), (0, 0));
+    });
+}
+
+#[test]
+fn a_client_of_standard_input_and_output_is_there_at_once() {
+    let net = Net::gentle(1);
+    let host = net.host("here");
+    let [typed, shown] = host.stdio();
+    typed.send("a line\n");
+    let line = net.block_on(&host, async {
+        let mut stream = Reactor::current().open("stdio:").await?;
+        stream.write_all(b"> ").await?;
+        let line = stream.read_exact(7).await?;
+        stream.close().await?;
+        Ok(line)
+    });
+    assert_eq!(line.unwrap().unwrap(), b"a line\n");
+    net.run();
+    assert_eq!(shown.received(), b"> ");
+    assert!(shown.eof() && typed.lost());
+}
+
+#[test]
+fn unix_addresses_belong_to_one_host() {
+    let net = Net::gentle(1);
+    let (one, other) = (net.host("one"), net.host("other"));
+    one.listen("unix:/run/s", |_| Echo);
+    other.listen("unix:/run/s", |_| Echo);
+    let probe = one.probe("unix:/run/s");
+    probe.send("here");
+    net.run();
+    assert_eq!((probe.received(), net.elapsed()), (b"here".to_vec(), Duration::ZERO));
+    other.kill();
+    let gone = net.block_on(&other, async { Reactor::current().open("unix:/run/s").await });
+    assert!(gone.is_err());
+    let listener = other.probe_listen("unix:@name");
+    let asks = other.probe("unix:@name");
+    asks.send("!");
+    net.run();
+    assert_eq!(listener.accept().unwrap().received(), b"!");
 }

@@ -1,17 +1,25 @@
 //! [`SystemHost`]: clocks, randomness, binding and names of the operating system.
 
-use crate::{activation, listener, pool::ThreadPool, unix};
+use crate::{
+    activation, datagram, inherited, listener,
+    pool::ThreadPool,
+    process::Children,
+    unix::{self, SocketFile},
+};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::{
+    cell::RefCell,
+    collections::BTreeMap,
     io,
     net::ToSocketAddrs,
     os::fd::OwnedFd,
+    path::PathBuf,
     sync::Arc,
     time::{Instant, SystemTime},
 };
 use trenza_core::{
-    Addr,
-    driver::{self, Bind, Bound, HandedOver, Host, Job, Resolve},
+    Addr, Signal,
+    driver::{self, Bind, BindUdp, Bound, Child, Ends, HandedOver, Host, Job, Resolve, Spawn},
 };
 
 /// The machine that the program runs on.
@@ -19,11 +27,19 @@ use trenza_core::{
 pub struct SystemHost {
     pool: ThreadPool,
     lookups: ThreadPool,
+    children: Children,
+    /// Those of bound sockets that are not served yet, by their path.
+    files: RefCell<BTreeMap<PathBuf, SocketFile>>,
 }
 
 impl Default for SystemHost {
     fn default() -> Self {
-        Self { pool: ThreadPool::default(), lookups: ThreadPool::for_lookups() }
+        Self {
+            pool: ThreadPool::default(),
+            lookups: ThreadPool::for_lookups(),
+            files: RefCell::default(),
+            children: Children::default(),
+        }
     }
 }
 
@@ -31,6 +47,15 @@ impl SystemHost {
     /// Makes a host with thread pools of its own, one for names and one for all else, which have no thread yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    pub(crate) fn children(&self) -> &Children {
+        &self.children
+    }
+
+    /// The file that goes with a socket that was bound to a path here.
+    pub(crate) fn take_file(&self, addr: &Addr) -> Option<SocketFile> {
+        self.files.borrow_mut().remove(addr.unix()?.as_path()?)
     }
 }
 
@@ -52,6 +77,13 @@ impl Host for SystemHost {
     }
 
     fn bind(&self, how: &Bind) -> io::Result<Bound> {
+        if let Addr::Unix(at) = &how.addr {
+            let (socket, addr, file) = unix::bind(how, at)?;
+            let replaced = file.and_then(|file| self.files.borrow_mut().insert(file.path().to_owned(), file));
+            drop(replaced);
+            let bound = self.adopt(socket)?;
+            return Ok(Bound { addr: addr.into(), ..bound });
+        }
         let addr = how.addr.socket().ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidInput, format!("{} is no address to listen on", how.addr))
         })?;
@@ -64,6 +96,11 @@ impl Host for SystemHost {
         socket.bind(&SockAddr::from(addr))?;
         socket.listen(how.backlog)?;
         self.adopt(socket.into())
+    }
+
+    fn bind_udp(&self, how: &BindUdp) -> io::Result<Bound> {
+        let (socket, addr) = datagram::bind(how)?;
+        Ok(Bound { addr: Addr::from(addr), socket: driver::Socket::Descriptor(socket) })
     }
 
     fn adopt(&self, socket: OwnedFd) -> io::Result<Bound> {
@@ -87,6 +124,14 @@ impl Host for SystemHost {
         Some((unix::addr(&socket.peer_addr().ok()?)?, unix::addr(&socket.local_addr().ok()?)?))
     }
 
+    fn inherited(&self, number: i32) -> io::Result<OwnedFd> {
+        inherited::take(number)
+    }
+
+    fn stdio(&self) -> io::Result<Ends> {
+        inherited::take_stdio()
+    }
+
     fn handed_over(&self, which: HandedOver<'_>) -> io::Result<Bound> {
         self.adopt(activation::take(which)?)
     }
@@ -97,6 +142,14 @@ impl Host for SystemHost {
 
     fn run_lookup(&self, job: Job) -> io::Result<()> {
         self.lookups.run(job)
+    }
+
+    fn spawn(&self, how: Spawn) -> io::Result<Child> {
+        self.children.spawn(how)
+    }
+
+    fn signal(&self, pid: u32, signal: Signal, group: bool) -> io::Result<()> {
+        self.children.signal(pid, signal, group)
     }
 
     fn resolver(&self) -> Resolve {

@@ -7,12 +7,15 @@
 //!   PollDriver ── slots    tokens ↔ sockets
 //!       │      ── socket   what the loop wants of a socket, what the poller knows of it
 //!       │      ── stream   receive, send, send files, connect
+//!       │      ── datagram UDP: many datagrams in one system call
 //!       │      ── unix     UNIX sockets: addresses, files that nobody listens on
 //!       │      ── adopted  descriptors that others have opened
+//!       │      ── inherited  those that the program was started with, standard input and output
 //!       │      ── listener accept, and what to do when descriptors run out
 //!       │      ── rest     what to do when memory runs out
 //!   SystemHost ── clocks, randomness, bind, names
 //!              ── pool     threads for what blocks
+//!              ── process  child processes
 //!              ── activation  sockets that a service manager has opened
 //!   Signals, raise_descriptor_limit: for programs
 //! ```
@@ -24,11 +27,14 @@
 
 mod activation;
 mod adopted;
+mod datagram;
 mod host;
+mod inherited;
 mod limits;
 mod listener;
 mod poll;
 mod pool;
+mod process;
 mod rest;
 mod signals;
 mod slots;

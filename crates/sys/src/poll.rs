@@ -3,6 +3,7 @@
 use crate::{
     SystemHost,
     adopted::{self, Adopted, Writer},
+    datagram::{self, Mail},
     listener::{self, ACCEPTS_MAX, Listener, Refusal, Reserve},
     rest::{REST, Rests, is_short_of_memory},
     slots::{self, Slots},
@@ -15,7 +16,7 @@ use socket2::SockRef;
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     rc::Rc,
     sync::Arc,
     task::{Wake, Waker},
@@ -23,7 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 use trenza_core::{
-    Addr,
+    Addr, ExitStatus, Outbox, UdpOption,
     driver::{self, Bound, Close, Driver, Ends, Event, Host, Open, Token},
 };
 use trenza_wire::OutBuf;
@@ -60,6 +61,10 @@ pub struct PollDriver {
     writers: BTreeMap<u32, Writer>,
     /// Those that no poller takes and that are always ready, by index.
     always: BTreeMap<u32, Token>,
+    /// Child processes that are watched, by index.
+    processes: BTreeMap<u32, u32>,
+    /// Child processes that a thread has seen exit.
+    exited: VecDeque<(u32, ExitStatus)>,
     /// Those that nothing more can be read from, of which the loop has not heard.
     ended: VecDeque<Token>,
     /// Those that the poller may have to be told about.
@@ -71,6 +76,8 @@ pub struct PollDriver {
     failures: VecDeque<(Token, io::Error)>,
     /// What was received; between events, the scratch space of sends.
     buffer: Box<[u8]>,
+    /// What UDP sockets have received and heard.
+    mail: Mail,
     reserve: Reserve,
     rests: Rests,
 }
@@ -87,6 +94,8 @@ struct Ready {
 /// What a step came to: an event whose bytes, if any, are still in the buffer.
 enum Step {
     Received(Token, usize),
+    /// The datagram that is at hand.
+    Datagram(Token),
     Event(Event<'static>),
 }
 
@@ -111,35 +120,40 @@ impl PollDriver {
     /// The system has no descriptor left for the poller, or no poller.
     pub fn new() -> io::Result<Self> {
         let poller = Arc::new(Poller::new()?);
+        let waker = Waker::from(Arc::new(Alarm(poller.clone())));
+        let host = Rc::new(SystemHost::new());
+        host.children().set_waker(waker.clone());
         Ok(Self {
-            waker: Waker::from(Arc::new(Alarm(poller.clone()))),
+            waker,
             poller,
-            host: Rc::new(SystemHost::new()),
+            host,
             sockets: Slots::new(),
             listeners: BTreeMap::new(),
             writers: BTreeMap::new(),
             always: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            exited: VecDeque::new(),
             ended: VecDeque::new(),
             changed: Vec::new(),
             events: Events::new(),
             ready: VecDeque::new(),
             failures: VecDeque::new(),
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+            mail: Mail::default(),
             reserve: Reserve::new()?,
             rests: Rests::default(),
         })
     }
 
     fn listen(&mut self, bound: Bound) -> io::Result<Token> {
-        let driver::Socket::Descriptor(fd) = bound.socket else {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a simulated socket on a real system"));
-        };
+        let fd = descriptor(bound.socket)?;
         match bound.addr {
             Addr::Unix(_) => socket::tune_unix(&fd)?,
             _ => socket::tune(&fd)?,
         }
         let token = self.sockets.insert(Socket::new(fd, State::Listening))?;
-        self.listeners.insert(token.index, Listener::new(bound.addr));
+        let file = self.host.take_file(&bound.addr);
+        self.listeners.insert(token.index, Listener::new(bound.addr, file));
         Ok(token)
     }
 
@@ -156,6 +170,28 @@ impl PollDriver {
         Ok(token)
     }
 
+    /// Watches those that were started since the last wait.
+    fn watch_newborn(&mut self) {
+        let host = self.host.clone();
+        for (pid, fd) in host.children().take_newborn() {
+            match self.sockets.insert(Socket::new(fd, State::Process)) {
+                Ok(token) => {
+                    self.processes.insert(token.index, pid);
+                    self.change(token, |_| ());
+                }
+                Err(_) => host.children().wait_otherwise(pid),
+            }
+        }
+    }
+
+    /// The process that a token stands for may have exited.
+    fn process_exited(&mut self, token: Token) -> Option<Event<'static>> {
+        let pid = *self.processes.get(&token.index)?;
+        let status = self.host.children().reap(pid)?;
+        drop(self.remove(token));
+        Some(Event::Exited { pid, status })
+    }
+
     /// Changes a socket, and remembers it for the poller if something else is wanted of it now.
     fn change(&mut self, token: Token, change: impl FnOnce(&mut Socket)) {
         let Some(socket) = self.sockets.get_mut(token) else { return };
@@ -169,6 +205,7 @@ impl PollDriver {
 
     /// Tells the poller of all changes since the last wait.
     fn settle(&mut self) {
+        self.watch_newborn();
         let mut changed = std::mem::take(&mut self.changed);
         for token in changed.drain(..) {
             let Some(socket) = self.sockets.get_mut(token) else { continue };
@@ -273,6 +310,9 @@ impl PollDriver {
             thread::sleep(REST);
             until = Some(Instant::now());
         }
+        while let Some(exit) = self.host.children().next_exit() {
+            self.exited.push_back(exit);
+        }
         for event in self.events.iter() {
             let token = slots::token(event.key);
             let listens = self.sockets.get_mut(token).is_some_and(|socket| socket.state == State::Listening);
@@ -290,18 +330,32 @@ impl PollDriver {
     /// Goes on until there is an event. Each readiness is good for one event, and then what is left of it goes
     /// behind the others.
     fn step(&mut self) -> Option<Step> {
-        while let Some((token, error)) = self.failures.pop_front() {
-            if let Some(event) = self.fail(token, error) {
-                return Some(Step::Event(event));
-            }
+        if let Some((pid, status)) = self.exited.pop_front() {
+            return Some(Step::Event(Event::Exited { pid, status }));
         }
-        while let Some(token) = self.ended.pop_front() {
-            if let Some(socket) = self.sockets.get_mut(token).filter(|socket| socket.state == State::Open) {
-                socket.state = State::Ended;
-                return Some(Step::Event(Event::Eof { token }));
+        loop {
+            if let Some((token, error)) = self.failures.pop_front() {
+                match self.fail(token, error) {
+                    Some(event) => return Some(Step::Event(event)),
+                    None => continue,
+                }
             }
-        }
-        while let Some(Ready { token, write, reads }) = self.ready.pop_front() {
+            if let Some(token) = self.ended.pop_front() {
+                let open = self.sockets.get_mut(token).filter(|socket| socket.state == State::Open);
+                if let Some(socket) = open {
+                    socket.state = State::Ended;
+                    return Some(Step::Event(Event::Eof { token }));
+                }
+                continue;
+            }
+            if let Some((token, refused)) = self.mail.refused.pop_front() {
+                let datagram::Refused { to, error } = refused;
+                return Some(Step::Event(Event::Undelivered { token, to, error }));
+            }
+            if let Some(token) = self.mail.next() {
+                return Some(Step::Datagram(token));
+            }
+            let Ready { token, write, reads } = self.ready.pop_front()?;
             if write && let Some(event) = self.writable(token) {
                 if reads > 0 {
                     self.ready.push_back(Ready { token, write: false, reads });
@@ -314,11 +368,14 @@ impl PollDriver {
                 return Some(step);
             }
         }
-        None
     }
 
     fn writable(&mut self, token: Token) -> Option<Event<'static>> {
         let socket = self.sockets.get_mut(token)?;
+        if matches!(socket.state, State::Datagrams { .. }) {
+            // Refused datagrams show as readiness to write, whether that was asked for or not.
+            self.mail.ask(token, socket.fd.as_fd());
+        }
         if socket.state == State::Connecting {
             return match stream::connected(&socket.fd) {
                 Ok(local) => {
@@ -337,12 +394,14 @@ impl PollDriver {
 
     fn readable(&mut self, token: Token, reads: u32) -> Option<Step> {
         let socket = self.sockets.get_mut(token)?;
-        if !socket.reading {
+        if !socket.reading && socket.state != State::Process {
             return None;
         }
         match socket.state {
             State::Listening => return self.accept(token, reads).map(Step::Event),
+            State::Process => return self.process_exited(token).map(Step::Event),
             State::Open => {}
+            State::Datagrams { .. } => return self.receive_datagrams(token),
             State::Connecting | State::Ended | State::Broken => return None,
         }
         if socket.ways == Ways::Closed {
@@ -359,6 +418,18 @@ impl PollDriver {
                 Some(Step::Event(Event::Eof { token }))
             }
             Ok(Some(received)) => Some(Step::Received(token, received)),
+            Err(error) if is_short_of_memory(&error) => {
+                self.rest(token);
+                None
+            }
+            Err(error) => self.fail(token, error).map(Step::Event),
+        }
+    }
+
+    fn receive_datagrams(&mut self, token: Token) -> Option<Step> {
+        let socket = self.sockets.get_mut(token)?;
+        match self.mail.receive(token, socket.fd.as_fd()) {
+            Ok(_) => self.mail.next().map(Step::Datagram),
             Err(error) if is_short_of_memory(&error) => {
                 self.rest(token);
                 None
@@ -397,12 +468,18 @@ impl PollDriver {
     /// The event that tells of an error, once. A listener is only turned off; a connection is over.
     fn fail(&mut self, token: Token, error: io::Error) -> Option<Event<'static>> {
         match self.sockets.get_mut(token)?.state {
-            State::Listening => self.change(token, |socket| socket.reading = false),
+            State::Listening | State::Datagrams { .. } => self.change(token, |socket| socket.reading = false),
             State::Connecting => {
                 self.remove(token);
                 return Some(Event::Connected { token, result: Err(error) });
             }
             State::Open | State::Ended => self.change(token, |socket| socket.state = State::Broken),
+            State::Process => {
+                let pid = self.processes.get(&token.index).copied();
+                drop(self.remove(token));
+                pid.into_iter().for_each(|pid| self.host.children().wait_otherwise(pid));
+                return None;
+            }
             State::Broken => return None,
         }
         Some(Event::Failed { token, error })
@@ -415,6 +492,7 @@ impl PollDriver {
         if socket.state == State::Listening {
             self.listeners.remove(&token.index);
         }
+        self.processes.remove(&token.index);
         self.always.remove(&token.index);
         self.drop_writer(token);
         Some(socket)
@@ -473,6 +551,10 @@ impl Driver for PollDriver {
                 self.change(token, |_| ());
                 Ok(token)
             }
+            Open::Datagrams(bound) => {
+                let v6 = matches!(bound.addr, Addr::Ip(addr) if addr.is_ipv6());
+                self.sockets.insert(Socket::new(descriptor(bound.socket)?, State::Datagrams { v6 }))
+            }
             Open::Adopt(ends) => self.adopt(ends),
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -509,11 +591,30 @@ impl Driver for PollDriver {
         }
     }
 
+    fn send_to(&mut self, token: Token, out: &mut Outbox) {
+        let Some(socket) = self.sockets.get_mut(token) else { return };
+        let State::Datagrams { v6 } = socket.state else { return };
+        if socket.writing {
+            return;
+        }
+        if !self.mail.send(token, socket.fd.as_fd(), v6, out) {
+            self.change(token, |socket| socket.writing = true);
+        }
+    }
+
+    fn set_udp_option(&mut self, token: Token, option: &UdpOption) -> io::Result<()> {
+        let socket = self.sockets.get_mut(token).ok_or(io::ErrorKind::NotConnected)?;
+        datagram::set_option(&socket.fd, option)
+    }
+
     fn close(&mut self, token: Token, how: Close) {
         if how == Close::Write {
             return self.close_write(token);
         }
         let Some(socket) = self.remove(token) else { return };
+        if matches!(socket.state, State::Datagrams { .. }) {
+            return self.mail.forget(token);
+        }
         if how == Close::Abort && socket.state != State::Listening && socket.kind == Kind::Socket {
             // Without it the system still tries to deliver what it was given, which does no harm.
             let _ = SockRef::from(&socket.fd).set_linger(Some(Duration::ZERO));
@@ -527,12 +628,12 @@ impl Driver for PollDriver {
     fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
         self.rouse();
         self.settle();
-        if !self.failures.is_empty() || !self.ended.is_empty() {
+        if !self.failures.is_empty() || !self.ended.is_empty() || self.mail.is_waiting() {
             // Nobody may wait on the descriptor until they were told.
             self.waker.wake_by_ref();
             return Ok(());
         }
-        if !self.ready.is_empty() {
+        if !self.ready.is_empty() || !self.exited.is_empty() {
             return Ok(());
         }
         let until = until.into_iter().chain(self.until()).min();
@@ -549,6 +650,10 @@ impl Driver for PollDriver {
                 let data = self.buffer.get_mut(..received)?;
                 Some(Event::Received { token, data })
             }
+            Step::Datagram(token) => {
+                let datagram = self.mail.batch().current()?;
+                Some(Event::Datagram { token, datagram })
+            }
             Step::Event(event) => Some(event),
         }
     }
@@ -562,13 +667,23 @@ impl Driver for PollDriver {
     }
 }
 
+fn descriptor(socket: driver::Socket) -> io::Result<OwnedFd> {
+    match socket {
+        driver::Socket::Descriptor(fd) => Ok(fd),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "a simulated socket on a real system")),
+    }
+}
+
 impl Drop for PollDriver {
     fn drop(&mut self) {
+        self.host.children().end();
         for socket in self.sockets.values_mut() {
             socket.hide(&self.poller);
         }
         for writer in self.writers.values_mut() {
             writer.watched.hide(&writer.fd, &self.poller);
         }
+        // Their files go while they listen.
+        self.listeners.clear();
     }
 }

@@ -55,9 +55,15 @@ pub(crate) enum Ways {
 pub(crate) enum State {
     Listening,
     Connecting,
+    /// It stands for a child process, and is readable when that has exited.
+    Process,
     Open,
     /// The peer's FIN came: nothing is left to read.
     Ended,
+    /// A UDP socket, of IPv6 or of IPv4.
+    Datagrams {
+        v6: bool,
+    },
     /// It has failed; the loop knows or is about to be told.
     Broken,
 }
@@ -107,8 +113,9 @@ impl Socket {
         let (read, write) = match self.state {
             _ if self.resting => (false, false),
             State::Listening => (self.reading, false),
+            State::Process => (true, false),
             State::Connecting => (false, true),
-            State::Open => (self.reading, self.writing),
+            State::Open | State::Datagrams { .. } => (self.reading, self.writing),
             State::Ended => (false, self.writing),
             State::Broken => (false, false),
         };

@@ -216,3 +216,33 @@ fn nothing_stays_open_after_the_end() {
     // Other tests of this process open and close descriptors of their own meanwhile.
     assert!(open() < before + 20, "{} open before, {} now", before, open());
 }
+
+#[test]
+fn a_descriptor_of_the_start_is_taken_once_by_its_number() {
+    use rustix::io::{FdFlags, fcntl_setfd};
+    use std::os::{fd::AsRawFd, unix::net::UnixListener};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let socket = UnixListener::bind(&path).unwrap();
+    let endpoint = format!("fd:{}", socket.as_raw_fd());
+    let mut engine = engine();
+    let listen = |engine: &mut Engine| {
+        engine.enter(|reactor| reactor.listen(&endpoint, |_| Listens(Heard::default())))
+    };
+    // What the program has opened itself cannot be taken.
+    let error = listen(&mut engine).unwrap_err().to_string();
+    assert!(error.contains(&endpoint) && error.contains("not started with it"), "{error}");
+    // As it comes from whoever starts a program.
+    fcntl_setfd(&socket, FdFlags::empty()).unwrap();
+    let port = listen(&mut engine).unwrap();
+    // It is the port's from now on.
+    std::mem::forget(socket);
+    assert!(listen(&mut engine).is_err());
+    let peer = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    run(&mut engine, || port.connections() == 1);
+    drop(peer);
+    for wrong in ["fd:0", "fd:-1", "fd:x", "fd:99999", "fd:"] {
+        let error = engine.enter(|reactor| reactor.listen(wrong, |_| Listens(Heard::default())).unwrap_err());
+        assert!(error.to_string().contains(wrong), "{error}");
+    }
+}

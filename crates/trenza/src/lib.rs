@@ -30,13 +30,18 @@ pub mod testing;
 
 pub use run::{Interrupted, block_on, register, run};
 pub use trenza_core::{
-    Abandoned, Addr, Addresses, AllFailed, Bucket, Certificate, ConnectError, ConnectionId, Counts, Deferred,
-    Endpoint, EndpointError, Engine, Error, Factory, Flow, Get, Group, Guard, Handle, Home, IntoEndpoint,
-    JobPanicked, Layer, Left, LeftKind, Leftover, Limit, Limits, Lines, Lock, LoopingCall, Lost, Peer,
-    Permit, Policy, Port, Printer, Protocol, Queue, QueueClosed, Rate, Reactor, ReadHalf, Reason, Recorder,
-    Recording, Remote, RemoteResolver, Resolver, Result, Seat, Secured, Seen, Semaphore, Sleep, Spawner,
-    Stream, Tap, TimedOut, Timeout, Timer, TooManyWaiters, Transport, Wait, WriteHalf, cooperate, driver,
-    join, race, timeout, yield_now,
+    Abandoned, Addr, Addresses, AllFailed, Bucket, Certificate, Command, ConnectError, ConnectionId, Counts,
+    Datagram, DatagramProtocol, Deferred, Endpoint, EndpointError, Engine, Error, ExitStatus, Factory, Flow,
+    Get, Group, Guard, Handle, Home, Interface, IntoEndpoint, JobPanicked, Layer, Left, LeftKind, Leftover,
+    Limit, Limits, Lines, Lock, LoopingCall, Lost, Outgoing, Output, OutputTooLong, Peer, Permit, Policy,
+    Port, Printer, Process, ProcessProtocol, Protocol, Queue, QueueClosed, Rate, Reactor, ReadHalf, Reason,
+    Recorder, Recording, Remote, RemoteResolver, Resolver, Result, Seat, Secured, Seen, Semaphore, Signal,
+    Sleep, SpawnError, Spawner, Stream, Tap, TimedOut, Timeout, Timer, TooManyWaiters, Transport, UdpCounts,
+    UdpOption, UdpPort, UnixAddr, Wait, WriteHalf, cooperate, driver, join, race, timeout, yield_now,
+};
+pub use trenza_core::{
+    Backoff, ClientService, NotConnected, PortService, Retry, Service, Services, StartError, StopError,
+    TimerService,
 };
 pub use trenza_core::{
     Choice, ConnectTo, Connecting, EndpointKind, Form, Given, Layers, ListenOn, Listening, MakeStream,
@@ -58,7 +63,8 @@ pub use trenza_wire as wire;
 /// What most programs use.
 pub mod prelude {
     pub use crate::{
-        Deferred, Error, Factory, Handle, Protocol, Queue, QueueClosed, Reactor, Reason, Result, Stream,
-        Timer, Transport, block_on, run, timeout, wire::Input,
+        Command, Datagram, DatagramProtocol, Deferred, Error, ExitStatus, Factory, Handle, Outgoing, Process,
+        ProcessProtocol, Protocol, Queue, QueueClosed, Reactor, Reason, Result, Stream, Timer, Transport,
+        UdpPort, block_on, run, timeout, wire::Input,
     };
 }

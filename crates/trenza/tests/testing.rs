@@ -186,6 +186,33 @@ impl Factory for Nobody {
     }
 }
 
+struct Ignores;
+
+impl ProcessProtocol for Ignores {
+    fn received(&mut self, _: &Process, _: u32, input: &mut Input<'_>) -> Result {
+        input.rest();
+        Ok(())
+    }
+}
+
+#[test]
+fn a_child_process() {
+    let test = async |reactor: Reactor| {
+        let process = reactor.spawn_process(Command::new("sleep").arg("1000"), Ignores)?; // spawned
+        process.handle::<Ignores>().call(|_, process| {
+            (0..3).for_each(|which| process.close(which));
+            Ok(())
+        });
+        Ok(())
+    };
+    let failure = Trial::new(AMPLE).run(test).expect_err("fails").to_string();
+    let (what, place) = ("left behind:\n  a child process, sleep (", place("// spawned"));
+    assert!(
+        failure.starts_with(what) && failure.contains(&place) && failure.lines().count() == 2,
+        "{failure}"
+    );
+}
+
 #[test]
 fn both_ends_of_a_connection() {
     let test = async |reactor: Reactor| {

@@ -1,6 +1,9 @@
 //! The drivers that cases run on, and what must be true when a case has ended.
 
-use crate::ground::{End, Ground};
+use crate::{
+    ground::{End, Ground},
+    programs,
+};
 use std::{
     cell::{Cell, RefCell},
     future::Future,
@@ -93,6 +96,7 @@ fn on_sim(seed: u64, case: Case) {
     net.window(1 << (10 + seed * 5 % 7));
     net.allow_panics();
     let host = net.host("here");
+    programs::install(&host);
     let ground = Ground::on_sim(&host);
     let outcome = host.run(|_| start(&ground, case));
     net.run_until(|| outcome.is_some());

@@ -1,6 +1,6 @@
 //! [`Ground`]: where a case runs.
 
-use crate::log::Log;
+use crate::{log::Log, programs};
 use std::{
     cell::{Cell, RefCell},
     io,
@@ -9,7 +9,11 @@ use std::{
     sync::{Arc, LazyLock, Mutex, mpsc},
     time::Duration,
 };
-use trenza_core::{Endpoint, IntoEndpoint, Port, Protocol, Reactor, Result, Transport, driver::Ends};
+use tempfile::TempDir;
+use trenza_core::{
+    Command, DatagramProtocol, Endpoint, IntoEndpoint, Port, Protocol, Reactor, Result, Transport, UdpPort,
+    driver::Ends,
+};
 use trenza_sim::HostHandle;
 
 /// More bytes than a real system holds for a peer that does not read.
@@ -36,6 +40,8 @@ struct Inner {
     reactor: Reactor,
     log: Log,
     ports: RefCell<Vec<Port>>,
+    folder: RefCell<Option<TempDir>>,
+    udp_ports: RefCell<Vec<UdpPort>>,
     end: Cell<Option<Box<dyn FnOnce()>>>,
     /// Where time is virtual.
     host: Option<HostHandle>,
@@ -53,8 +59,16 @@ impl Ground {
     }
 
     fn new(reactor: Reactor, host: Option<HostHandle>) -> Self {
-        let (ports, end) = (RefCell::default(), Cell::new(None));
-        Self(Rc::new(Inner { reactor, log: Log::default(), ports, end, host, turns: Cell::new(0) }))
+        Self(Rc::new(Inner {
+            reactor,
+            log: Log::default(),
+            ports: RefCell::default(),
+            udp_ports: RefCell::default(),
+            folder: RefCell::default(),
+            end: Cell::new(None),
+            host,
+            turns: Cell::new(0),
+        }))
     }
 
     pub(crate) fn reactor(&self) -> &Reactor {
@@ -79,6 +93,11 @@ impl Ground {
     /// The smaller number in the simulator, where everything is split and repeated, the larger one elsewhere.
     pub(crate) fn scaled(&self, simulated: usize, real: usize) -> usize {
         if self.is_simulated() { simulated } else { real }
+    }
+
+    /// A program that does what its name says; see `programs`.
+    pub(crate) fn program(&self, name: &str) -> Command {
+        if self.is_simulated() { Command::new(name) } else { programs::script(name) }
     }
 
     /// A name that is known, of two addresses.
@@ -111,6 +130,17 @@ impl Ground {
         build: impl FnMut(&Transport) -> P + 'static,
     ) -> Result<Port> {
         self.0.reactor.listen(on, build).map(|port| self.keep(port))
+    }
+
+    /// Makes a UDP port on a free port of an IPv4 address of this host only.
+    pub(crate) fn udp(&self, protocol: impl DatagramProtocol) -> Result<UdpPort> {
+        self.0.reactor.udp("udp:0:interface=127.0.0.1", protocol).map(|port| self.keep_udp(port))
+    }
+
+    /// Has the UDP port closed when the case has ended.
+    pub(crate) fn keep_udp(&self, port: UdpPort) -> UdpPort {
+        self.0.udp_ports.borrow_mut().push(port.clone());
+        port
     }
 
     /// Has the port stopped when the case has ended.
@@ -146,6 +176,38 @@ impl Ground {
         })?;
         let to = beneath(to(&port).as_str().into_endpoint()?);
         let client = self.0.reactor.connect(to, |_| client).await?;
+        let server = accepted.await?;
+        port.pause();
+        Ok((server, client))
+    }
+
+    /// A path in a folder of the case's own. Short, since paths of sockets must be.
+    pub(crate) fn path(&self, name: &str) -> String {
+        let mut folder = self.0.folder.borrow_mut();
+        let folder = folder.get_or_insert_with(|| tempfile::tempdir().unwrap());
+        // The same in every run of a seed.
+        if self.is_simulated() {
+            format!("/run/{name}")
+        } else {
+            folder.path().join(name).display().to_string()
+        }
+    }
+
+    /// Connects two protocols over a UNIX socket.
+    pub(crate) async fn unix_pair(
+        &self,
+        server: impl Protocol,
+        client: impl Protocol,
+    ) -> Result<(Transport, Transport)> {
+        let (accepted, tell) = self.0.reactor.deferred();
+        let mut once = Some((server, tell));
+        let on = format!("unix:{}", self.path("pair"));
+        let port = self.listen_on(&on, move |transport| {
+            let (server, tell) = once.take().expect("one connection");
+            tell.fire(Ok(transport.clone()));
+            server
+        })?;
+        let client = self.0.reactor.connect(&on, |_| client).await?;
         let server = accepted.await?;
         port.pause();
         Ok((server, client))
@@ -254,6 +316,8 @@ impl Ground {
     pub(crate) fn stop_ports(&self) {
         let ports = std::mem::take(&mut *self.0.ports.borrow_mut());
         ports.iter().for_each(|port| port.stop().detach());
+        let udp_ports = std::mem::take(&mut *self.0.udp_ports.borrow_mut());
+        udp_ports.iter().for_each(UdpPort::close);
     }
 }
 

@@ -11,6 +11,7 @@ mod chromium;
 mod curl;
 mod gnutls_cli;
 mod openssl;
+mod proxies;
 mod secure;
 mod strace;
 mod uploads;

@@ -36,7 +36,11 @@ struct Rule {
 const RULES: &[Rule] = &[
     Rule {
         name: "a file has at most 800 lines",
-        breaches: |file| if file.path == "Cargo.lock" { Vec::new() } else { beyond(file, 800) },
+        // The table of cases is made from code, which is short enough.
+        breaches: |file| match &*file.path {
+            "Cargo.lock" | "docs/conformance.md" => Vec::new(),
+            _ => beyond(file, 800),
+        },
         breaker: ("a.rs", || "//\n".repeat(801)),
     },
     Rule {

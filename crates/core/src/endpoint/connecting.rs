@@ -42,6 +42,13 @@ pub enum ConnectTo {
     /// A stream that code makes, as that of a child process. It is called once, from within `connect`; the result is
     /// cancelled when nobody waits any more or the time is over.
     Stream(MakeStream),
+    /// A name or an IP address to send datagrams to: [`Reactor::udp_connect`] alone takes it.
+    Datagrams {
+        /// The name or IP address.
+        host: String,
+        /// The port.
+        port: u16,
+    },
 }
 
 impl Connecting {
@@ -74,6 +81,9 @@ impl fmt::Debug for ConnectTo {
             Self::Name { host, port } => f.debug_tuple("Name").field(host).field(port).finish(),
             Self::Addresses(addresses) => f.debug_tuple("Addresses").field(addresses).finish(),
             Self::Stream(_) => f.write_str("Stream"),
+            Self::Datagrams { host, port } => {
+                f.debug_struct("Datagrams").field("host", host).field("port", port).finish()
+            }
         }
     }
 }

@@ -54,6 +54,11 @@ pub trait EndpointKind: 'static {
     /// How it is written. What it says must not change.
     fn usage(&self) -> Usage;
 
+    /// Whether it is for datagrams: [`Reactor::udp`] and [`Reactor::udp_connect`] take it, and nothing else does.
+    fn is_for_datagrams(&self) -> bool {
+        false
+    }
+
     /// What it stands for where a server listens. Only asked where [`Usage::server`] has a form.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use crate::{
     Layers, Policy,
-    driver::{Bind, Bound, Established},
+    driver::{Bind, BindUdp, Bound, Established},
 };
 use std::{os::fd::OwnedFd, rc::Rc};
 
@@ -30,6 +30,8 @@ pub enum ListenOn {
     Bound(Bound),
     /// One connection that is there already, as standard input and output. The port has no other.
     Stream(Established),
+    /// An address for datagrams: [`Reactor::udp`](crate::Reactor::udp) alone takes it.
+    Datagrams(BindUdp),
 }
 
 impl Listening {

@@ -9,14 +9,18 @@
 
 pub(crate) mod connecting;
 pub(crate) mod error;
+mod fd;
 pub(crate) mod given;
 pub(crate) mod kind;
 pub(crate) mod layers;
 pub(crate) mod listening;
 pub(crate) mod parsed;
 pub(crate) mod registry;
+mod stdio;
 mod systemd;
 mod tcp;
+mod udp;
+mod unix;
 
 use crate::{
     Connecting, Layer, Layers, ListenOn, Listening, Parsed, Peer, Policy, Reactor, Result, driver::Bind,
@@ -34,10 +38,17 @@ use std::{cell::Cell, fmt, net::SocketAddr, os::fd::OwnedFd, rc::Rc};
 /// | `tcp:8080` | all addresses, IPv4 and IPv6 |
 /// | `tcp:8080:interface=127.0.0.1` | one address |
 /// | `tcp:8080:interface=[::1]:backlog=128` | an IPv6 address, a shorter queue |
+/// | `unix:/run/app.sock:mode=660` | a UNIX socket; `unix:@app` with an abstract name of Linux |
+/// | `fd:3` | a listening socket that the program was started with |
+/// | `stdio:` | standard input and output, one connection |
+/// | `udp:53`, `udp:53:interface=127.0.0.1` | UDP, for [`Reactor::udp`] |
 /// | `systemd:0`, `systemd:name=http` | a socket that the service manager has opened, by index or name |
 /// | **client** | |
 /// | `tcp:example.org:80` | a name or an address |
 /// | `tcp:[::1]:80:bind=[::1]:timeout=5` | from an address, at most 5 s |
+/// | `unix:/run/app.sock` | a UNIX socket |
+/// | `fd:3`, `stdio:` | what the program was started with |
+/// | `udp:example.org:53` | UDP, for [`Reactor::udp_connect`] |
 ///
 /// More kinds come from suites and from you: see [`Reactor::register`] and [`EndpointKind`](crate::EndpointKind).
 ///
@@ -127,6 +138,14 @@ impl IntoEndpoint for OwnedFd {
 
 #[allow(clippy::disallowed_types)] // taken over as a descriptor, not used here
 impl IntoEndpoint for std::net::TcpListener {
+    fn into_endpoint(self) -> Result<Endpoint> {
+        OwnedFd::from(self).into_endpoint()
+    }
+}
+
+/// Its file stays when the port ends: who bound it removes it.
+#[allow(clippy::disallowed_types)] // taken over as a descriptor, not used here
+impl IntoEndpoint for std::os::unix::net::UnixListener {
     fn into_endpoint(self) -> Result<Endpoint> {
         OwnedFd::from(self).into_endpoint()
     }

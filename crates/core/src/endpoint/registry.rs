@@ -2,7 +2,7 @@
 
 use crate::{
     Connecting, EndpointKind, Form, Given, Listening, Parsed, Reactor, Result,
-    endpoint::{error::meant, systemd::Systemd, tcp::Tcp},
+    endpoint::{error::meant, fd::Fd, stdio::Stdio, systemd::Systemd, tcp::Tcp, udp::Udp, unix::Unix},
 };
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -12,8 +12,12 @@ pub(crate) struct Kinds(BTreeMap<&'static str, Rc<dyn EndpointKind>>);
 impl Default for Kinds {
     fn default() -> Self {
         let mut kinds = Self(BTreeMap::new());
+        drop(kinds.add(Rc::new(Fd)));
+        drop(kinds.add(Rc::new(Stdio)));
         drop(kinds.add(Rc::new(Systemd)));
         drop(kinds.add(Rc::new(Tcp)));
+        drop(kinds.add(Rc::new(Udp)));
+        drop(kinds.add(Rc::new(Unix)));
         kinds
     }
 }
@@ -80,7 +84,8 @@ impl Reactor {
         if let Some(form) = form {
             return Ok(form);
         }
-        let can = self.kinds().into_iter().filter(|kind| side(&**kind).is_some());
+        let streams = self.kinds().into_iter().filter(|kind| !kind.is_for_datagrams());
+        let can = streams.filter(|kind| side(&**kind).is_some());
         let can = can.map(|kind| kind.usage().name).collect::<Vec<_>>().join(", ");
         let what = format!("{} cannot be {verb}; what can: {can}", parsed.kind());
         Err(parsed.error(parsed.kind_at(), what))

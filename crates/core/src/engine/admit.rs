@@ -24,7 +24,7 @@ pub(crate) struct Parked {
 impl Turn {
     /// The driver has a new connection.
     pub(crate) fn accepted(&mut self, on: Token, new: Token, remote: Addr, local: Addr) {
-        let stopping = self.reactor.0.stop.get() != Stop::Running;
+        let stopping = !matches!(self.reactor.0.stop.get(), Stop::Running | Stop::Services);
         let Some(state) = self.listener(on).map(|listener| listener.state.clone()).filter(|_| !stopping)
         else {
             return self.refused.push(new);

@@ -1,10 +1,12 @@
 //! [`Command`]: what handles ask the loop to do.
 
 use crate::{
-    Factory, Layer, Protocol, Result, Transport,
+    Factory, Layer, Protocol, Result, Service, Transport, UdpPort,
     driver::{Bound, Established, Token},
     engine::edge::Change,
+    engine::udp::Wish,
     port::PortState,
+    process::{children::Order, handle::State},
     race::Race,
     task::Task,
 };
@@ -48,10 +50,22 @@ pub(crate) enum Command {
     Rested(Rc<PortState>),
     /// Stops a port.
     StopPort(Rc<PortState>),
+    /// Resets the connections of a port.
+    AbortPort(Rc<PortState>),
+    /// Tells a protocol to stop.
+    Stop(Transport),
+    /// Keeps a service that was started, until the loop stops.
+    Keep(Box<dyn Service>),
+    /// Does something for a UDP port.
+    Udp(UdpPort, Wish),
     /// Tries the next address of a race.
     Connect(Rc<Race>),
     /// Takes over the stream that code made for a connect.
     Adopt(Rc<Race>, Established),
     /// Ends a connection that is being made.
     Forget(Token),
+    /// Does something about a child process.
+    Process(Rc<State>, Order),
+    /// The time to stop in is over: ends all child processes.
+    EndProcesses,
 }

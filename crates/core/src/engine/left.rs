@@ -13,8 +13,10 @@ use std::{fmt, panic::Location};
 pub struct Left {
     /// Connections, those that are being made included.
     pub connections: usize,
-    /// Ports that were not stopped.
+    /// Ports that were not stopped, UDP ports that have not ended among them.
     pub ports: usize,
+    /// Child processes that have not ended.
+    pub processes: usize,
     /// Timers that are not due yet; connections have one each at most.
     pub timers: usize,
     /// Coroutines that have not ended.
@@ -29,10 +31,14 @@ pub struct Left {
 pub enum LeftKind {
     /// A port that was not stopped.
     Port,
+    /// A UDP port that has not ended.
+    UdpPort,
     /// A connection, one whose layers are not ready included.
     Connection,
     /// A connection that is being made.
     Connecting,
+    /// A child process. Its pipes are connections.
+    Process,
     /// A timer of [`Reactor::call_later`](crate::Reactor::call_later) or
     /// [`Handle::call_later`](crate::Handle::call_later), or the time limit of a connection that is being made.
     Timer,
@@ -50,8 +56,10 @@ impl fmt::Display for LeftKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Port => "a port",
+            Self::UdpPort => "a UDP port",
             Self::Connection => "a connection",
             Self::Connecting => "a connection that is being made",
+            Self::Process => "a child process",
             Self::Timer => "a timer",
             Self::Sleep => "a sleep",
             Self::Task => "a task",
@@ -90,7 +98,8 @@ impl fmt::Display for Leftover {
         write!(f, "{}", self.kind)?;
         match (self.kind, &*self.name) {
             (_, "") => {}
-            (LeftKind::Port, name) => write!(f, " on {name}")?,
+            (LeftKind::Port | LeftKind::UdpPort, name) => write!(f, " on {name}")?,
+            (LeftKind::Process, name) => write!(f, ", {name}")?,
             (_, name) => write!(f, " to {name}")?,
         }
         write!(f, ", made at {}", self.made)
@@ -104,7 +113,8 @@ impl Turn {
         let shared = &self.reactor.0;
         Left {
             connections: self.slots.iter().filter(connections).count() + self.parked.len(),
-            ports: self.ports.len(),
+            ports: self.ports.len() + shared.udp_ports.borrow().len(),
+            processes: self.children.len(),
             timers: shared.timers.borrow().len(),
             tasks: self.tasks.len(),
             answers: shared.waiting.borrow().len(),
@@ -115,6 +125,11 @@ impl Turn {
     pub(crate) fn leftovers(&self) -> Vec<Leftover> {
         let mut all: Vec<_> =
             self.slots.iter().zip(0..).filter_map(|(slot, index)| of_slot(slot, index)).collect();
+        all.extend(self.children.states().map(|state| Leftover {
+            kind: LeftKind::Process,
+            name: format!("{} ({})", state.program, state.pid),
+            made: state.made,
+        }));
         let nameless = |kind, made| Leftover { kind, name: String::new(), made };
         all.extend(self.tasks.made().into_iter().map(|made| nameless(LeftKind::Task, made)));
         let shared = &self.reactor.0;
@@ -144,6 +159,10 @@ fn of_slot(slot: &Slot, index: u32) -> Option<Leftover> {
         Slot::Listener(listener) => {
             let (name, made) = (listener.state.addr.to_string(), listener.state.made);
             Leftover { kind: LeftKind::Port, name, made }
+        }
+        Slot::Udp(entry) => {
+            let (name, made) = (entry.port.0.addr.to_string(), entry.port.0.made);
+            Leftover { kind: LeftKind::UdpPort, name, made }
         }
         Slot::Connecting(generation, race) => {
             let address = race.address(Token { index, generation: *generation });

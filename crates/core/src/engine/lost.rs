@@ -77,6 +77,9 @@ impl Turn {
     /// The loop ends: everything that is left is dropped.
     pub(crate) fn end(&mut self, driver: &mut dyn Driver) {
         self.reactor.0.stop.set(crate::shared::Stop::Begun);
+        let (services, kinds) = (self.services.take(), self.reactor.0.kinds.take());
+        contained("a drop", || drop(services));
+        contained("a drop", || drop(kinds));
         for index in 0..self.slots.len() {
             let Some(slot) = self.slots.get_mut(index) else { break };
             match mem::replace(slot, Slot::Free) {
@@ -91,6 +94,14 @@ impl Turn {
                     driver.close(Token { index: index as u32, generation }, Close::Abort);
                     contained("a drop", || drop(race));
                 }
+                Slot::Udp(entry) => {
+                    let port = entry.port.clone();
+                    port.condemn(Reason::Stopped);
+                    if let Some(token) = port.0.token.get() {
+                        drop(self.place(token, Slot::Udp(entry)));
+                    }
+                    self.finish_udp(driver, &port);
+                }
                 Slot::Connection(entry) => {
                     let transport = entry.transport.clone();
                     transport.condemn(Reason::Stopped);
@@ -99,6 +110,7 @@ impl Turn {
                 }
             }
         }
+        self.end_processes();
         self.take_parked().into_iter().for_each(|parked| driver.close(parked, Close::Abort));
         for task in self.tasks.drain() {
             contained("a drop", || drop(task));
@@ -180,7 +192,7 @@ impl Entry {
 }
 
 /// Once, as the contract says.
-fn times_lost() -> usize {
+pub(crate) fn times_lost() -> usize {
     match () {
         () if crate::broken("lose-connection-lost", 8) => 0,
         () if crate::broken("call-connection-lost-twice", 8) => 2,

@@ -19,10 +19,12 @@ pub(crate) mod command;
 pub(crate) mod edge;
 pub(crate) mod entry;
 pub(crate) mod flush;
+pub(crate) mod kept;
 pub(crate) mod left;
 pub(crate) mod lost;
 pub(crate) mod stack;
 pub(crate) mod turn;
+pub(crate) mod udp;
 
 use crate::{
     Left, Leftover, Reactor,
@@ -178,8 +180,10 @@ impl Engine {
     }
 
     fn work(&mut self) {
-        if self.turn.reactor.0.stop.get() == Stop::Asked {
-            self.turn.begin_stop(&mut *self.driver);
+        match self.turn.reactor.0.stop.get() {
+            Stop::Asked if self.turn.stop_services() => {}
+            Stop::Asked | Stop::Ready => self.turn.begin_stop(&mut *self.driver),
+            Stop::Running | Stop::Services | Stop::Begun => {}
         }
         while self.turn.next_work(&mut *self.driver) {}
     }

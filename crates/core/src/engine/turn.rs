@@ -8,16 +8,19 @@ use crate::{
     engine::command::Command,
     engine::edge::Edge,
     engine::entry::Entry,
+    engine::kept::Kept,
     engine::lost::contained,
     engine::stack::Decoded,
+    engine::udp::UdpEntry,
     flags::Flags,
     port::PortState,
+    process::children::Children,
     race::Race,
     shared::Stop,
     task::{Task, Tasks},
     timer::Due,
 };
-use std::{collections::VecDeque, io, rc::Rc, time::Duration};
+use std::{collections::VecDeque, io, panic::Location, rc::Rc, time::Duration};
 
 /// How long a port rests after it could not accept (out of descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -42,6 +45,7 @@ pub(crate) enum Slot {
     Listener(Box<Listener>),
     Connecting(u32, Rc<Race>),
     Connection(Entry),
+    Udp(Box<UdpEntry>),
 }
 
 /// The loop without its driver: tables, and what a turn is at.
@@ -49,6 +53,7 @@ pub(crate) struct Turn {
     pub(crate) reactor: Reactor,
     pub(crate) slots: Vec<Slot>,
     pub(crate) tasks: Tasks,
+    pub(crate) children: Children,
     /// Ports, whose accepting follows the number of connections.
     pub(crate) ports: Vec<Token>,
     /// Something about ports changed since they were last looked at.
@@ -58,11 +63,15 @@ pub(crate) struct Turn {
     /// New connections that there is no room for yet.
     pub(crate) parked: VecDeque<Parked>,
     pub(crate) flushing: VecDeque<Transport>,
+    /// How many UDP ports this flush is for.
+    flushing_udp: usize,
     /// Emptied by the last flush; its memory is used for the next.
     spare: Vec<Transport>,
     work_left: usize,
     /// Timers made in this turn wait for the next one.
     timer_serial: u64,
+    /// What was started with [`Reactor::start`].
+    pub(crate) services: Kept,
     /// The task that is being polled.
     polling: Option<Transport>,
 }
@@ -73,15 +82,18 @@ impl Turn {
             reactor,
             slots: Vec::new(),
             tasks: Tasks::default(),
+            children: Children::default(),
             ports: Vec::new(),
             ports_changed: false,
             refused: Vec::new(),
             parked: VecDeque::new(),
             flushing: VecDeque::new(),
+            flushing_udp: 0,
             spare: Vec::new(),
             work_left: 0,
             timer_serial: 0,
             polling: None,
+            services: Kept::default(),
         }
     }
 
@@ -115,6 +127,10 @@ impl Turn {
     /// A panic came out of user code: it costs the connection that it was running for.
     pub(crate) fn panicked(&mut self) {
         let running = self.reactor.0.running.take();
+        if let Some(port) = running.and_then(|token| Some(self.udp(token)?.port.clone())) {
+            tracing::error!(?port, "a callback panicked");
+            return port.condemn(Reason::Panicked);
+        }
         let transport = self.polling.take().or_else(|| Some(self.entry(running?)?.transport.clone()));
         match transport {
             Some(transport) => {
@@ -146,6 +162,7 @@ impl Turn {
                 }
             }
             Event::Sent { token, bytes } => self.sent(token, bytes),
+            Event::Exited { pid, status } => self.exited(pid, status),
             Event::Accepted { on, new, remote, local } => self.accepted(on, new, remote, local),
             Event::Eof { token } => {
                 if let Some(entry) = self.entry(token) {
@@ -155,6 +172,8 @@ impl Turn {
             }
             Event::Failed { token, error } => self.failed(token, error),
             Event::Connected { token, result } => self.connected(token, result),
+            Event::Datagram { token, datagram } => self.datagram(token, datagram),
+            Event::Undelivered { token, to, error } => self.undelivered(token, to.as_ref(), &error),
         }
     }
 
@@ -168,6 +187,9 @@ impl Turn {
     }
 
     fn sent(&mut self, token: Token, bytes: usize) {
+        if let Some(entry) = self.udp(token) {
+            return entry.port.mark_dirty();
+        }
         let Some(entry) = self.entry(token) else { return };
         let connection = &entry.transport.0;
         match entry.stack.as_deref_mut() {
@@ -197,7 +219,7 @@ impl Turn {
         if self.forget_parked(token) {
             return;
         }
-        let Some(listener) = self.listener(token) else { return };
+        let Some(listener) = self.listener(token) else { return self.udp_failed(token, &error) };
         tracing::warn!(port = %listener.state.addr, %error, "cannot accept; trying again in {ACCEPT_PAUSE:?}");
         (listener.accepting, listener.resting) = (false, true);
         let state = listener.state.clone();
@@ -234,8 +256,46 @@ impl Turn {
         edge: Option<Edge>,
         flags: u32,
     ) {
-        let limits = self.reactor.0.limits.borrow().clone();
+        let transport = self.give_place(token, peer, origin, edge, flags);
+        let limits = transport.0.limits();
         let until = self.reactor.0.after(layers.time().unwrap_or(limits.handshake));
+        if !layers.is_empty()
+            && let Some(entry) = self.entry(token)
+        {
+            entry.push_first(&layers);
+            transport.0.change_times(|times| times.phase = Some(until));
+            transport.arm();
+        }
+        self.build_if_ready(token);
+    }
+
+    /// A connection of the loop's own: it has no layers, and its protocol is there at once.
+    pub(crate) fn enroll_own(
+        &mut self,
+        token: Token,
+        peer: Peer,
+        made: &'static Location<'static>,
+        flags: u32,
+        build: impl FnOnce(&Transport) -> Box<dyn Protocol>,
+    ) {
+        let transport = self.give_place(token, peer, Origin::Told(made), None, flags);
+        let protocol = build(&transport);
+        if let Some(entry) = self.entry(token) {
+            entry.protocol = Some(protocol);
+            entry.make();
+        }
+    }
+
+    /// Gives a new connection its place.
+    fn give_place(
+        &mut self,
+        token: Token,
+        peer: Peer,
+        origin: Origin,
+        edge: Option<Edge>,
+        flags: u32,
+    ) -> Transport {
+        let limits = self.reactor.0.limits.borrow().clone();
         let connection = Connection::new(self.reactor.clone(), token, Rc::new(peer), limits);
         connection.flags.set(flags);
         let transport = Transport(Rc::new(connection));
@@ -251,14 +311,7 @@ impl Turn {
             entry.begin_policy();
         }
         transport.arm();
-        if !layers.is_empty()
-            && let Some(entry) = self.entry(token)
-        {
-            entry.push_first(&layers);
-            transport.0.change_times(|times| times.phase = Some(until));
-            transport.arm();
-        }
-        self.build_if_ready(token);
+        transport
     }
 
     /// Builds the protocol of a connection whose layers are ready.
@@ -402,9 +455,15 @@ impl Turn {
             Command::Adopt(race, stream) => self.adopt(driver, &race, stream),
             Command::Accept => self.ports_changed = true,
             Command::Rested(state) => self.rested(&state),
+            Command::AbortPort(state) => self.abort_port(&state),
+            Command::Stop(transport) => self.with(&transport, tell_stopping),
+            Command::Keep(service) => self.services.keep(service),
             Command::StopPort(state) => self.stop_port(driver, &state),
+            Command::Udp(port, wish) => self.wish(driver, &port, wish),
             Command::Connect(race) => self.connect(driver, &race),
             Command::Forget(token) => self.forget(driver, token),
+            Command::EndProcesses => self.children.fail_all(),
+            Command::Process(state, order) => self.process(driver, &state, order),
         }
     }
 
@@ -533,8 +592,12 @@ impl Turn {
         let reactor = self.reactor.clone();
         let abort_rest = move || {
             reactor.connections().into_iter().for_each(|transport| transport.condemn(Reason::Stopped));
+            reactor.0.command(Command::EndProcesses);
+            let ports = reactor.0.udp_ports.borrow().clone();
+            ports.iter().for_each(|port| port.condemn(Reason::Stopped));
         };
-        self.reactor.call_later(self.reactor.0.grace.get(), abort_rest).detach();
+        let grace = self.services.grace_left(&self.reactor);
+        self.reactor.call_later(grace, abort_rest).detach();
         for port in self.ports.clone() {
             if let Some(state) = self.listener(port).map(|listener| listener.state.clone()) {
                 self.stop_port(driver, &state);
@@ -548,6 +611,8 @@ impl Turn {
                 tell_stopping(entry);
             }
         }
+        self.stop_processes();
+        self.stop_udp();
     }
 
     fn stop_port(&mut self, driver: &mut dyn Driver, state: &Rc<PortState>) {
@@ -571,9 +636,24 @@ impl Turn {
         state.tell_if_done();
     }
 
+    /// Resets the connections of a port.
+    fn abort_port(&self, state: &Rc<PortState>) {
+        for slot in &self.slots {
+            if let Slot::Connection(entry) = slot
+                && entry.origin.port().is_some_and(|port| Rc::ptr_eq(port, state))
+            {
+                entry.transport.condemn(Reason::Stopped);
+            }
+        }
+    }
+
     /// True when the loop was stopped and everything has ended.
     pub(crate) fn is_over(&self) -> bool {
-        self.reactor.0.stop.get() == Stop::Begun && self.reactor.0.connection_count() == 0
+        let shared = &self.reactor.0;
+        shared.stop.get() == Stop::Begun
+            && shared.connection_count() == 0
+            && shared.udp_ports.borrow().is_empty()
+            && self.children.is_empty()
     }
 
     // ── flush ──
@@ -581,18 +661,25 @@ impl Turn {
     pub(crate) fn begin_flush(&mut self) {
         self.reactor.0.swap_dirty(&mut self.spare);
         self.flushing.extend(self.spare.drain(..));
+        self.flushing_udp = self.reactor.0.dirty_udp();
     }
 
-    /// Flushes one dirty connection; false when none is left.
+    /// Flushes one dirty connection or UDP port; false when none is left.
     pub(crate) fn next_flush(&mut self, driver: &mut dyn Driver) -> bool {
-        let Some(transport) = self.flushing.pop_front() else { return false };
-        self.flush(driver, &transport);
+        if let Some(transport) = self.flushing.pop_front() {
+            self.flush(driver, &transport);
+            return true;
+        }
+        let Some(left) = self.flushing_udp.checked_sub(1) else { return false };
+        self.flushing_udp = left;
+        let Some(port) = self.reactor.0.next_dirty_udp() else { return false };
+        self.flush_udp(driver, &port);
         true
     }
 }
 
 /// Pipes and the like lose nothing when they are closed, so nobody has to wait for their far end.
-fn flags_of(ends: &Ends) -> u32 {
+pub(crate) fn flags_of(ends: &Ends) -> u32 {
     match ends {
         Ends::One(_) => 0,
         Ends::Two { .. } => Flags::UNLINGERING,

@@ -76,7 +76,7 @@ impl LoopingCall {
     /// that were skipped since the call before. An interval of zero means every turn.
     #[track_caller]
     pub fn start(reactor: &Reactor, every: Duration, f: impl AsyncFnMut(u64) -> Result + 'static) -> Self {
-        Self::begin(reactor, every, 0, f)
+        Self::begin(Location::caller(), reactor, every, 0, f)
     }
 
     /// Like [`LoopingCall::start`], but the first call is after an interval.
@@ -86,11 +86,11 @@ impl LoopingCall {
         every: Duration,
         f: impl AsyncFnMut(u64) -> Result + 'static,
     ) -> Self {
-        Self::begin(reactor, every, 1, f)
+        Self::begin(Location::caller(), reactor, every, 1, f)
     }
 
-    #[track_caller]
-    fn begin(
+    pub(crate) fn begin(
+        made: &'static Location<'static>,
         reactor: &Reactor,
         every: Duration,
         first: u64,
@@ -106,7 +106,7 @@ impl LoopingCall {
             stopped: Cell::new(false),
             outcome: Cell::default(),
             waiting: Cell::default(),
-            made: Location::caller(),
+            made,
             shared,
         });
         beat.due.set(beat.time(first));
@@ -118,7 +118,8 @@ impl LoopingCall {
                 times.advance();
             }
         };
-        let task = Task::new(&reactor.0, None, Watched::new(calls, move |result| ended.end(result)));
+        let task =
+            Task::new_from(made, &reactor.0, None, Watched::new(calls, move |result| ended.end(result)));
         let number = task.number();
         reactor.0.command(Command::Spawn(task));
         Self { beat, task: Some(number) }

@@ -1,7 +1,7 @@
 //! [`Medium`]: what is on the disk for good, and the changes that are not.
 
 use super::node::{Change, Id, Name, Node, Nodes, ROOT, What};
-use crate::dice::Dice;
+use crate::{canary::broken, dice::Dice};
 use std::{
     collections::{BTreeSet, VecDeque},
     time::Duration,
@@ -52,6 +52,9 @@ impl Medium {
 
     /// Writes everything about a file but its names.
     pub(super) fn sync_file(&mut self, id: Id) {
+        if broken("forget-sync", 1) {
+            return;
+        }
         let changes = self.take(|_, change| change.file() == Some(id));
         changes.iter().for_each(|change| self.nodes.apply(change));
     }
@@ -66,6 +69,9 @@ impl Medium {
 
     /// Writes all changes to the names of a folder.
     pub(super) fn sync_folder(&mut self, id: Id) {
+        if broken("forget-folder-sync", 1) {
+            return;
+        }
         // Before a change goes what was done to the same names earlier, or that would come after it. So a rename
         // from here to there does not bring back the name that it has taken away.
         let mut names: BTreeSet<(Id, String)> = BTreeSet::new();
@@ -94,6 +100,11 @@ impl Medium {
     /// Makes what has arrived of a change that was not synced; true if there was any of it.
     fn survive(&mut self, change: &Change, luck: f64, dice: &mut Dice) -> bool {
         let What::Bytes(id, at, bytes) = &change.what else {
+            if change.names().len() > 1 && broken("tear-rename", 1) {
+                let lost = change.names().iter().map(|name| Name { to: None, ..name.clone() }).collect();
+                self.nodes.apply(&Change { at: change.at, what: What::Names(lost) });
+                return true;
+            }
             let kept = dice.chance(luck);
             if kept {
                 self.nodes.apply(change);

@@ -25,8 +25,8 @@
 //! - its time is over: 10 s unless told otherwise (`time = "2s"`). The failure names what the loop holds. A callback
 //!   that blocks the loop is found out as well, on the real driver;
 //! - the reactor was stopped before it had ended;
-//! - a port, connection, timer, sleep, task or answer of another thread is left behind: each is named with the
-//!   line that made it, an accepted connection with the line that listened. What is about to end by itself (a
+//! - a port, connection, child process, timer, sleep, task or answer of another thread is left behind: each is named
+//!   with the line that made it, an accepted connection with the line that listened. What is about to end by itself (a
 //!   connection that was closed, a call on the thread pool) has up to [`SETTLING`] for it; a timer has not.
 //!
 //! A test that stops its reactor ends the loop, and the loop ends what is left: nothing is left behind then.

@@ -68,7 +68,7 @@ impl World for System {
         self.turns(late, &|system| {
             let left = system.engine.left();
             let idle = system.engine.until().is_none_or(|until| until > system.host.now());
-            idle && left.connections == 0 && left.answers == 0
+            idle && left.connections == 0 && left.processes == 0 && left.answers == 0
         })
     }
 

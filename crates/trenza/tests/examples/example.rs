@@ -40,6 +40,27 @@ impl Example {
         Self { child, stdout }
     }
 
+    /// Runs an example with this input to its good end, and gives its output.
+    pub(crate) fn filter(name: &str, arguments: &[&str], input: &str) -> String {
+        let mut command = Command::new(path(name));
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
+        child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("it takes its input");
+        let stdout = lines(child.stdout.take().expect("a pipe"));
+        let example = Self { child, stdout };
+        let mut said = String::new();
+        loop {
+            match example.stdout.recv_timeout(PATIENCE) {
+                Ok(line) => said = said + &line + "\n",
+                Err(end) => {
+                    assert_eq!(end, RecvTimeoutError::Disconnected, "it does not end");
+                    example.ends();
+                    return said;
+                }
+            }
+        }
+    }
+
     /// The next line that it prints.
     pub(crate) fn says(&self) -> String {
         self.stdout.recv_timeout(PATIENCE).expect("it prints a line")

@@ -166,6 +166,14 @@ fn proxy() {
 }
 
 #[test]
+fn netcat() {
+    let (echo, address) = Example::server("echo");
+    let text = "there and back\n".repeat(100_000);
+    assert!(Example::filter("netcat", &[&format!("tcp:{address}")], &text) == text);
+    echo.stops();
+}
+
+#[test]
 fn reconnect() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let to = format!("tcp:{}", listener.local_addr().expect("it is bound"));
@@ -359,6 +367,26 @@ fn remote() {
     assert_eq!([client.line(), client.line()], ["7\n", "97\n"]);
     drop(client);
     example.stops();
+}
+
+#[test]
+fn ping() {
+    let example = Example::start("ping", &[]);
+    for n in 1..=3 {
+        assert!(example.says().starts_with(&format!("[{n}] from 127.0.0.1:")));
+    }
+    example.ends();
+}
+
+#[test]
+fn multicast() {
+    // Others on this machine may be in the group as well.
+    let members = ["ann", "bob"].map(|name| Example::start("multicast", &[name]));
+    for member in &members {
+        let mut heard = std::iter::repeat_with(|| member.says());
+        assert!(heard.any(|line| line == "bob is here") && heard.any(|line| line == "ann is here"));
+    }
+    members.into_iter().for_each(Example::stops);
 }
 
 #[test]

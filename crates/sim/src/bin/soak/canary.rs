@@ -2,7 +2,7 @@
 
 use crate::{
     judge::Invariant::{
-        self, Answers, Bytes, Hang, Left, Limits, LostOnce, Order, Panic, Reasons, SameTrace, Timers,
+        self, Answers, Bytes, Durable, Hang, Left, Limits, LostOnce, Order, Panic, Reasons, SameTrace, Timers,
     },
     trial,
 };
@@ -47,6 +47,9 @@ pub(crate) const CANARIES: &[Canary] = &[
     canary("leave-task", Left, "a connection's coroutine outlives it"),
     canary("leave-socket", Left, "the loop does not close a connection's socket"),
     canary("leave-port", Left, "a stopped port stays in the loop's list"),
+    canary("forget-sync", Durable, "a disk does not write a file that is synced"),
+    canary("forget-folder-sync", Durable, "a disk does not write the names of a folder that is synced"),
+    canary("tear-rename", Durable, "a disk takes the old name away and loses the new one"),
     canary("panic", Panic, "the driver panics"),
     canary("forget-seed", SameTrace, "the network does what no seed has decided"),
 ];

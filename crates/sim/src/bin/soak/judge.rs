@@ -23,12 +23,13 @@ pub(crate) enum Invariant {
     Hang,
     Left,
     SameTrace,
+    Durable,
     Panic,
 }
 
 impl Invariant {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Bytes,
         Self::LostOnce,
         Self::Order,
@@ -39,6 +40,7 @@ impl Invariant {
         Self::Hang,
         Self::Left,
         Self::SameTrace,
+        Self::Durable,
         Self::Panic,
     ];
 }
@@ -56,6 +58,7 @@ impl fmt::Display for Invariant {
             Self::Hang => "everything ends once all is closed and time passes",
             Self::Left => "nothing is left at the end",
             Self::SameTrace => "the same seed gives the same trace",
+            Self::Durable => "what was synced survives a crash, and a rename is whole",
             Self::Panic => "nothing panics but what was told to",
         })
     }

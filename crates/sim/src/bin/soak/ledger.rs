@@ -3,11 +3,11 @@
 use crate::judge::{Invariant, Judge};
 use std::{
     cell::{Cell, RefCell},
-    fmt,
+    io,
     rc::Rc,
     time::Duration,
 };
-use trenza_core::{Reason, Transport};
+use trenza_core::{Error, Lost, Reason, Transport};
 
 /// What the life of an end's protocol has come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -257,9 +257,13 @@ impl End {
     }
 
     /// A coroutine's connection broke.
-    pub(crate) fn broke(&self, error: &dyn fmt::Display) {
+    pub(crate) fn broke(&self, error: &Error) {
         if !self.judge.is_rough() && !self.pair.disturbed.get() {
-            self.breach(Invariant::Reasons, &format!("nobody had disturbed it, and it is broken: {error}"));
+            // Who waits in vain until a time is over has found that something hangs.
+            let kind = error.downcast_ref::<Lost>().map(Lost::kind);
+            let hung = kind == Some(io::ErrorKind::TimedOut);
+            let breaks = if hung { Invariant::Hang } else { Invariant::Reasons };
+            self.breach(breaks, &format!("nobody had disturbed it, and it is broken: {error}"));
         }
         self.disturb();
     }
@@ -307,7 +311,9 @@ impl End {
         }
         let expected = self.pair.disturbed.get() || self.judge.is_rough();
         if !expected && !reason.is_clean() {
-            self.breach(Invariant::Reasons, &format!("nobody had disturbed it, and it is lost: {reason}"));
+            let hung = matches!(reason, Reason::TimedOut(_));
+            let breaks = if hung { Invariant::Hang } else { Invariant::Reasons };
+            self.breach(breaks, &format!("nobody had disturbed it, and it is lost: {reason}"));
         }
         let mine = self.mine();
         let asked = mine.closed.get() || mine.half_closed.get() && mine.eof.get() || switched;

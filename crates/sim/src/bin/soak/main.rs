@@ -6,6 +6,7 @@
 mod canary;
 mod chores;
 mod judge;
+mod keeper;
 mod ledger;
 mod panics;
 mod progress;

@@ -3,6 +3,7 @@
 use crate::{
     chores,
     judge::{Breach, Invariant, Judge},
+    keeper::Keeper,
     panics,
     services::Service,
 };
@@ -139,6 +140,8 @@ struct Scenario {
     /// Of `srv`.
     connections_max: Option<usize>,
     ports: Vec<(Service, Option<Port>)>,
+    /// Of each host.
+    keepers: Vec<Keeper>,
     /// Those that were told to stop and have not ended.
     stopping: Vec<HostHandle>,
     visits: usize,
@@ -168,6 +171,7 @@ impl Scenario {
         let clients = ["cli0", "cli1", "cli2"].into_iter().take(1 + dice.below(3));
         let hosts: Vec<_> = ["srv", "mid"].into_iter().chain(clients).map(|name| net.host(name)).collect();
         let ports = Service::ALL.map(|service| (service, None)).into();
+        let keepers = hosts.iter().map(|_| Keeper::default()).collect();
         let mut scenario = Self {
             kind,
             net: net.clone(),
@@ -177,6 +181,7 @@ impl Scenario {
             limits,
             connections_max: None,
             ports,
+            keepers,
             stopping: Vec::new(),
             visits: 0,
             rules: Vec::new(),
@@ -256,6 +261,9 @@ impl Scenario {
             if self.kind.crashes() && self.dice.chance(0.1) {
                 self.crash_or_restart();
             }
+            if self.kind.crashes() {
+                self.keep();
+            }
             if self.dice.chance(0.05) {
                 let host = self.dice.below(self.hosts.len());
                 self.hosts[host].fail_accepts(1 + self.dice.below(3));
@@ -327,6 +335,17 @@ impl Scenario {
     fn crash(&mut self, host: &HostHandle) {
         self.forget_ports(host);
         self.judge.dropping(|| host.crash());
+        if let Some(place) = self.hosts.iter().position(|other| other.name() == host.name()) {
+            self.keepers[place].check(host, &self.judge);
+        }
+    }
+
+    /// Some host saves a number.
+    fn keep(&mut self) {
+        let place = self.dice.below(self.hosts.len());
+        if !self.hosts[place].is_down() && !self.is_stopping(&self.hosts[place]) {
+            self.keepers[place].save(&self.hosts[place]);
+        }
     }
 
     fn forget_ports(&mut self, host: &HostHandle) {

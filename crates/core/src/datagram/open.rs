@@ -1,0 +1,150 @@
+//! Opening UDP ports: [`Reactor::udp`] and [`Reactor::udp_connect`].
+
+use crate::{
+    Addr, ConnectError, ConnectTo, Connecting, DatagramProtocol, Deferred, Endpoint, IntoEndpoint, ListenOn,
+    Outbox, Reactor, Reason, Result, UdpCounts, UdpPort,
+    connect::by_families,
+    datagram::port::UdpState,
+    driver::{BindUdp, Bound},
+    engine::udp::Wish,
+    flags::Flags,
+    reactor::unbound,
+    shared::Stop,
+};
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    panic::Location,
+    rc::Rc,
+};
+
+impl Reactor {
+    /// Binds a UDP port: `udp:PORT`, which is all addresses of both families; `udp:PORT:interface=IP`; with
+    /// `reuse=yes` others may bind it as well, as members of multicast groups do.
+    ///
+    /// # Errors
+    /// The endpoint does not follow the grammar; the address is taken, not ours or not permitted.
+    #[track_caller]
+    pub fn udp(&self, on: impl IntoEndpoint, protocol: impl DatagramProtocol) -> Result<UdpPort> {
+        let endpoint = on.into_endpoint()?;
+        let ListenOn::Datagrams(how) = endpoint.listening(self)?.on else {
+            return Err(format!("{endpoint} is not for datagrams; as udp:53 is").into());
+        };
+        let bound = self.0.host.bind_udp(&how).map_err(|error| unbound(&endpoint, error))?;
+        Ok(self.serve_udp(Location::caller(), bound, None, Box::new(protocol)))
+    }
+
+    /// Makes a UDP port that has a peer, `udp:HOST:PORT`: it sends to that alone and receives from that alone, and what
+    /// the network says of its datagrams is told on every system. The local port is any free one; `bind=IP` gives the
+    /// address.
+    ///
+    /// The name is looked up, and the first of its addresses that the system has a way to is taken. Nobody is asked
+    /// whether there is anybody. When there is a way to none, the error is an [`io::Error`] with a [`ConnectError`] in
+    /// it. Dropping the result before it has come ends it.
+    ///
+    /// ```
+    /// use trenza_core::{Datagram, DatagramProtocol, Result, UdpPort};
+    ///
+    /// struct Hello;
+    ///
+    /// impl DatagramProtocol for Hello {
+    ///     fn started(&mut self, port: &UdpPort) -> Result {
+    ///         port.write(b"hello");
+    ///         Ok(())
+    ///     }
+    ///     fn datagram_received(&mut self, _: &UdpPort, _: Datagram<'_>) -> Result {
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let net = trenza_sim::Net::gentle(1);
+    /// let probe = net.host("srv").datagram_probe("udp:7");
+    /// net.host("cli").run(|reactor| reactor.udp_connect("udp:srv:7", Hello).detach());
+    /// net.run();
+    /// assert_eq!(probe.received()[0].data, b"hello");
+    /// ```
+    #[track_caller]
+    pub fn udp_connect(&self, to: impl IntoEndpoint, protocol: impl DatagramProtocol) -> Deferred<UdpPort> {
+        let made = Location::caller();
+        let endpoint = to.into_endpoint();
+        let (host, port, from, shown) = match endpoint.and_then(|endpoint| peer(&endpoint, self)) {
+            Ok(peer) => peer,
+            Err(error) => return self.fired(Err(error)),
+        };
+        let (deferred, resolver) = self.deferred();
+        let reactor = self.clone();
+        self.lookup(&host, port).then(move |found| {
+            if resolver.is_cancelled() {
+                return;
+            }
+            let bound = found.and_then(|found| match reactor.0.stop.get() {
+                Stop::Begun => Err(Reason::Stopped.into()),
+                _ => reactor.bind_to(found, from, &shown),
+            });
+            resolver.fire(
+                bound.map(|(bound, to)| reactor.serve_udp(made, bound, Some(to.into()), Box::new(protocol))),
+            );
+        });
+        deferred
+    }
+
+    /// Binds a socket that is connected to the first of these addresses that can be.
+    fn bind_to(
+        &self,
+        found: Vec<SocketAddr>,
+        from: Option<Addr>,
+        shown: &str,
+    ) -> Result<(Bound, SocketAddr)> {
+        let mut tried = Vec::new();
+        for to in by_families(found) {
+            let any: IpAddr =
+                if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+            let own = from.clone().unwrap_or_else(|| SocketAddr::new(any, 0).into());
+            let Addr::Ip(addr) = own else { continue };
+            if addr.is_ipv4() != to.is_ipv4() {
+                continue;
+            }
+            match self.0.host.bind_udp(&BindUdp { addr, dual_stack: false, reuse: false, to: Some(to) }) {
+                Ok(bound) => return Ok((bound, to)),
+                Err(error) => tried.push((to.into(), error.into())),
+            }
+        }
+        Err(ConnectError::new(shown, tried).of_kind(io::ErrorKind::AddrNotAvailable))
+    }
+
+    fn serve_udp(
+        &self,
+        made: &'static Location<'static>,
+        bound: Bound,
+        peer: Option<Addr>,
+        protocol: Box<dyn DatagramProtocol>,
+    ) -> UdpPort {
+        let port = UdpPort(Rc::new(UdpState {
+            reactor: self.clone(),
+            made,
+            addr: bound.addr.clone(),
+            peer,
+            token: Cell::new(None),
+            flags: Flags::default(),
+            out: RefCell::new(Outbox::new()),
+            away: Cell::new(0),
+            limits: RefCell::new(self.0.limits.borrow().clone()),
+            counts: Cell::new(UdpCounts::default()),
+            together: Cell::new(false),
+            reason: Cell::new(None),
+            cancels: RefCell::default(),
+        }));
+        port.wish(Wish::Open(bound, protocol));
+        port
+    }
+}
+
+/// The name, port and own address of an endpoint that has a peer, and what errors call it.
+fn peer(endpoint: &Endpoint, reactor: &Reactor) -> Result<(String, u16, Option<Addr>, String)> {
+    let Connecting { to, shown, from, .. } = endpoint.connecting(reactor)?;
+    match to {
+        ConnectTo::Datagrams { host, port } => Ok((host, port, from, shown)),
+        _ => Err(format!("{endpoint} is not for datagrams; as udp:example.org:53 is").into()),
+    }
+}

@@ -1,0 +1,366 @@
+//! [`Batch`]: many datagrams in one system call.
+
+use super::{
+    DATAGRAM_MAX, Refused, SENDS_MAX, canonical,
+    control::{Control, Name, Notes, told_by_network},
+    fit,
+};
+use libc::{c_int, c_uint, c_void};
+use rustix::io::Errno;
+use socket2::Socket;
+use std::{
+    io, mem,
+    net::IpAddr,
+    os::fd::{AsFd, AsRawFd, BorrowedFd},
+    ptr,
+};
+use trenza_core::{Addr, Datagram, Outbox, Outgoing};
+
+/// How many datagrams move in one system call.
+const BATCH: usize = 32;
+/// The most datagrams that the kernel takes in one piece (`UDP_MAX_SEGMENTS`), and their bytes with all headers.
+const SEGMENTS_MAX: usize = 64;
+const PIECE_MAX: usize = 65_000;
+
+/// The datagrams of one receive, and what a send needs. There is one for all sockets of a driver.
+pub(crate) struct Batch {
+    /// One after the other; pages that no datagram has reached are not there.
+    bytes: Vec<u8>,
+    received: Vec<Received>,
+    /// How many of them were told; the last one is being lent.
+    told: usize,
+    /// The kernel takes several datagrams in one piece.
+    segments: bool,
+    /// The system has told so.
+    asked: bool,
+    frames: Box<[Frame; BATCH]>,
+}
+
+#[derive(Debug)]
+struct Received {
+    place: usize,
+    len: usize,
+    from: Addr,
+    notes: Notes,
+}
+
+/// What the kernel reads or fills for one message, beside its bytes.
+#[derive(Clone, Copy)]
+struct Frame {
+    name: Name,
+    control: Control,
+    piece: libc::iovec,
+}
+
+impl Frame {
+    const EMPTY: Self = Self {
+        name: Name::EMPTY,
+        control: Control::EMPTY,
+        piece: libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 },
+    };
+
+    /// The message with so much of name and control. It points at this frame, which must stay where it is.
+    fn message(&mut self, name: usize, control: usize) -> libc::mmsghdr {
+        let mut message = empty();
+        let header = &mut message.msg_hdr;
+        header.msg_name = ptr::from_mut(&mut self.name).cast();
+        header.msg_namelen = name as libc::socklen_t;
+        header.msg_iov = &raw mut self.piece;
+        header.msg_iovlen = 1;
+        if control > 0 {
+            header.msg_control = ptr::from_mut(&mut self.control).cast();
+            header.msg_controllen = control as _;
+        }
+        message
+    }
+}
+
+#[allow(unsafe_code, reason = "its fields differ from one C library to the other")]
+fn empty() -> libc::mmsghdr {
+    // SAFETY: all zeros is a message header: null pointers with lengths of zero, no flags.
+    unsafe { mem::zeroed() }
+}
+
+impl Batch {
+    pub(crate) fn new() -> Self {
+        Self {
+            bytes: vec![0; BATCH * DATAGRAM_MAX],
+            received: Vec::with_capacity(BATCH),
+            told: 0,
+            segments: false,
+            asked: false,
+            frames: Box::new([Frame::EMPTY; BATCH]),
+        }
+    }
+
+    /// Receives what there is; false if that is nothing.
+    pub(crate) fn receive(&mut self, fd: BorrowedFd<'_>) -> io::Result<bool> {
+        self.received.clear();
+        self.told = 0;
+        let mut messages = [empty(); BATCH];
+        let places = self.bytes.chunks_exact_mut(DATAGRAM_MAX);
+        for ((frame, message), place) in self.frames.iter_mut().zip(&mut messages).zip(places) {
+            frame.name = Name::EMPTY;
+            frame.piece = libc::iovec { iov_base: place.as_mut_ptr().cast(), iov_len: place.len() };
+            *message = frame.message(size_of::<Name>(), size_of::<Control>());
+        }
+        let received = loop {
+            match receive_many(fd, &mut messages) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                received => break received?,
+            }
+        };
+        for (place, (message, frame)) in messages.iter().zip(&*self.frames).enumerate().take(received) {
+            // A datagram without a sender cannot be answered, nor does any system make one.
+            let Some(from) = frame.name.read() else { continue };
+            let notes = Notes::read(&frame.control, message.msg_hdr.msg_controllen as _);
+            let (len, from) = (message.msg_len as usize, canonical(from).into());
+            self.received.push(Received { place, len, from, notes });
+        }
+        Ok(received > 0)
+    }
+
+    /// Goes to the next datagram; false if there is none.
+    pub(crate) fn advance(&mut self) -> bool {
+        self.told += 1;
+        self.told <= self.received.len()
+    }
+
+    /// The datagram that [`Batch::advance`] has gone to.
+    pub(crate) fn current(&mut self) -> Option<Datagram<'_>> {
+        let Received { place, len, from, notes } = self.received.get(self.told.checked_sub(1)?)?;
+        let data = self.bytes.get_mut(place * DATAGRAM_MAX..)?.get_mut(..*len)?;
+        let Notes { to, ecn, stride } = *notes;
+        Some(Datagram { data, from, to, ecn, stride: stride.filter(|stride| (1..*len).contains(stride)) })
+    }
+
+    /// Sends from the front of `out`. True when all has left or was refused; false when there may be room again later.
+    pub(crate) fn send(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        v6: bool,
+        out: &mut Outbox,
+        refused: &mut Vec<Refused>,
+    ) -> bool {
+        let (mut sent, mut tried, mut single) = (0, false, false);
+        while !out.is_empty() {
+            if sent >= SENDS_MAX {
+                return false;
+            }
+            let whole = !single && self.takes_segments(fd);
+            let (messages, lens) = self.messages(v6, out, whole);
+            let error = match messages {
+                Err(error) => error,
+                Ok(mut messages) => match send_many(fd, &mut messages) {
+                    Ok(n) => {
+                        lens.iter().take(n).for_each(|len| out.advance(*len));
+                        (sent, tried) = (sent + n, false);
+                        continue;
+                    }
+                    Err(error) => error,
+                },
+            };
+            match error.kind() {
+                io::ErrorKind::Interrupted => continue,
+                io::ErrorKind::WouldBlock => return false,
+                _ => {}
+            }
+            let first = out.pieces(largest(whole)).next();
+            if first.is_some_and(|first| first.stride.is_some()) && self.must_cut(&error) {
+                // Not as one piece then.
+                single = true;
+                continue;
+            }
+            // It may be what the network has told of an earlier one: that is over once it was told.
+            self.refusals(fd, refused);
+            if !mem::replace(&mut tried, true) {
+                continue;
+            }
+            tried = false;
+            if let Some(first) = out.front() {
+                refused.push(Refused { to: Some(first.to.clone()), error });
+            }
+            out.discard(lens.first().copied().unwrap_or(usize::MAX));
+        }
+        true
+    }
+
+    /// Whether pieces of several datagrams can be sent.
+    fn takes_segments(&mut self, fd: BorrowedFd<'_>) -> bool {
+        if !mem::replace(&mut self.asked, true) {
+            self.segments = set(fd, libc::SOL_UDP, libc::UDP_SEGMENT, 0).is_ok();
+        }
+        self.segments
+    }
+
+    /// A piece of several datagrams was refused as such. EIO: the network card cannot do it, and never will.
+    fn must_cut(&mut self, error: &io::Error) -> bool {
+        let errno = Errno::from_io_error(error);
+        self.segments &= errno != Some(Errno::IO);
+        matches!(errno, Some(Errno::IO | Errno::INVAL | Errno::MSGSIZE))
+    }
+
+    /// The next messages and how long each is. An error is about the first.
+    fn messages(
+        &mut self,
+        v6: bool,
+        out: &Outbox,
+        whole: bool,
+    ) -> (io::Result<Vec<libc::mmsghdr>>, Vec<usize>) {
+        let (mut messages, mut lens) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
+        for (frame, piece) in self.frames.iter_mut().zip(out.pieces(largest(whole))) {
+            lens.push(piece.data.len());
+            match frame.address(v6, &piece) {
+                Ok(message) => messages.push(message),
+                Err(error) if messages.is_empty() => return (Err(error), lens),
+                Err(_) => break,
+            }
+        }
+        (Ok(messages), lens)
+    }
+
+    /// Takes what the network has told of datagrams that were sent.
+    pub(crate) fn refusals(&mut self, fd: BorrowedFd<'_>, refused: &mut Vec<Refused>) {
+        let [frame, ..] = &mut *self.frames;
+        for _ in 0..SENDS_MAX {
+            frame.name = Name::EMPTY;
+            frame.piece.iov_len = 0;
+            let mut message = frame.message(size_of::<Name>(), size_of::<Control>()).msg_hdr;
+            match receive_error(fd, &mut message) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => return,
+            }
+            let mut errno = None;
+            frame.control.read(message.msg_controllen as _, |kind, data| {
+                errno = told_by_network(kind, data).or(errno);
+            });
+            if let Some(errno) = errno {
+                let to = frame.name.read().map(|to| canonical(to).into());
+                refused.push(Refused { to, error: io::Error::from_raw_os_error(errno) });
+            }
+        }
+    }
+}
+
+/// The largest piece of a stride.
+fn largest(whole: bool) -> impl Fn(usize) -> usize {
+    move |stride| if whole { (SEGMENTS_MAX * stride).min(PIECE_MAX) } else { 0 }
+}
+
+impl Frame {
+    /// Makes this the message of a datagram.
+    fn address(&mut self, v6: bool, piece: &Outgoing<'_>) -> io::Result<libc::mmsghdr> {
+        let invalid = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
+        let Addr::Ip(to) = piece.to else {
+            return Err(invalid("not an IP address"));
+        };
+        let to = canonical(*to);
+        let name = self.name.write(fit(to, v6));
+        let mut at = 0;
+        match (piece.from.map(|from| from.to_canonical()), to.is_ipv4()) {
+            (None, _) => {}
+            (Some(IpAddr::V4(from)), true) => {
+                let info = [[0; 4], from.octets(), [0; 4]].concat();
+                at = self.control.push(at, (libc::IPPROTO_IP, libc::IP_PKTINFO), &info);
+            }
+            (Some(IpAddr::V6(from)), false) => {
+                let info = [&from.octets()[..], &[0; 4]].concat();
+                at = self.control.push(at, (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO), &info);
+            }
+            _ => return Err(invalid("the address to send from is of another family than that to send to")),
+        }
+        if let Some(ecn) = piece.ecn {
+            let kind = match to.is_ipv4() {
+                true => (libc::IPPROTO_IP, libc::IP_TOS),
+                false => (libc::IPPROTO_IPV6, libc::IPV6_TCLASS),
+            };
+            at = self.control.push(at, kind, &c_int::from(ecn & 3).to_ne_bytes());
+        }
+        if let Some(stride) = piece.stride {
+            at = self.control.push(at, (libc::SOL_UDP, libc::UDP_SEGMENT), &(stride as u16).to_ne_bytes());
+        }
+        let base = piece.data.as_ptr().cast_mut().cast::<c_void>(); // the kernel only reads it
+        self.piece = libc::iovec { iov_base: base, iov_len: piece.data.len() };
+        Ok(self.message(name, at))
+    }
+}
+
+impl std::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Batch").field("received", &self.received).finish_non_exhaustive()
+    }
+}
+
+#[allow(unsafe_code, reason = "no safe function receives many messages at once")]
+fn receive_many(fd: BorrowedFd<'_>, messages: &mut [libc::mmsghdr; BATCH]) -> io::Result<usize> {
+    // SAFETY: each header points at a name, an iovec and a control buffer within `Batch::frames`, with their sizes,
+    // and the iovec at DATAGRAM_MAX bytes of `Batch::bytes` that no other has. `Batch::receive`, the only caller, has
+    // made them right before from exclusive references to both, and touches neither until this has returned. The
+    // kernel writes within these sizes only, and keeps no pointer.
+    let received = unsafe {
+        libc::recvmmsg(
+            fd.as_raw_fd(),
+            messages.as_mut_ptr(),
+            BATCH as c_uint,
+            libc::MSG_DONTWAIT as _,
+            ptr::null_mut(),
+        )
+    };
+    usize::try_from(received).map_err(|_| io::Error::last_os_error())
+}
+
+#[allow(unsafe_code, reason = "no safe function sends many messages at once")]
+fn send_many(fd: BorrowedFd<'_>, messages: &mut [libc::mmsghdr]) -> io::Result<usize> {
+    // SAFETY: each header points at a name, an iovec and perhaps a control buffer within `Batch::frames`, whose first
+    // bytes, as many as the sizes say, were written; the iovec points at bytes of an `Outbox`. `Batch::send`, the only
+    // caller, has made them right before and changes neither until this has returned. The kernel reads only, but for
+    // the lengths in `messages`, and keeps no pointer.
+    let sent = unsafe {
+        libc::sendmmsg(
+            fd.as_raw_fd(),
+            messages.as_mut_ptr(),
+            messages.len() as c_uint,
+            (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as _,
+        )
+    };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// Takes one message from the queue of errors.
+#[allow(unsafe_code, reason = "no safe function gives errors of the network with their address")]
+fn receive_error(fd: BorrowedFd<'_>, message: &mut libc::msghdr) -> io::Result<()> {
+    // SAFETY: the header points at a name, an iovec of no bytes and a control buffer of one `Frame`, with their sizes.
+    // `Batch::refusals`, the only caller, has made it right before from an exclusive reference to that, and does not
+    // touch it until this has returned. The kernel writes within these sizes only, and keeps no pointer.
+    let received = unsafe { libc::recvmsg(fd.as_raw_fd(), message, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT) };
+    if received < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[allow(unsafe_code, reason = "these options have no safe function")]
+fn set(fd: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
+    // SAFETY: the kernel reads as many bytes of `value` as it has, and keeps no pointer.
+    let result = unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            level,
+            option,
+            (&raw const value).cast(),
+            size_of::<c_int>() as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Has the kernel tell what it can of datagrams. What it does not know is not told.
+pub(crate) fn prepare(socket: &Socket, v6: bool) {
+    let v4_options = [libc::IP_PKTINFO, libc::IP_RECVTOS, libc::IP_RECVERR];
+    let v6_options = [libc::IPV6_RECVPKTINFO, libc::IPV6_RECVTCLASS, libc::IPV6_RECVERR];
+    let v4_options = v4_options.map(|option| (libc::IPPROTO_IP, option));
+    let v6_options = v6_options.map(|option| (libc::IPPROTO_IPV6, option)).into_iter().filter(|_| v6);
+    let all = v4_options.into_iter().chain(v6_options).chain([(libc::SOL_UDP, libc::UDP_GRO)]);
+    for (level, option) in all {
+        let _ = set(socket.as_fd(), level, option, 1);
+    }
+}

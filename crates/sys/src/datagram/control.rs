@@ -1,0 +1,191 @@
+//! Control messages (RFC 3542, section 20) and socket addresses, written and read as bytes.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+
+/// The size of the header of a control message: length, level, type.
+const HEADER: usize = size_of::<usize>() + 2 * size_of::<i32>();
+
+/// Room for control messages: local address, ECN and stride, or an error of the network.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(16))]
+pub(super) struct Control(pub(super) [u8; 256]);
+
+/// Room for a socket address.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(16))]
+pub(super) struct Name(pub(super) [u8; 128]);
+
+impl Control {
+    pub(super) const EMPTY: Self = Self([0; 256]);
+
+    /// Puts a message behind the first `at` bytes, and gives where it ends.
+    pub(super) fn push(&mut self, at: usize, (level, kind): (i32, i32), data: &[u8]) -> usize {
+        let len = HEADER + data.len();
+        let header = [&len.to_ne_bytes()[..], &level.to_ne_bytes(), &kind.to_ne_bytes()];
+        let mut place = at;
+        for bytes in header.into_iter().chain([data]) {
+            if let Some(room) = self.0.get_mut(place..place + bytes.len()) {
+                room.copy_from_slice(bytes);
+            }
+            place += bytes.len();
+        }
+        at + len.next_multiple_of(size_of::<usize>())
+    }
+
+    /// Calls `f` with level, type and data of each message in the first `len` bytes.
+    pub(super) fn read(&self, len: usize, mut f: impl FnMut((i32, i32), &[u8])) {
+        let all = self.0.get(..len).unwrap_or_default();
+        let mut at = 0;
+        while let Some((size, level, kind)) = header(all.get(at..).unwrap_or_default()) {
+            let Some(data) = all.get(at + HEADER..at.saturating_add(size)) else { return };
+            f((level, kind), data);
+            at += size.next_multiple_of(size_of::<usize>());
+        }
+    }
+}
+
+fn header(bytes: &[u8]) -> Option<(usize, i32, i32)> {
+    let (len, rest) = bytes.split_first_chunk()?;
+    let (level, rest) = rest.split_first_chunk()?;
+    let kind = rest.first_chunk()?;
+    Some((usize::from_ne_bytes(*len), i32::from_ne_bytes(*level), i32::from_ne_bytes(*kind)))
+}
+
+/// A number at the beginning of a message: some systems give a byte, some an int.
+pub(super) fn number(data: &[u8]) -> Option<i32> {
+    match (data, data.first_chunk()) {
+        (_, Some(int)) => Some(i32::from_ne_bytes(*int)),
+        ([byte, ..], None) => Some((*byte).into()),
+        ([], None) => None,
+    }
+}
+
+impl Name {
+    pub(super) const EMPTY: Self = Self([0; 128]);
+
+    /// The address that the system has put here.
+    pub(super) fn read(&self) -> Option<SocketAddr> {
+        let (family, rest) = self.0.split_first_chunk()?;
+        let (port, rest) = rest.split_first_chunk()?;
+        let port = u16::from_be_bytes(*port);
+        match i32::from(u16::from_ne_bytes(*family)) {
+            libc::AF_INET => Some((Ipv4Addr::from(*rest.first_chunk::<4>()?), port).into()),
+            libc::AF_INET6 => {
+                let (flow, rest) = rest.split_first_chunk()?;
+                let (ip, rest) = rest.split_first_chunk::<16>()?;
+                let scope = u32::from_ne_bytes(*rest.first_chunk()?);
+                Some(SocketAddrV6::new((*ip).into(), port, u32::from_be_bytes(*flow), scope).into())
+            }
+            _ => None,
+        }
+    }
+
+    /// Puts an address here, and gives its size.
+    pub(super) fn write(&mut self, addr: SocketAddr) -> usize {
+        let port = addr.port().to_be_bytes();
+        let family = |family: i32| (family as u16).to_ne_bytes();
+        let bytes = match addr {
+            SocketAddr::V4(addr) => {
+                [&family(libc::AF_INET)[..], &port, &addr.ip().octets(), &[0; 8]].concat()
+            }
+            SocketAddr::V6(addr) => [
+                &family(libc::AF_INET6)[..],
+                &port,
+                &addr.flowinfo().to_be_bytes(),
+                &addr.ip().octets(),
+                &addr.scope_id().to_ne_bytes(),
+            ]
+            .concat(),
+        };
+        if let Some(room) = self.0.get_mut(..bytes.len()) {
+            room.copy_from_slice(&bytes);
+        }
+        bytes.len()
+    }
+}
+
+/// What control messages say of a datagram that came.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Notes {
+    pub(super) to: Option<IpAddr>,
+    pub(super) ecn: Option<u8>,
+    pub(super) stride: Option<usize>,
+}
+
+/// The bits of explicit congestion notification in the byte that used to be the type of service.
+const ECN: i32 = 3;
+
+impl Notes {
+    pub(super) fn read(control: &Control, len: usize) -> Self {
+        let mut notes = Self::default();
+        control.read(len, |kind, data| match kind {
+            (libc::IPPROTO_IP, libc::IP_PKTINFO) => notes.to = v4(data).or(notes.to),
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                // Over both families the IPv4 message says more.
+                let ip = data.first_chunk::<16>().map(|ip| Ipv6Addr::from(*ip).to_canonical());
+                notes.to = notes.to.or(ip);
+            }
+            (libc::IPPROTO_IP, libc::IP_TOS) | (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => {
+                notes.ecn = number(data).map(|tos| (tos & ECN) as u8);
+            }
+            (libc::SOL_UDP, libc::UDP_GRO) => notes.stride = number(data).map(|stride| stride as usize),
+            _ => {}
+        });
+        notes
+    }
+}
+
+/// The address that a datagram was sent to. That of a broadcast is not ours to answer from: then ours on the interface.
+fn v4(data: &[u8]) -> Option<IpAddr> {
+    let (_interface, rest) = data.split_first_chunk::<4>()?;
+    let (own, rest) = rest.split_first_chunk::<4>()?;
+    let to = Ipv4Addr::from(*rest.first_chunk::<4>()?);
+    Some(if to.is_multicast() { to } else { Ipv4Addr::from(*own) }.into())
+}
+
+/// An error of the network from the queue of errors: only those that the network has told, since what this system
+/// itself refuses is the result of the send. The number of the error.
+pub(super) fn told_by_network(kind: (i32, i32), data: &[u8]) -> Option<i32> {
+    let known = [(libc::IPPROTO_IP, libc::IP_RECVERR), (libc::IPPROTO_IPV6, libc::IPV6_RECVERR)];
+    let (errno, rest) = data.split_first_chunk().filter(|_| known.contains(&kind))?;
+    let origin = *rest.first()?;
+    let errno = i32::from_ne_bytes(*errno);
+    (errno != 0 && matches!(origin, libc::SO_EE_ORIGIN_ICMP | libc::SO_EE_ORIGIN_ICMP6)).then_some(errno)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_read_as_they_were_written() {
+        let mut control = Control::EMPTY;
+        let mut at = control.push(0, (1, 2), &[3; 5]);
+        at = control.push(at, (4, 5), &7_i32.to_ne_bytes());
+        let mut read = Vec::new();
+        control.read(at, |kind, data| read.push((kind, data.to_vec())));
+        assert_eq!(read, [((1, 2), vec![3; 5]), ((4, 5), 7_i32.to_ne_bytes().to_vec())]);
+        control.read(at - 8, |kind, _| assert_eq!(kind, (1, 2)));
+        control.read(0, |_, _| panic!("there is none"));
+    }
+
+    #[test]
+    fn sizes_that_are_wrong_end_the_list() {
+        for size in [0_usize, 1, 1000, usize::MAX] {
+            let mut control = Control::EMPTY;
+            control.0[..size_of::<usize>()].copy_from_slice(&size.to_ne_bytes());
+            control.read(256, |_, _| panic!("there is none"));
+        }
+    }
+
+    #[test]
+    fn addresses_are_read_as_they_were_written() {
+        for addr in ["10.1.2.3:80", "[fe80::1%3]:53", "[::ffff:10.0.0.1]:1"] {
+            let addr: SocketAddr = addr.parse().unwrap();
+            let mut name = Name::EMPTY;
+            assert_eq!(name.write(addr), if addr.is_ipv4() { 16 } else { 28 });
+            assert_eq!(name.read(), Some(addr));
+        }
+        assert_eq!(Name::EMPTY.read(), None);
+    }
+}

@@ -1,0 +1,261 @@
+//! UDP sockets: binding, options, and how datagrams move.
+//!
+//! On Linux many datagrams move in one system call, with their local address and ECN, several of one sender in one
+//! piece where the kernel has that ([`batch`]). Elsewhere they move one by one and bare.
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod batch;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod control;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod single;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use batch::{Batch, prepare};
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) use single::{Batch, prepare};
+
+use rustix::io::Errno;
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, SockRef, Socket, Type};
+use std::{
+    collections::VecDeque,
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6},
+    os::fd::{BorrowedFd, OwnedFd},
+};
+use trenza_core::{
+    Addr, Interface, Outbox, UdpOption,
+    driver::{BindUdp, Token},
+};
+
+/// The most bytes that a datagram can have, those of several that came in one piece included.
+pub(crate) const DATAGRAM_MAX: usize = 64 * 1024;
+/// So many datagrams leave in a row before others have their turn.
+pub(crate) const SENDS_MAX: usize = 1024;
+
+/// A datagram that the system or the network refused.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) to: Option<Addr>,
+    pub(crate) error: io::Error,
+}
+
+/// What the driver has at hand for UDP sockets: the datagrams of the last receive, and what was refused.
+#[derive(Debug, Default)]
+pub(crate) struct Mail {
+    /// Made for the first socket, and used by all.
+    batch: Option<Box<Batch>>,
+    /// Whose the datagrams in the batch are.
+    of: Option<Token>,
+    pub(crate) refused: VecDeque<(Token, Refused)>,
+}
+
+impl Mail {
+    pub(crate) fn batch(&mut self) -> &mut Batch {
+        self.batch.get_or_insert_with(|| Box::new(Batch::new()))
+    }
+
+    /// Receives what there is; false if that is nothing. The datagrams that came before have been told.
+    pub(crate) fn receive(&mut self, token: Token, fd: BorrowedFd<'_>) -> io::Result<bool> {
+        self.of = Some(token);
+        match self.batch().receive(fd) {
+            Ok(received) => {
+                if !received {
+                    self.ask(token, fd);
+                }
+                Ok(received)
+            }
+            // It tells of a datagram that was sent; who that was to is in the queue of errors.
+            Err(error) if is_told_late(&error) => {
+                if self.ask(token, fd) == 0 {
+                    self.refused.push_back((token, Refused { to: None, error }));
+                }
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks the system what became of datagrams that were sent, and gives how many were refused.
+    pub(crate) fn ask(&mut self, token: Token, fd: BorrowedFd<'_>) -> usize {
+        let mut refused = Vec::new();
+        self.batch().refusals(fd, &mut refused);
+        let found = refused.len();
+        self.refused.extend(refused.into_iter().map(|refused| (token, refused)));
+        found
+    }
+
+    /// Sends from the front of `out`. True when all has left or was refused; false when there may be room again later.
+    pub(crate) fn send(&mut self, token: Token, fd: BorrowedFd<'_>, v6: bool, out: &mut Outbox) -> bool {
+        let mut refused = Vec::new();
+        let all = self.batch().send(fd, v6, out, &mut refused);
+        self.refused.extend(refused.into_iter().map(|refused| (token, refused)));
+        all
+    }
+
+    /// Goes to the next datagram of the last receive, and gives whose it is.
+    pub(crate) fn next(&mut self) -> Option<Token> {
+        let of = self.of?;
+        if self.batch().advance() {
+            return Some(of);
+        }
+        self.of = None;
+        None
+    }
+
+    /// True when something is left to tell.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.of.is_some() || !self.refused.is_empty()
+    }
+
+    /// A socket is gone: nothing of it is told any more.
+    pub(crate) fn forget(&mut self, token: Token) {
+        self.of.take_if(|of| *of == token);
+        self.refused.retain(|(of, _)| *of != token);
+    }
+}
+
+/// Errors of a receive or send that the network has told about an earlier datagram.
+fn is_told_late(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(
+            Errno::CONNREFUSED
+                | Errno::CONNRESET
+                | Errno::HOSTUNREACH
+                | Errno::NETUNREACH
+                | Errno::HOSTDOWN
+                | Errno::NETDOWN
+                | Errno::MSGSIZE
+                | Errno::PROTO
+                | Errno::NOPROTOOPT
+                | Errno::OPNOTSUPP
+                | Errno::ACCESS
+                | Errno::PERM
+                | Errno::TIMEDOUT
+        )
+    )
+}
+
+/// Binds a socket, and connects it if it has a peer.
+pub(crate) fn bind(how: &BindUdp) -> io::Result<(OwnedFd, SocketAddr)> {
+    let socket = Socket::new(Domain::for_address(how.addr), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    if how.reuse {
+        socket.set_reuse_address(true)?;
+        // The BSDs share addresses for groups with this one.
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        socket.set_reuse_port(true)?;
+    }
+    if how.addr.is_ipv6() {
+        socket.set_only_v6(!how.dual_stack)?;
+    }
+    socket.bind(&SockAddr::from(how.addr))?;
+    if let Some(to) = how.to {
+        socket.connect(&SockAddr::from(fit(to, how.addr.is_ipv6())))?;
+    }
+    prepare(&socket, how.addr.is_ipv6());
+    let addr = socket.local_addr()?.as_socket();
+    let addr = addr.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not an IP socket"))?;
+    Ok((socket.into(), addr))
+}
+
+/// The address as a socket of this family takes it.
+fn fit(to: SocketAddr, v6: bool) -> SocketAddr {
+    match to {
+        SocketAddr::V4(to) if v6 => SocketAddrV6::new(to.ip().to_ipv6_mapped(), to.port(), 0, 0).into(),
+        SocketAddr::V6(mapped) if !v6 => SocketAddr::new(mapped.ip().to_canonical(), mapped.port()),
+        to => to,
+    }
+}
+
+/// Addresses as programs write them: IPv4 ones that came over an IPv6 socket are IPv4 ones.
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    match addr.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, addr.port()),
+        IpAddr::V6(_) => addr,
+    }
+}
+
+/// Sets an option.
+pub(crate) fn set_option(fd: &OwnedFd, option: &UdpOption) -> io::Result<()> {
+    let socket = SockRef::from(fd);
+    let v6 = socket.local_addr()?.is_ipv6();
+    match *option {
+        UdpOption::Broadcast(on) => socket.set_broadcast(on),
+        UdpOption::ReceiveBuffer(bytes) => socket.set_recv_buffer_size(bytes),
+        UdpOption::SendBuffer(bytes) => socket.set_send_buffer_size(bytes),
+        UdpOption::Ttl(ttl) => {
+            of_families(v6.then(|| socket.set_unicast_hops_v6(ttl.into())), || socket.set_ttl_v4(ttl.into()))
+        }
+        UdpOption::MulticastTtl(ttl) => {
+            of_families(v6.then(|| socket.set_multicast_hops_v6(ttl.into())), || {
+                socket.set_multicast_ttl_v4(ttl.into())
+            })
+        }
+        UdpOption::MulticastLoop(on) => {
+            of_families(v6.then(|| socket.set_multicast_loop_v6(on)), || socket.set_multicast_loop_v4(on))
+        }
+        UdpOption::MulticastInterface(interface) => {
+            let index = v6.then(|| socket.set_multicast_if_v6(index(interface)?));
+            of_families(index, || leave_by(fd, interface))
+        }
+        UdpOption::Join { group: IpAddr::V4(group), interface } => {
+            socket.join_multicast_v4_n(&group, &index_or_address(interface)?)
+        }
+        UdpOption::Leave { group: IpAddr::V4(group), interface } => {
+            socket.leave_multicast_v4_n(&group, &index_or_address(interface)?)
+        }
+        UdpOption::Join { group: IpAddr::V6(group), interface } => {
+            socket.join_multicast_v6(&group, index(interface)?)
+        }
+        UdpOption::Leave { group: IpAddr::V6(group), interface } => {
+            socket.leave_multicast_v6(&group, index(interface)?)
+        }
+        _ => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+/// An IPv6 socket may be one for IPv4 as well, and then has an option for each; one of them will do.
+fn of_families(v6: Option<io::Result<()>>, v4: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    match (v6, v4()) {
+        (Some(Ok(())), _) => Ok(()),
+        (Some(Err(_)), Ok(())) => Ok(()),
+        (Some(error), Err(_)) => error,
+        (None, result) => result,
+    }
+}
+
+fn index(interface: Interface) -> io::Result<u32> {
+    match interface {
+        Interface::Any => Ok(0),
+        Interface::Index(index) => Ok(index),
+        _ => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "IPv6 interfaces have an index, not an address"))
+        }
+    }
+}
+
+fn index_or_address(interface: Interface) -> io::Result<InterfaceIndexOrAddress> {
+    match interface {
+        Interface::Any => Ok(InterfaceIndexOrAddress::Index(0)),
+        Interface::Index(index) => Ok(InterfaceIndexOrAddress::Index(index)),
+        Interface::Address(ip) => Ok(InterfaceIndexOrAddress::Address(ip)),
+        _ => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+/// The interface by which IPv4 datagrams to groups leave.
+fn leave_by(fd: &OwnedFd, interface: Interface) -> io::Result<()> {
+    let socket = SockRef::from(fd);
+    match interface {
+        Interface::Any => socket.set_multicast_if_v4(&Ipv4Addr::UNSPECIFIED),
+        Interface::Address(ip) => socket.set_multicast_if_v4(&ip),
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        Interface::Index(index) => {
+            let any = Ipv4Addr::UNSPECIFIED;
+            Ok(rustix::net::sockopt::set_ip_multicast_if_with_ifindex(fd, &any, &any, index)?)
+        }
+        _ => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
