@@ -41,6 +41,13 @@ impl Complaint {
         }
         let port = port(endpoint);
         match error.downcast_ref().map(io::Error::kind) {
+            Some(ErrorKind::AddrInUse) if port == 0 => {
+                Self::new(format!("another program listens on {endpoint}"))
+                    .remedy("choose another address, or stop the other program")
+            }
+            Some(ErrorKind::NotFound) if endpoint.starts_with("unix:") => {
+                Self::new(error).remedy("the folder of a socket must be there")
+            }
             Some(ErrorKind::AddrInUse) => {
                 let other = with_port(endpoint, port.checked_add(1).unwrap_or(8080));
                 Self::new(format!("port {port} is taken: another program listens on {endpoint}"))
@@ -176,6 +183,15 @@ mod tests {
         let taken = Complaint::listen("tcp:65535", &io::Error::from(ErrorKind::AddrInUse));
         assert!(taken.what.starts_with("port 65535 is taken"), "{taken:?}");
         assert!(taken.remedy.is_some_and(|remedy| remedy.contains("--listen tcp:8080;")));
+    }
+
+    #[test]
+    fn what_has_no_port_is_not_said_to_have_one() {
+        for endpoint in ["unix:/run/x.sock", "haproxy:tcp:80"] {
+            let taken = Complaint::listen(endpoint, &io::Error::from(ErrorKind::AddrInUse));
+            assert_eq!(taken.what, format!("another program listens on {endpoint}"));
+            assert!(taken.remedy.is_some());
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::{
     complaint::Complaint,
     lines::Lines,
     passing::{Passing, shown},
+    room::Room,
     terminal::say,
 };
 use trenza::{IntoEndpoint, Reactor, Result, proxy::Forward};
@@ -14,6 +15,8 @@ Examples:
       Port 8080 of this machine, for itself only, is port 80 of example.org
   trenza forward --listen tcp:5432 --to tcp:[fd00::7]:5432 --log-format json 2>> forward.log
       For every machine that reaches this one; a line of JSON for each connection
+  trenza forward --listen unix:/tmp/db.sock --to socks5:127.0.0.1:1080:tcp:db.example.org:5432
+      From a UNIX socket through a SOCKS proxy, which looks up the name
 
 Each direction ends by itself, and neither side is read faster than the other one takes it. A client
 whose target cannot be reached is reset.
@@ -25,12 +28,13 @@ Exit codes: 0 after a graceful stop, 1 error, 2 wrong usage, 130 or 143 when cut
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Where to listen: tcp:PORT for all addresses of this machine, tcp:PORT:interface=ADDRESS for one; port 0 is
-    /// any that is free. May be repeated
+    /// Where to listen: tcp:PORT for all addresses of this machine, tcp:PORT:interface=ADDRESS for one, unix:PATH;
+    /// port 0 is any that is free. May be repeated
     #[arg(short, long, value_name = "ENDPOINT", required = true)]
     listen: Vec<String>,
 
-    /// Where the connections go: tcp:HOST:PORT
+    /// Where the connections go: tcp:HOST:PORT, unix:PATH, or either through a proxy: socks5:HOST:PORT:ENDPOINT,
+    /// http-proxy:HOST:PORT:ENDPOINT
     #[arg(short, long, value_name = "ENDPOINT")]
     to: String,
 
@@ -54,7 +58,9 @@ impl Args {
         let target = to.to_string();
         let forward = Forward::new(to)?;
         let forward = forward.limits(self.passing.limits()).on_end(self.passing.log(reactor, lines));
-        let addresses = self.passing.listen(reactor, &self.listen, &forward, lines, descriptors)?;
+        // A client has a connection to its target, too.
+        let room = Room { descriptors, reserved: 0, each: 2 };
+        let addresses = self.passing.listen(reactor, &self.listen, &forward, lines, room)?;
         say(&format!("Forwarding to {target}"));
         for address in &addresses {
             say(&shown("", address));

@@ -80,10 +80,9 @@ impl Passing {
         on: &[String],
         service: &(impl Factory + Clone),
         lines: &Lines,
-        descriptors: u64,
+        room: Room,
     ) -> Result<Vec<Addr>> {
-        // A client has a connection to its target, too.
-        let clients = Room { descriptors, reserved: 0, each: 2 }.clients(self.max_connections);
+        let clients = room.clients(self.max_connections);
         reactor.set_connections_max(clients.saturating_mul(2).saturating_add(1));
         let policy = Policy::new().connections(clients).per_address(self.max_connections_per_address.get());
         listen(reactor, on, &policy, service, lines, STOPPING)

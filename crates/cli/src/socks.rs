@@ -4,6 +4,7 @@ use crate::{
     complaint::Complaint,
     lines::Lines,
     passing::{Passing, shown},
+    room::Room,
     terminal::{Style, paint, say},
 };
 use std::{fs, io::ErrorKind, os::unix::fs::MetadataExt, path::PathBuf};
@@ -83,7 +84,9 @@ impl Args {
         if let Some(users) = users {
             server = server.users(users);
         }
-        let addresses = self.passing.listen(reactor, &self.listen, &server, lines, descriptors)?;
+        // A client has a connection to its target, too, or two ports for datagrams.
+        let room = Room { descriptors, reserved: 0, each: 3 };
+        let addresses = self.passing.listen(reactor, &self.listen, &server, lines, room)?;
         say(&whom);
         for address in &addresses {
             say(&shown("socks5h://", address));

@@ -2,6 +2,7 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "this is the outside world"
 )]
@@ -10,8 +11,8 @@ use std::{
     ffi::OsStr,
     fs::{self, Permissions},
     io::{Read, Write},
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    os::unix::fs::PermissionsExt,
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    os::unix::{fs::PermissionsExt, net::UnixStream},
     path::Path,
     process::{Command, Output},
     thread,
@@ -23,10 +24,15 @@ const LISTEN: &str = "--listen=tcp:0:interface=127.0.0.1";
 
 /// A command of the program on a free port, and where it listens.
 fn start(arguments: &[&str]) -> (Program, SocketAddr) {
-    let mut program = Program::start(Path::new(env!("CARGO_BIN_EXE_trenza")), arguments);
     // The line with the address is set in.
-    let line = program.hear("  ");
-    let address = line.trim().trim_start_matches("socks5h://").parse().unwrap();
+    start_where(arguments, "  ")
+}
+
+/// The same, where the line with the address has `part` in it.
+fn start_where(arguments: &[&str], part: &str) -> (Program, SocketAddr) {
+    let mut program = Program::start(Path::new(env!("CARGO_BIN_EXE_trenza")), arguments);
+    let line = program.hear(part);
+    let address = line.trim().trim_start_matches("socks5h://").trim_end_matches(" (UDP)").parse().unwrap();
     program.hear("Ctrl-C stops.");
     (program, address)
 }
@@ -88,6 +94,50 @@ fn echo_sends_back_what_comes() {
     writing.join().unwrap();
     assert!(heard == long);
     stop(program);
+}
+
+#[test]
+fn unix_sockets_both_ways() {
+    let folder = tempdir().unwrap();
+    let [one, two] = ["echo.sock", "forward.sock"].map(|name| folder.path().join(name));
+    let [on, near] = [&one, &two].map(|path| format!("unix:{}", path.display()));
+    let mut target = Program::start(Path::new(env!("CARGO_BIN_EXE_trenza")), ["echo", "--listen", &on]);
+    target.hear("echo.sock");
+    let mut program = Program::start(
+        Path::new(env!("CARGO_BIN_EXE_trenza")),
+        ["forward", "--listen", &near, "--listen", "tcp:0:interface=127.0.0.1", "--to", &on],
+    );
+    program.hear("forward.sock");
+    let address: SocketAddr = program.hear("  127.0.0.1:").trim().parse().unwrap();
+    assert_eq!(ask(address, b"hello"), b"hello");
+    let mut stream = UnixStream::connect(&two).unwrap();
+    stream.write_all(b"hello").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).unwrap();
+    assert_eq!(heard, b"hello");
+    let (code, said) = failed(&["echo", "--listen", &on]);
+    assert!(code == 1 && said.contains(&format!("another program listens on {on}")), "{said}");
+    let said = stop(program);
+    assert!(said.contains(&format!(" unix - -> {on} ({}) sent 5 received 5 ", one.display())), "{said}");
+    stop(target);
+}
+
+#[test]
+fn echo_answers_datagrams_as_well() {
+    for arguments in [&["echo", LISTEN, "--udp"][..], &["echo", "--listen=udp:0:interface=127.0.0.1"]] {
+        let (program, address) = start_where(arguments, "(UDP)");
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.connect(address).unwrap();
+        for data in [&b"hello"[..], b"", &[b'x'; 60_000]] {
+            socket.send(data).unwrap();
+            let mut heard = vec![0; 65_536];
+            let length = socket.recv(&mut heard).unwrap();
+            assert!(heard[..length] == *data);
+        }
+        stop(program);
+    }
 }
 
 #[test]

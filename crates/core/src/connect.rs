@@ -38,7 +38,10 @@ pub(crate) fn connect<P: Protocol>(
         }
         ConnectTo::Datagrams { .. } => {}
         ConnectTo::Stream(make) => {
-            let (made, shared) = (make(reactor), &reactor.0);
+            let shared = &reactor.0;
+            shared.asked.set(Some(race.asked));
+            let made = make(reactor);
+            shared.asked.set(None);
             let making = race.clone();
             let task = Task::new(shared, None, async move { making.adopt(made.await) });
             race.hold(task.cancel_on_drop(shared));

@@ -5,39 +5,57 @@ use crate::{
     driver::Token,
     flags::Flags,
     handle::sealed::Cancels,
+    memory,
     timer::{Due, Key},
 };
 use std::{
     cell::{Cell, RefCell},
     panic::Location,
     rc::Rc,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 use trenza_wire::OutBuf;
 
-/// Names a connection across loops and threads: `Copy + Send`. It is never given out again within a loop (until
-/// one place in its table has been used 16 million times).
+/// Names a connection across loops and threads: `Copy + Send`. It is never given out again, by no loop of the process
+/// (until one place in a loop's table has been used 16 million times).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ConnectionId(u64);
+pub struct ConnectionId {
+    of: LoopId,
+    token: Token,
+}
+
+/// Tells the loops of a process apart. There will not be so many that they run out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct LoopId(u64);
+
+impl LoopId {
+    pub(crate) fn next() -> Self {
+        static LOOPS: AtomicU64 = AtomicU64::new(0);
+        Self(LOOPS.fetch_add(1, Ordering::Relaxed))
+    }
+}
 
 impl ConnectionId {
-    pub(crate) fn new(loop_id: u16, token: Token) -> Self {
-        let generation = u64::from(token.generation & 0xff_ffff);
-        Self(u64::from(loop_id) << 48 | generation << 24 | u64::from(token.index & 0xff_ffff))
+    pub(crate) fn new(of: LoopId, token: Token) -> Self {
+        Self { of, token }
     }
 
-    pub(crate) fn loop_id(self) -> u16 {
-        (self.0 >> 48) as u16
+    pub(crate) fn loop_id(self) -> LoopId {
+        self.of
     }
 
     pub(crate) fn index(self) -> u32 {
-        (self.0 & 0xff_ffff) as u32
+        self.token.index
     }
 }
 
 impl std::fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.index(), (self.0 >> 24) & 0xff_ffff)
+        match memory::place(self.token.index) {
+            Some(place) => write!(f, "m{place}.{}", self.token.generation),
+            None => write!(f, "{}.{}", self.token.index, self.token.generation),
+        }
     }
 }
 
@@ -91,6 +109,15 @@ pub(crate) struct Times {
     pub(crate) phase: Option<Instant>,
 }
 
+/// Somebody who waits until bytes have left.
+pub(crate) struct Waiter {
+    /// How many had been written in all.
+    pub(crate) written: u64,
+    /// Where they end on the wire below layers, once those have encoded them.
+    pub(crate) wire: Option<u64>,
+    pub(crate) resolver: Resolver<()>,
+}
+
 /// What few connections have.
 #[derive(Default)]
 pub(crate) struct Extra {
@@ -98,8 +125,8 @@ pub(crate) struct Extra {
     pub(crate) reason: Option<Reason>,
     /// Those who do not read while this one is full.
     pub(crate) sources: Vec<ConnectionId>,
-    /// Those who wait until so many bytes in all have left.
-    pub(crate) flushed: Vec<(u64, Resolver<()>)>,
+    /// Those who wait until bytes have left.
+    pub(crate) flushed: Vec<Waiter>,
     /// How many bytes came after `close()`.
     pub(crate) discarded: u64,
     /// How many bytes the system held for the peer when the loop last looked; None after any have left since.
@@ -124,7 +151,6 @@ pub(crate) fn push_pruning<T>(list: &mut Vec<T>, new: T, is_alive: impl FnMut(&T
 /// The state of a connection that its handles share with the loop: buffers and flags, never the protocol.
 pub(crate) struct Connection {
     pub(crate) reactor: Reactor,
-    pub(crate) id: ConnectionId,
     pub(crate) token: Token,
     pub(crate) flags: Flags,
     /// Shared with the [`Input`](trenza_wire::Input) that is being read.
@@ -134,8 +160,10 @@ pub(crate) struct Connection {
     /// How many switches and pushes wait in the queue: bytes are held for the next owner.
     pub(crate) changing: Cell<u16>,
     pub(crate) out: RefCell<OutBuf>,
-    /// Unsent bytes in the layers.
+    /// Unsent bytes in the layers, and of files beneath them.
     pub(crate) below: Cell<usize>,
+    /// Those of files: they were written before a layer was pushed, and take no memory.
+    pub(crate) below_files: Cell<usize>,
     pub(crate) unread: Cell<Vec<u8>>,
     pub(crate) unread_len: Cell<usize>,
     pub(crate) received: Cell<u64>,
@@ -151,7 +179,6 @@ impl Connection {
     pub(crate) fn new(reactor: Reactor, token: Token, peer: Rc<Peer>, limits: Rc<Limits>) -> Self {
         let now = reactor.0.now();
         Self {
-            id: ConnectionId::new(reactor.0.loop_id(), token),
             reactor,
             token,
             flags: Flags::default(),
@@ -160,6 +187,7 @@ impl Connection {
             changing: Cell::new(0),
             out: RefCell::default(),
             below: Cell::new(0),
+            below_files: Cell::new(0),
             unread: Cell::default(),
             unread_len: Cell::new(0),
             received: Cell::new(0),
@@ -172,9 +200,24 @@ impl Connection {
         }
     }
 
+    /// Its name.
+    pub(crate) fn id(&self) -> ConnectionId {
+        ConnectionId::new(self.reactor.0.loop_id(), self.token)
+    }
+
     /// Bytes that have not left: plain ones and those in layers.
     pub(crate) fn unsent(&self) -> usize {
         self.out.borrow().len() + self.below.get()
+    }
+
+    /// It is an end of a pair.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        memory::place(self.token.index).is_some()
+    }
+
+    /// So many bytes of files that were beneath the layers are not there any more.
+    pub(crate) fn less_files(&self, bytes: usize) {
+        self.below_files.set(self.below_files.get().saturating_sub(bytes));
     }
 
     pub(crate) fn limits(&self) -> Rc<Limits> {
@@ -208,7 +251,10 @@ impl Connection {
             return true;
         }
         let held = f.any(Flags::PAUSED | Flags::UNREAD_FULL) || self.throttled.get() > 0;
-        !held && (!f.any(Flags::FULL) || self.limits.borrow().read_while_full || self.is_piped())
+        // What is written during a handshake waits for its end, and that for bytes.
+        let shakes_hands = self.times.get().phase.is_some();
+        let though_full = || shakes_hands || self.limits.borrow().read_while_full || self.is_piped();
+        !held && (!f.any(Flags::FULL) || though_full())
     }
 
     /// It holds others back while it is full, so what it reads itself goes elsewhere: its two directions have

@@ -65,7 +65,7 @@ use trenza_wire::OutBuf;
 /// vector; the generation tells a late event for a former owner of the index apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Token {
-    /// The place in the table.
+    /// The place in the table. Drivers keep it below 2 to the 31st; above are connections in memory.
     pub index: u32,
     /// How often the place was given out before. Drivers keep it within 24 bits.
     pub generation: u32,

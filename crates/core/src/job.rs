@@ -3,6 +3,7 @@
 use crate::{
     Deferred, Error, Reactor, RemoteResolver, Result,
     driver::{Host, Job, PoolFull},
+    engine::lost::discard,
 };
 use std::{
     any::Any,
@@ -52,7 +53,10 @@ impl Reactor {
         let refused = explain.clone();
         let job = move || match catch_unwind(AssertUnwindSafe(f)) {
             Ok(result) => resolver.fire(result.map_err(explain)),
-            Err(panic) => resolver.fire(Err(explain(JobPanicked::new(&*panic).into()))),
+            Err(panic) => {
+                resolver.fire(Err(explain(JobPanicked::new(&*panic).into())));
+                discard(panic);
+            }
         };
         match run(&*self.0.host, Box::new(job)) {
             Ok(()) => deferred,

@@ -23,6 +23,7 @@ mod job;
 mod layer;
 mod limits;
 mod lookup;
+mod memory;
 mod peer;
 mod pipe;
 mod policy;

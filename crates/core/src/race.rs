@@ -66,6 +66,8 @@ pub(crate) struct Race {
     /// The code that connects.
     pub(crate) asked: &'static Location<'static>,
     reactor: Reactor,
+    /// What goes with the connection.
+    kept: Cell<Option<Box<dyn Any>>>,
     /// What errors call the place.
     shown: String,
     from: Option<Addr>,
@@ -101,6 +103,7 @@ impl Race {
             asked,
             reactor: reactor.clone(),
             shown: place.shown,
+            kept: Cell::new(place.kept),
             from: place.from,
             timeout: place.timeout,
             resolver: Cell::new(None),
@@ -319,6 +322,9 @@ impl Race {
     pub(crate) fn enrolled(&self, transport: &Transport) {
         if let Some((_, winner)) = &mut *self.winner.borrow_mut() {
             *winner = Some(transport.clone());
+        }
+        if let Some(kept) = self.kept.take() {
+            transport.attach(kept);
         }
     }
 

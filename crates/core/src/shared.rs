@@ -6,7 +6,8 @@
 //! |---|---|
 //! | bytes: unread, unsent, in layers | [`Limits`], for each connection |
 //! | addresses of a connect | 64 are tried |
-//! | connections | [`Reactor::set_connections_max`]; those that the program makes by the system's descriptors |
+//! | connections | [`Reactor::set_connections_max`]; those that the program makes by the system's descriptors, pairs not at all |
+//! | bytes on their way within a pair | 64 KiB in each direction |
 //! | child processes | the system's processes and descriptors: each is the program's own doing; a process's output by [`Limits`] |
 //! | the dirty, those to end | each connection and UDP port is in there once |
 //! | datagrams | [`Limits::unsent`], for each UDP port; what comes is not kept |
@@ -20,10 +21,12 @@
 
 use crate::{
     ConnectionId, Limits, Map, Reactor, Service, UdpPort,
-    connection::{Connection, push_pruning},
+    connection::{Connection, LoopId, push_pruning},
     driver::{Host, Resolve, Token},
     endpoint::registry::Kinds,
     engine::command::Command,
+    engine::table::Table,
+    memory::Tokens,
     race::Race,
     remote::{Awaited, Outside},
     timer::Timers,
@@ -32,11 +35,9 @@ use crate::{
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    panic::Location,
     rc::{Rc, Weak},
-    sync::{
-        Arc,
-        atomic::{AtomicU16, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -66,6 +67,8 @@ pub(crate) struct Shared {
     pub(crate) host: Rc<dyn Host>,
     pub(crate) outside: Arc<Outside>,
     pub(crate) timers: RefCell<Timers>,
+    /// Of connections in memory.
+    pub(crate) tokens: Rc<Tokens>,
     /// Remote resolvers by number, until their answer comes.
     pub(crate) waiting: RefCell<Map<u64, Awaited>>,
     pub(crate) stop: Cell<Stop>,
@@ -78,16 +81,18 @@ pub(crate) struct Shared {
     pub(crate) kinds: RefCell<Kinds>,
     /// Looks names up, on a thread.
     pub(crate) resolver: RefCell<Resolve>,
+    /// The code that connects, while an endpoint makes a stream for it.
+    pub(crate) asked: Cell<Option<&'static Location<'static>>>,
     /// The connection whose user code runs.
     pub(crate) running: Cell<Option<Token>>,
     now: Cell<Instant>,
-    loop_id: u16,
+    loop_id: LoopId,
     serial: Cell<u64>,
     commands: RefCell<VecDeque<Command>>,
     doomed: RefCell<VecDeque<Transport>>,
     dirty: RefCell<Vec<Transport>>,
     dirty_udp: RefCell<VecDeque<UdpPort>>,
-    connections: RefCell<Vec<Option<Transport>>>,
+    connections: RefCell<Table<Option<Transport>>>,
     /// Connects on their way.
     races: RefCell<Vec<Weak<Race>>>,
     count: Cell<usize>,
@@ -97,8 +102,6 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(host: Rc<dyn Host>, outside: Arc<Outside>) -> Self {
-        /// Loops of one process are told apart in connection ids.
-        static LOOPS: AtomicU16 = AtomicU16::new(0);
         Self {
             now: Cell::new(host.now()),
             resolver: RefCell::new(host.resolver()),
@@ -106,14 +109,16 @@ impl Shared {
             kinds: RefCell::default(),
             outside,
             timers: RefCell::default(),
+            tokens: Rc::default(),
             waiting: RefCell::default(),
             stop: Cell::new(Stop::Running),
             ended: Cell::new(false),
             grace: Cell::new(GRACE),
             connections_max: Cell::new(CONNECTIONS_MAX),
             limits: RefCell::default(),
+            asked: Cell::new(None),
             running: Cell::new(None),
-            loop_id: LOOPS.fetch_add(1, Ordering::Relaxed),
+            loop_id: LoopId::next(),
             serial: Cell::new(0),
             commands: RefCell::default(),
             doomed: RefCell::default(),
@@ -147,7 +152,7 @@ impl Shared {
         serial
     }
 
-    pub(crate) fn loop_id(&self) -> u16 {
+    pub(crate) fn loop_id(&self) -> LoopId {
         self.loop_id
     }
 
@@ -234,21 +239,13 @@ impl Shared {
     }
 
     pub(crate) fn enroll(&self, transport: &Transport) {
-        let index = transport.0.token.index as usize;
-        let mut connections = self.connections.borrow_mut();
-        if connections.len() <= index {
-            connections.resize(index + 1, None);
-        }
-        if let Some(place) = connections.get_mut(index) {
-            let former = place.replace(transport.clone());
-            debug_assert!(former.is_none(), "the driver gave an index out twice");
-            self.count.set(self.count.get() + 1);
-        }
+        let former = self.connections.borrow_mut().place(transport.0.token, Some(transport.clone()));
+        debug_assert!(former.is_none(), "the driver gave an index out twice");
+        self.count.set(self.count.get() + 1);
     }
 
     pub(crate) fn strike(&self, connection: &Connection) {
-        let struck =
-            self.connections.borrow_mut().get_mut(connection.token.index as usize).and_then(Option::take);
+        let struck = self.connections.borrow_mut().get_mut(connection.token.index).and_then(Option::take);
         if struck.is_some() {
             self.count.set(self.count.get() - 1);
         }
@@ -264,7 +261,7 @@ impl Shared {
             return None;
         }
         let connections = self.connections.borrow();
-        connections.get(id.index() as usize)?.as_ref().filter(|transport| transport.id() == id).cloned()
+        connections.get(id.index())?.as_ref().filter(|transport| transport.id() == id).cloned()
     }
 
     pub(crate) fn connections(&self) -> Vec<Transport> {

@@ -3,7 +3,7 @@
 use crate::{
     Bucket, ConnectionId, Counts, Deferred, Handle, Layer, Limit, Limits, Peer, Protocol, Reactor, Reason,
     Result, Stream, Tap,
-    connection::{Connection, push_pruning},
+    connection::{Connection, Waiter, push_pruning},
     engine::command::Command,
     engine::edge::Change,
     flags::Flags,
@@ -209,10 +209,10 @@ impl Transport {
         } else if self.0.unsent() == 0 {
             resolver.fire(Ok(()));
         } else {
-            let waiter = (self.0.written.get(), resolver);
+            let waiter = Waiter { written: self.0.written.get(), wire: None, resolver };
             // One that was cancelled holds nothing of anybody's, so it may be dropped here.
             self.0.with_extra(|extra| {
-                push_pruning(&mut extra.flushed, waiter, |(_, resolver)| !resolver.is_cancelled());
+                push_pruning(&mut extra.flushed, waiter, |waiter| !waiter.resolver.is_cancelled());
             });
         }
         deferred
@@ -336,6 +336,7 @@ impl Transport {
         self.0.changing.set(self.0.changing.get() + 1);
         let before = self.0.out.borrow_mut().take_queued();
         self.0.below.set(self.0.below.get() + before.len());
+        self.0.below_files.set(self.0.below_files.get() + before.len() - before.in_memory());
         self.0.reactor.0.command(Command::Push(self.clone(), Box::new(layer), before));
     }
 
@@ -449,7 +450,7 @@ impl Transport {
 
     /// The connection's name.
     pub fn id(&self) -> ConnectionId {
-        self.0.id
+        self.0.id()
     }
 
     /// The reactor that the connection belongs to.
@@ -508,7 +509,8 @@ impl Transport {
             return false;
         }
         let limit = self.0.limits.borrow().unsent;
-        let held = || self.0.out.borrow().in_memory() + self.0.below.get();
+        let below = self.0.below.get().saturating_sub(self.0.below_files.get());
+        let held = || self.0.out.borrow().in_memory() + below;
         if self.0.unsent().saturating_add(in_memory) > limit && held().saturating_add(in_memory) > limit {
             if crate::broken("exceed-unsent", 1) {
                 return true;

@@ -65,6 +65,45 @@ fn a_panic_while_bytes_are_sent_ends_their_connection() {
     });
 }
 
+/// Throws a bomb.
+struct Thrower(Rc<RefCell<Vec<String>>>);
+
+impl Protocol for Thrower {
+    fn data_received(&mut self, transport: &Transport, _: &mut Input<'_>) -> Result {
+        transport.attach(Bomb);
+        std::panic::panic_any(Bomb)
+    }
+    fn connection_lost(&mut self, _: &Transport, reason: &Reason) {
+        self.0.borrow_mut().push(reason.to_string());
+        std::panic::panic_any(Bomb)
+    }
+}
+
+#[test]
+fn what_a_panic_throws_may_panic_when_it_is_dropped() {
+    let net = Net::gentle(1);
+    net.allow_panics();
+    let (log, srv) = (Rc::new(RefCell::new(Vec::new())), net.host("srv"));
+    let written = log.clone();
+    srv.listen("tcp:7007", move |_| Thrower(written.clone()));
+    let [one, other] = ["one", "other"].map(|name| net.host(name).probe("tcp:srv:7007"));
+    one.send("!");
+    net.run();
+    assert!(one.was_reset() && !other.lost());
+    assert_eq!(*log.borrow(), ["a callback panicked"]);
+    let told = Rc::new(Cell::new(false));
+    let tell = told.clone();
+    srv.run(|reactor| {
+        let job = reactor.in_thread(|| -> Result { std::panic::panic_any(Bomb) });
+        job.then(move |result| tell.set(result.unwrap_err().is::<trenza_core::JobPanicked>()));
+        reactor.call_later(Duration::ZERO, || std::panic::panic_any(Bomb)).detach();
+    });
+    net.run();
+    other.send("!");
+    net.run();
+    assert!(told.get() && other.was_reset());
+}
+
 struct Plain;
 
 impl Protocol for Plain {

@@ -117,7 +117,7 @@ fn what_is_wrong_with_a_server_is_pointed_at() {
     for (text, part, at) in [
         ("", "begins with its kind", ""),
         ("8080", "did you mean tcp:8080?", "8080"),
-        ("quic:80", "known: fd, many, stdio, systemd, tcp, udp, unix, via", "quic"),
+        ("quic:80", "known: exec, fd, many, stdio, systemd, tcp, udp, unix, via", "quic"),
         ("tpc:80", "did you mean tcp?", "tpc"),
         ("tcp", "PORT is missing: tcp:PORT, as in tcp:8080", ""),
         ("tcp:", "not a port", ""),
@@ -153,8 +153,8 @@ fn what_is_wrong_with_a_client_is_pointed_at() {
         ("tcp:80", "PORT is missing: tcp:HOST:PORT", ""),
         ("tcp:h:80:timeout=-1", "timeout= takes a number of seconds", "-1"),
         ("tcp:h:80:bind=lo", "bind= takes an IP address", "lo"),
-        ("many:x", "cannot be connected to; what can: fd, stdio, tcp, unix, via", "many"),
-        ("systemd:0", "what can: fd, stdio, tcp, unix, via", "systemd"),
+        ("many:x", "cannot be connected to; what can: exec, fd, stdio, tcp, unix, via", "many"),
+        ("systemd:0", "what can: exec, fd, stdio, tcp, unix, via", "systemd"),
         ("via:a:1", "an endpoint is missing here: via:HOST:PORT:ENDPOINT", ""),
         ("via:a:1:user=x:tcp:h:p", "\"p\" is not a port", "p"),
     ] {
@@ -220,7 +220,7 @@ fn a_kind_of_the_same_name_replaces() {
     with_reactor(|reactor| {
         reactor.register(Mine);
         let names: Vec<_> = reactor.kinds().iter().map(|kind| kind.usage().name).collect();
-        assert_eq!(names, ["fd", "many", "stdio", "systemd", "tcp", "udp", "unix", "via"]);
+        assert_eq!(names, ["exec", "fd", "many", "stdio", "systemd", "tcp", "udp", "unix", "via"]);
         let mine = "tcp:".into_endpoint().unwrap().listening(reactor).unwrap_err();
         assert!(mine.to_string().contains("tcp is mine"));
     });

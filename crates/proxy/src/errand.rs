@@ -4,6 +4,7 @@ use crate::{
     Host, Target,
     account::Account,
     pipe::{End, join},
+    relay::Relay,
     server::Shared,
     socks::{Command, Reply, Request, Server},
 };
@@ -32,13 +33,10 @@ impl Errand {
         let done = match self.request.command {
             Command::Connect => self.connect().await,
             Command::Bind => self.bind().await,
-            Command::Associate => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
+            Command::Associate => self.associate(),
         };
         if let Err(error) = done {
-            let reply = match self.request.command {
-                Command::Associate => Reply::CommandNotSupported,
-                _ => Reply::to_error(&error),
-            };
+            let reply = Reply::to_error(&error);
             self.account.fail(error);
             self.reply(reply, None)?;
             self.near.close();
@@ -144,6 +142,19 @@ impl Errand {
         let port = Listener(self.near.reactor().listen_with(SocketAddr::new(local, 0), guests)?);
         self.reply(Reply::Granted, port.0.addr().port().map(|port| SocketAddr::new(local, port)))?;
         Ok((came, port))
+    }
+}
+
+impl Errand {
+    // ── UDP ASSOCIATE ──
+
+    fn associate(&mut self) -> Result {
+        let (rules, account) = (self.shared.rules.clone(), self.account.clone());
+        let idle = self.shared.limits.idle;
+        let (relay, bound) = Relay::open(&self.near, &self.request, rules, account, idle)?;
+        self.reply(Reply::Granted, Some(bound))?;
+        self.near.switch_to(relay);
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::Record;
 use jiff::{Timestamp, tz::TimeZone};
 use std::fmt::Write;
+use trenza_core::Addr;
 
 /// How a log writes a [`Record`] down: one line, without a line end.
 ///
@@ -49,12 +50,12 @@ impl Format {
 }
 
 fn text(record: &Record, time: &str) -> String {
-    let mut line = format!("{time} {} ", record.remote);
+    let mut line = format!("{time} {} ", word(&record.remote));
     for (value, next) in [(&record.user, " -> "), (&record.target, " ")] {
         escape(value.as_deref().unwrap_or("-"), &mut line);
         line.push_str(next);
     }
-    let far = record.far.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+    let far = record.far.as_ref().map_or_else(|| "-".to_owned(), word);
     // Writing to a string cannot fail.
     let _ = write!(
         line,
@@ -68,6 +69,12 @@ fn text(record: &Record, time: &str) -> String {
         escape(error, &mut line);
     }
     line
+}
+
+/// An address without spaces: most clients of a UNIX socket have no name.
+fn word(addr: &Addr) -> String {
+    let text = addr.to_string();
+    if text.contains(' ') { "unix".to_owned() } else { text }
 }
 
 fn json(record: &Record, time: Timestamp) -> String {
@@ -115,7 +122,6 @@ mod tests {
         net::SocketAddr,
         time::{Duration, SystemTime},
     };
-    use trenza_core::Addr;
 
     fn record() -> Record {
         let addr = |text: &str| Addr::from(text.parse::<SocketAddr>().unwrap());

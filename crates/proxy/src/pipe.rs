@@ -27,12 +27,14 @@ pub(crate) struct End {
     other: Transport,
     account: Rc<Account>,
     idle: Duration,
+    /// The other one knows how this one has ended.
+    told: bool,
 }
 
 impl End {
     /// The far end. It waits until it is [joined](join) with the near one.
     pub(crate) fn far(near: Transport, account: Rc<Account>, idle: Duration) -> Self {
-        Self { side: Side::Far, other: near, account, idle }
+        Self { side: Side::Far, other: near, account, idle, told: false }
     }
 }
 
@@ -44,7 +46,7 @@ pub(crate) fn join(near: &Transport, far: Transport, account: Rc<Account>, idle:
     near.throttle(&far);
     far.set_timeout(Some(idle));
     far.resume();
-    near.switch_to(End { side: Side::Near, other: far, account, idle });
+    near.switch_to(End { side: Side::Near, other: far, account, idle, told: false });
 }
 
 impl Protocol for End {
@@ -79,6 +81,7 @@ impl Protocol for End {
     }
 
     fn connection_lost(&mut self, _: &Transport, reason: &Reason) {
+        self.told = true;
         let clean = reason.is_clean();
         if !clean {
             self.account.fail(match self.side {
@@ -89,6 +92,15 @@ impl Protocol for End {
         // Before, the client waits for an answer, and whoever owes it sees what has become of this one.
         if self.account.joined.get() {
             if clean { self.other.close() } else { self.other.abort() }
+        }
+    }
+}
+
+impl Drop for End {
+    /// A client that was closing already when its target was found never changes over to its end.
+    fn drop(&mut self) {
+        if !self.told && self.account.joined.get() {
+            self.other.abort();
         }
     }
 }

@@ -10,7 +10,7 @@ use trenza_core::{Factory, Protocol, Transport};
 
 /// A SOCKS proxy, versions 4, 4a and 5: give it to [`Reactor::listen_with`](trenza_core::Reactor::listen_with).
 ///
-/// It connects (CONNECT) and waits for one connection (BIND). Without [users](SocksServer::users) anybody who reaches the
+/// It connects (CONNECT), waits for one connection (BIND) and passes datagrams on (UDP ASSOCIATE). Without [users](SocksServer::users) anybody who reaches the
 /// port may use it, and go wherever the [rules](SocksServer::rules) let them.
 ///
 /// ```

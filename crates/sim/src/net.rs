@@ -4,6 +4,7 @@ use crate::{
     dice::Dice,
     hostility::Hostility,
     jobs::Fate,
+    link::Owner,
     machine::HostHandle,
     panics, process,
     rule::{Packet, RuleGuard, Verdict},
@@ -214,10 +215,12 @@ impl Net {
         self.world.borrow().trace.hash()
     }
 
-    /// How many ends of connections the network still knows. An end is forgotten when both sides have closed and
+    /// How many ends of connections and UDP sockets of engines the network still knows. An end is forgotten when both sides have closed and
     /// nothing is on its way between them any more.
     pub fn ends(&self) -> usize {
-        self.world.borrow().sides.len()
+        let world = self.world.borrow();
+        let udp = world.mailboxes.values().filter(|mailbox| mailbox.owner != Owner::Probe).count();
+        world.sides.len() + udp
     }
 
     /// Runs until nothing is on its way and nobody has anything to do: only timers are left. Time passes for

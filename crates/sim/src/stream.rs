@@ -282,7 +282,7 @@ impl Stream {
         if self.has_sent(world) && !(bytes && world.hostility.shuffle > 0.0 && world.dice.chance(0.5)) {
             (self.extra_sent, self.owes_sent) = (false, self.flight.queued() > 0);
             let landed = std::mem::take(&mut self.landed);
-            return (!broken("lose-sent", 32)).then_some(Told::Sent(landed));
+            return (!broken("lose-sent", 8)).then_some(Told::Sent(landed));
         }
         if bytes {
             self.receive(world, buffer);

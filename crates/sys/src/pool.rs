@@ -140,7 +140,11 @@ impl Shared {
             if let Some(job) = state.jobs.pop_front() {
                 drop(state);
                 // The panic hook has told of it; whoever waits for the job learns by what it dropped.
-                let _ = panic::catch_unwind(AssertUnwindSafe(job));
+                if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(job)) {
+                    // Its drop may panic in its turn, and this thread goes on.
+                    let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(payload)));
+                    dropped.unwrap_or_else(std::mem::forget);
+                }
                 state = self.lock();
                 continue;
             }

@@ -6,12 +6,18 @@ use crate::{
 };
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
-use std::{collections::VecDeque, fmt, fs::File, io, ops::Range, os::unix::fs::FileExt, rc::Rc, sync::Arc};
-use trenza_core::{Reactor, Result, Stream};
+use std::{
+    collections::VecDeque, fmt, fs::File, io, ops::Range, os::unix::fs::FileExt, rc::Rc, sync::Arc,
+    time::Duration,
+};
+use trenza_core::{Reactor, Result, Stream, driver::PoolFull};
 use trenza_wire::Chunk;
 
 /// Most bytes of a file that are read at once, where it cannot be sent as it is.
 const FILE_PIECE: u64 = 64 * 1024;
+
+/// How long a piece of a file waits before it is tried again, when the thread pool was full.
+const POOL_PAUSE: Duration = Duration::from_millis(10);
 
 /// Most bytes in memory that are queued at once: more wait here, not in the connection.
 const MEMORY_PIECE: usize = 256 * 1024;
@@ -134,8 +140,7 @@ impl Body {
                 Chunk::File(file, range) => {
                     let middle = range.start.saturating_add(FILE_PIECE).min(range.end);
                     self.put_back(Chunk::File(file.clone(), middle..range.end));
-                    let read = move || Ok(read_range(&file, range.start..middle)?);
-                    Reactor::current().in_thread(read).await.map(Some)
+                    read_on_thread(file, range.start..middle).await.map(Some)
                 }
             };
         }
@@ -231,6 +236,19 @@ impl Body {
         match &mut self.0 {
             Kind::Many(chunks) => chunks.push_front(chunk),
             kind => *kind = Kind::One(chunk),
+        }
+    }
+}
+
+/// Has a range read on the pool. While that is full it waits: that others keep the threads busy is no fault of the
+/// body's.
+async fn read_on_thread(file: Arc<File>, range: Range<u64>) -> Result<Bytes> {
+    let reactor = Reactor::current();
+    loop {
+        let (file, range) = (file.clone(), range.clone());
+        match reactor.in_thread(move || Ok(read_range(&file, range)?)).await {
+            Err(error) if error.is::<PoolFull>() => reactor.sleep(POOL_PAUSE).await,
+            read => return read,
         }
     }
 }

@@ -19,7 +19,7 @@ pub struct ServerLimits {
     pub rate: u64,
     /// Over how long the rate is measured, again and again. 10 s.
     pub rate_time: Duration,
-    /// Connections from one address. Beyond, new ones are closed at once. 10,000.
+    /// Connections from one address, of IPv6 from one /64. Beyond, new ones are closed at once. 10,000.
     pub per_address: usize,
 }
 

@@ -5,11 +5,10 @@ use http::Request;
 use std::{
     cell::{Cell, RefCell},
     fmt,
-    net::IpAddr,
     rc::Rc,
     time::{Duration, SystemTime},
 };
-use trenza_core::{Factory, Map, Protocol, Reactor, Transport};
+use trenza_core::{Addresses, Factory, Protocol, Reactor, Transport};
 
 /// An HTTP server: give it to [`Reactor::listen_with`].
 ///
@@ -36,7 +35,7 @@ pub(crate) struct Shared {
     pub(crate) handler: Box<dyn Handler>,
     pub(crate) limits: ServerLimits,
     pub(crate) on_response: Option<OnResponse>,
-    addresses: RefCell<Map<IpAddr, usize>>,
+    addresses: Addresses,
     date: RefCell<String>,
     /// The second that `date` tells, since 1970.
     date_of: Cell<u64>,
@@ -54,11 +53,12 @@ impl Server {
 
     /// A server whose requests `handler` answers.
     pub fn with(handler: impl Handler) -> Self {
+        let limits = ServerLimits::default();
         Self(Rc::new(Shared {
             handler: Box::new(handler),
-            limits: ServerLimits::default(),
+            addresses: Addresses::new(limits.per_address),
+            limits,
             on_response: None,
-            addresses: RefCell::default(),
             date: RefCell::default(),
             date_of: Cell::new(u64::MAX),
         }))
@@ -70,7 +70,10 @@ impl Server {
     /// There are clones already: they would go on with the former limits.
     #[must_use]
     pub fn limits(self, limits: ServerLimits) -> Self {
-        self.change(|shared| shared.limits = limits)
+        self.change(|shared| {
+            shared.addresses = Addresses::new(limits.per_address);
+            shared.limits = limits;
+        })
     }
 
     /// Has `log` called for every request: when all of its response was sent, but for what the connection holds
@@ -92,51 +95,19 @@ impl Server {
 
 impl Factory for Server {
     fn build(&mut self, transport: &Transport) -> Option<Box<dyn Protocol>> {
-        let address = transport.peer().remote.ip();
-        if address.is_some_and(|address| !self.0.enter(address)) {
-            tracing::debug!(?address, "too many connections from one address");
-            return None;
+        // Here, not by a policy of the port: behind a proxy it is the client that counts.
+        let seat = transport.peer().remote.ip().map(|address| self.0.addresses.enter(address)).transpose();
+        match seat {
+            Ok(seat) => Some(Box::new(Session::new(self.0.clone(), seat))),
+            Err(limit) => {
+                tracing::debug!(remote = %transport.peer().remote, "refused: {limit}");
+                None
+            }
         }
-        Some(Box::new(Session::new(self.0.clone())))
     }
 }
 
 impl Shared {
-    /// Counts a connection from `address`; false if there are too many.
-    fn enter(&self, address: IpAddr) -> bool {
-        let mut addresses = self.addresses.borrow_mut();
-        let count = addresses.entry(address).or_default();
-        let fits = *count < self.limits.per_address;
-        *count += usize::from(fits);
-        if *count == 0 {
-            addresses.remove(&address);
-        }
-        fits
-    }
-
-    /// Has the connection counted until this is dropped.
-    pub(crate) fn leaving(self: Rc<Self>, transport: &Transport) -> impl Sized + 'static + use<> {
-        struct Leave(Rc<Shared>, Option<IpAddr>);
-        impl Drop for Leave {
-            fn drop(&mut self) {
-                if let Some(address) = self.1 {
-                    self.0.leave(address);
-                }
-            }
-        }
-        Leave(self, transport.peer().remote.ip())
-    }
-
-    fn leave(&self, address: IpAddr) {
-        let mut addresses = self.addresses.borrow_mut();
-        if let Some(count) = addresses.get_mut(&address) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                addresses.remove(&address);
-            }
-        }
-    }
-
     /// Calls `f` with the present time as the field Date says it. It is formatted once a second.
     pub(crate) fn with_date<T>(&self, reactor: &Reactor, f: impl FnOnce(&str) -> T) -> T {
         let now = reactor.wall();

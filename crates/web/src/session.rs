@@ -28,7 +28,7 @@ use std::{
     rc::Rc,
     time::Duration,
 };
-use trenza_core::{Error, Limits, OutBuf, Protocol, Reason, Result, Timeout, Transport};
+use trenza_core::{Error, Limits, OutBuf, Protocol, Reason, Result, Seat, Timeout, Transport};
 use trenza_wire::Input;
 
 /// Most bytes of a request's body that are read and thrown away so that the connection persists. A longer one costs
@@ -48,6 +48,8 @@ const BATCH: usize = 64 * 1024;
 /// One HTTP/1 connection of a server.
 pub(crate) struct Session {
     shared: Rc<Shared>,
+    /// Its place among the connections from its address.
+    seat: Option<Seat>,
     codec: h1::Connection,
     /// The request in work. None between requests.
     exchange: Option<Box<Exchange>>,
@@ -65,9 +67,10 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(shared: Rc<Shared>) -> Self {
+    pub(crate) fn new(shared: Rc<Shared>, seat: Option<Seat>) -> Self {
         Self {
             shared,
+            seat,
             codec: h1::Connection::new(),
             exchange: None,
             leaving: None,
@@ -239,7 +242,12 @@ impl Session {
                 transport.reactor().spawn(task).then_in(handle, Self::answered);
                 Ok(())
             }
-            Err(_) => self.fail(transport, &"the handler panicked".into()),
+            // What it has thrown is dropped by the loop: that may panic again, and then costs the connection.
+            Err(payload) => {
+                self.fail(transport, &"the handler panicked".into())?;
+                transport.attach(payload);
+                Ok(())
+            }
         }
     }
 
@@ -275,8 +283,13 @@ impl Session {
             upload.break_off(what);
         }
         if self.codec.can_answer() {
-            let unknown = || Box::new(Exchange::unknown(transport, &self.shared));
-            self.exchange.get_or_insert_with(unknown);
+            let refused = self.codec.take_refused();
+            self.exchange.get_or_insert_with(|| {
+                Box::new(match refused {
+                    Some(request) => Exchange::new(transport, &self.shared, &request),
+                    None => Exchange::unknown(transport, &self.shared),
+                })
+            });
             self.respond(transport, status_page(status))?;
         } else if self.exchange.is_some() {
             // Half a response is out: the client must see that the rest does not come.
@@ -431,7 +444,7 @@ impl Session {
         self.left();
         transport.set_deadline(None);
         transport.set_timeout(None);
-        transport.attach(self.shared.clone().leaving(transport));
+        transport.attach(self.seat.take());
         let stream = transport.switch_to_stream();
         serve(stream);
         Ok(())
@@ -494,7 +507,7 @@ impl Protocol for Session {
         self.settle(transport, transport.counts().unread > 0)
     }
 
-    fn connection_lost(&mut self, transport: &Transport, reason: &Reason) {
+    fn connection_lost(&mut self, transport: &Transport, _: &Reason) {
         let unsent = transport.counts().unsent as u64;
         if let Some(mut exchange) = self.leaving.take() {
             exchange.bytes = exchange.bytes.saturating_sub(unsent);
@@ -503,9 +516,6 @@ impl Protocol for Session {
         if let Some(mut exchange) = self.exchange.take() {
             exchange.bytes = exchange.bytes.saturating_sub(unsent);
             exchange.log(&self.shared, false);
-        }
-        if !matches!(reason, Reason::Switched) {
-            drop(self.shared.clone().leaving(transport));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A server for the runs with injected faults: echo, a forwarder to it, lines that threads answer, the bytes of a file
+//! A server for the runs with injected faults: echo, the same for datagrams, a forwarder to it, lines that threads and programs answer, the bytes of a file
 //! at once, and a folder over HTTP. It says the address of each on standard error, and why a connection ended that
 //! did not end cleanly.
 //!
@@ -13,6 +13,8 @@ use trenza::{
 };
 
 const ANY: &str = "tcp:0:interface=127.0.0.1";
+/// How often the bytes of the file are sent at once: more than the system takes for a peer that does not read.
+const BULK: usize = 3;
 /// The longest line that is answered.
 const LINE_MAX: usize = 1000;
 
@@ -24,7 +26,7 @@ fn main() -> Result {
     let (Some(folder), Some(file)) = (args.next().map(PathBuf::from), args.next()) else {
         return Err("faulted FOLDER FILE".into());
     };
-    let bulk: Rc<[u8]> = fs::read(folder.join(file))?.into();
+    let bulk: Rc<[u8]> = fs::read(folder.join(file))?.repeat(BULK).into();
     run(|reactor| {
         let echo = reactor.listen(ANY, |_| Echo)?.addr().to_string();
         eprintln!("echo {echo}");
@@ -33,6 +35,8 @@ fn main() -> Result {
         eprintln!("forward {}", forward.addr());
         eprintln!("lines {}", reactor.serve(ANY, |stream| told(lines(stream)))?.addr());
         eprintln!("bulk {}", reactor.listen(ANY, move |_| Bulk(bulk.clone()))?.addr());
+        eprintln!("programs {}", reactor.serve(ANY, |stream| told(programs(stream)))?.addr());
+        eprintln!("udp {}", reactor.udp("udp:0:interface=127.0.0.1", Pong)?.addr());
         let files = Server::with(Files::new(&folder, FileOptions::default())?);
         eprintln!("web {}", reactor.listen_with(ANY, files)?.addr());
         Ok(())
@@ -60,6 +64,16 @@ impl Protocol for Echo {
 
     fn connection_lost(&mut self, _: &Transport, reason: &Reason) {
         tell(reason);
+    }
+}
+
+/// Sends datagrams back.
+struct Pong;
+
+impl DatagramProtocol for Pong {
+    fn datagram_received(&mut self, port: &UdpPort, datagram: Datagram<'_>) -> Result {
+        port.send(datagram.answer(datagram.data));
+        Ok(())
     }
 }
 
@@ -119,6 +133,15 @@ async fn lines(mut stream: Stream) -> Result {
         let mut upper = reactor.in_thread(move || Ok(line.to_ascii_uppercase())).await?;
         upper.extend_from_slice(b"\r\n");
         stream.write_all(&upper).await?;
+    }
+    stream.close().await
+}
+
+/// Sends each line back. A program says it.
+async fn programs(mut stream: Stream) -> Result {
+    while let Some(line) = stream.line(LINE_MAX).await? {
+        let said = stream.transport().reactor().output(Command::new("echo").arg(String::from_utf8(line)?));
+        stream.write_all(&said.await?.stdout).await?;
     }
     stream.close().await
 }

@@ -5,10 +5,16 @@ use crate::{
     actor::{Actor, Plain},
     ground::{Ground, to},
 };
-use std::{cell::Cell, io, net::TcpListener, net::TcpStream, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    net::TcpListener,
+    net::TcpStream,
+    rc::Rc,
+};
 use trenza_core::{
-    Addr, ConnectError, ConnectTo, Connecting, Endpoint, EndpointKind, Form, Given, ListenOn, Listening,
-    Reactor, Result, Usage,
+    Addr, ConnectError, ConnectTo, Connecting, Endpoint, EndpointError, EndpointKind, Error, Form, Given,
+    IntoEndpoint, ListenOn, Listening, Peer, Reactor, Result, Usage,
     driver::{Ends, Established},
 };
 
@@ -23,6 +29,11 @@ cases! {
     a_stream_that_is_not_made_in_time_is_given_up
     dropping_a_connect_gives_up_the_making_of_its_stream
     a_kind_stands_before_another_endpoint
+    a_kind_is_known_from_its_registration_on
+    a_wrong_endpoint_is_an_error_that_points_at_the_place
+    an_endpoint_can_be_used_again
+    layers_know_the_addresses_of_their_connection
+    a_socket_that_nobody_has_handed_over_is_an_error_that_says_so
 }
 
 /// Two connected sockets; the first as a connection that nobody serves yet.
@@ -183,24 +194,103 @@ async fn dropping_a_connect_gives_up_the_making_of_its_stream(ground: Ground) ->
     Ok(())
 }
 
-async fn a_kind_stands_before_another_endpoint(ground: Ground) -> Result {
-    struct Through;
-    impl EndpointKind for Through {
-        fn usage(&self) -> Usage {
-            let form = Form { inner: true, ..Form::default() };
-            Usage { name: "through", server: Some(form), client: Some(form) }
-        }
-        fn listen(&self, given: &Given<'_>, reactor: &Reactor) -> Result<Listening> {
-            given.inner()?.listening(reactor)
-        }
-        fn connect(&self, given: &Given<'_>, reactor: &Reactor) -> Result<Connecting> {
-            given.inner()?.connecting(reactor)
-        }
+/// A prefix that changes nothing.
+struct Through;
+
+impl EndpointKind for Through {
+    fn usage(&self) -> Usage {
+        let form = Form { inner: true, ..Form::default() };
+        Usage { name: "through", server: Some(form), client: Some(form) }
     }
+    fn listen(&self, given: &Given<'_>, reactor: &Reactor) -> Result<Listening> {
+        given.inner()?.listening(reactor)
+    }
+    fn connect(&self, given: &Given<'_>, reactor: &Reactor) -> Result<Connecting> {
+        given.inner()?.connecting(reactor)
+    }
+}
+
+async fn a_kind_stands_before_another_endpoint(ground: Ground) -> Result {
     ground.reactor().register(Through);
     let port = ground.listen_on("through:tcp:0:interface=127.0.0.1", |_| Plain)?;
     let client = ground.reactor().connect(&format!("through:{}", to(&port)), |_| Plain).await?;
     assert_eq!(client.peer().remote, port.addr());
     client.close();
+    Ok(())
+}
+
+async fn a_kind_is_known_from_its_registration_on(ground: Ground) -> Result {
+    let on = "through:tcp:0:interface=127.0.0.1";
+    let error = ground.listen_on(on, |_| Plain).unwrap_err();
+    assert!(error.to_string().contains("unknown kind \"through\""), "{error}");
+    // The string was read before; what it means is asked when it is used.
+    let endpoint = on.into_endpoint()?;
+    ground.reactor().register(Through);
+    ground.listen_on(endpoint, |_| Plain)?;
+    assert!(ground.reactor().kinds().iter().any(|kind| kind.usage().name == "through"));
+    Ok(())
+}
+
+async fn a_wrong_endpoint_is_an_error_that_points_at_the_place(ground: Ground) -> Result {
+    ground.reactor().register(Through);
+    let at = |error: Error| {
+        let error = error.downcast::<EndpointError>().unwrap();
+        error.endpoint[error.at.clone()].to_owned()
+    };
+    for (text, place) in [("through:tcp:80:interfac=x", "interfac"), ("tcp:80x", "80x"), ("tcp:[:80", "[")] {
+        assert_eq!(at(ground.listen_on(text, |_| Plain).unwrap_err()), place);
+    }
+    for (text, place) in [("through:tcp:h:80x", "80x"), ("systemd:0", "systemd"), ("tcp:h:80:timeout=x", "x")]
+    {
+        assert_eq!(at(ground.reactor().connect(text, |_| Plain).await.unwrap_err()), place);
+    }
+    Ok(())
+}
+
+async fn an_endpoint_can_be_used_again(ground: Ground) -> Result {
+    let on = "tcp:0:interface=127.0.0.1".into_endpoint()?;
+    let (one, other) = (ground.listen_on(&on, |_| Plain)?, ground.listen_on(&on, |_| Plain)?);
+    assert_ne!(one.addr(), other.addr());
+    let to = to(&one).as_str().into_endpoint()?;
+    let first = ground.reactor().connect(&to, |_| Plain).await?;
+    let second = ground.reactor().connect(&to, |_| Plain).await?;
+    assert_ne!(first.peer().local, second.peer().local);
+    first.close();
+    second.close();
+    Ok(())
+}
+
+async fn layers_know_the_addresses_of_their_connection(ground: Ground) -> Result {
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let note = |who: &'static str| {
+        let seen = seen.clone();
+        move |peer: &Peer| {
+            seen.borrow_mut().push((who, peer.local.clone(), peer.remote.clone()));
+            Vec::new()
+        }
+    };
+    let (server, client) = (note("srv"), note("cli"));
+    let (near, far) = ground
+        .pair_over(
+            |on| on.layered_with(server),
+            Actor::new(&ground, "srv"),
+            |to| to.layered_with(client),
+            Actor::new(&ground, "cli"),
+        )
+        .await?;
+    let (a, b) = (near.peer().local.clone(), far.peer().local.clone());
+    let mut seen = seen.take();
+    seen.sort_by_key(|(who, ..)| *who);
+    assert_eq!(seen, [("cli", b.clone(), a.clone()), ("srv", a, b)]);
+    far.close();
+    Ok(())
+}
+
+async fn a_socket_that_nobody_has_handed_over_is_an_error_that_says_so(ground: Ground) -> Result {
+    for on in ["systemd:0", "systemd:name=http"] {
+        let error = ground.listen_on(on, |_| Plain).unwrap_err().downcast::<io::Error>()?;
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(error.to_string().contains("handed over"), "{error}");
+    }
     Ok(())
 }

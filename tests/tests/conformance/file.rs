@@ -15,6 +15,7 @@ cases! {
     ranges_of_one_file_arrive_in_order
     an_empty_range_sends_nothing
     a_file_does_not_count_against_the_unsent_limit
+    a_file_before_a_layer_does_not_count_against_it_either
     a_file_counts_for_the_marks
     a_slow_reader_gets_a_whole_file
     close_sends_a_file_first
@@ -25,6 +26,7 @@ cases! {
     layers_get_a_file_in_pieces
     layers_keep_a_file_in_its_place
     layers_hold_no_more_of_a_file_than_the_marks_allow
+    a_file_under_layers_arrives_whatever_the_marks_are
     a_short_file_under_layers_ends_the_connection_early
     a_file_under_layers_waits_while_the_pool_is_full
     a_connection_that_ends_while_the_pool_is_full_leaves_nothing
@@ -142,6 +144,25 @@ async fn a_file_does_not_count_against_the_unsent_limit(ground: Ground) -> Resul
     assert!(!srv.is_open(), "bytes do");
     assert_eq!(ground.log().lost("srv").await, "Overflow(Unsent)");
     cli.resume();
+    Ok(())
+}
+
+async fn a_file_before_a_layer_does_not_count_against_it_either(ground: Ground) -> Result {
+    let (srv, cli) = plain(&ground).await?;
+    cli.pause();
+    // More than a driver is lent: that counts, whatever it is.
+    srv.set_limits(Limits { unsent: 300_000, ..Limits::default() });
+    let n = ground.plenty();
+    srv.send_file(file(n), 0..n as u64);
+    srv.push_layer(Xor::client(0));
+    srv.write(b"within the limit");
+    ground.settle().await;
+    srv.write(b"and so is this");
+    assert!(srv.is_open());
+    // The memory of what is in the layer counts.
+    srv.write(&bytes(300_001));
+    assert_eq!(ground.log().lost("srv").await, "Overflow(Unsent)");
+    cli.abort();
     Ok(())
 }
 
@@ -268,6 +289,17 @@ async fn layers_hold_no_more_of_a_file_than_the_marks_allow(ground: Ground) -> R
     assert!(srv.is_open());
     cli.resume();
     assert!(received(&ground, &srv).await == [bytes(ground.plenty()), bytes(256 * 1024)].concat());
+    Ok(())
+}
+
+async fn a_file_under_layers_arrives_whatever_the_marks_are(ground: Ground) -> Result {
+    let (srv, _) = layered(&ground).await?;
+    // Each piece is more than the high mark, and the driver may take it at once.
+    srv.set_limits(Limits { high: 1000, low: 500, ..Limits::default() });
+    srv.write(&bytes(5000));
+    srv.send_file(file(300_000), 0..300_000);
+    srv.write(b"behind");
+    assert!(received(&ground, &srv).await == [bytes(5000), bytes(300_000), b"behind".to_vec()].concat());
     Ok(())
 }
 

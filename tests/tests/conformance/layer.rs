@@ -6,7 +6,8 @@ use crate::{
 };
 use std::{cell::Cell, rc::Rc, time::Duration};
 use trenza_core::{
-    Buf, Endpoint, Flow, IntoEndpoint, Layer, Limits, OutBuf, Port, Reason, Result, Timeout, Transport, Wire,
+    Bucket, Buf, Endpoint, Flow, IntoEndpoint, Layer, Limits, OutBuf, Policy, Port, Rate, Reason, Result,
+    Timeout, Transport, Wire,
 };
 use trenza_tests::{Xor, sealed};
 
@@ -34,6 +35,8 @@ cases! {
     dropping_a_connect_in_its_handshake_leaves_nothing
     unsent_bytes_are_counted_and_go_to_zero
     flushed_fires_when_everything_has_left
+    flushed_waits_although_layers_make_less_of_what_is_behind
+    flushed_waits_when_a_layer_has_ended
     marks_count_what_is_in_layers
     the_unsent_limit_counts_what_is_in_layers
     the_unread_limit_counts_what_layers_leave
@@ -41,6 +44,26 @@ cases! {
     what_a_failed_layer_held_is_not_flushed
     streams_work_over_layers
     over_no_layers_at_all_nothing_changes
+}
+
+/// Makes one byte of ten, and one of a hundred behind the first thousand; ends when it is told something.
+struct Shrink(usize);
+
+impl Layer for Shrink {
+    fn decode(&mut self, _: &mut Wire<'_>, _: &mut Buf, _: &mut OutBuf) -> Result<Flow> {
+        Ok(Flow::Done)
+    }
+    fn encode(&mut self, plain: &mut OutBuf, down: &mut OutBuf) -> Result {
+        while let Some(chunk) = plain.split_chunk(1000) {
+            let ratio = if self.0 < 1000 { 10 } else { 100 };
+            self.0 += chunk.len();
+            down.push_slice(&vec![b's'; chunk.len() / ratio]);
+        }
+        Ok(())
+    }
+    fn eof(&mut self, _: &mut Buf, _: &mut OutBuf) -> Result {
+        Ok(())
+    }
 }
 
 fn server(on: Endpoint) -> Endpoint {
@@ -368,6 +391,55 @@ async fn unread(ground: &Ground, limits: Limits) -> Result<(Transport, Transport
 
 fn unlimited() -> Limits {
     Limits { unsent: usize::MAX, ..Limits::default() }
+}
+
+/// A connection whose layer makes less of what is sent, and whose first ten bytes on the wire leave; somebody waits for
+/// the first hundred, behind which there are more.
+async fn shrinking(ground: &Ground) -> Result<(Transport, Transport)> {
+    let slow = Policy::new().rate_out(Rate::new(1).burst(10));
+    let (srv, cli) = ground
+        .pair_over(
+            |on| on.layered(|| vec![Box::new(Shrink(0))]).policy(slow),
+            Actor::new(ground, "srv"),
+            |to| to,
+            Actor::new(ground, "cli"),
+        )
+        .await?;
+    srv.write(&bytes(1000));
+    let log = ground.log().clone();
+    srv.flushed().then(move |flushed| log.note("srv", format!("flushed {}", flushed.is_ok())));
+    ground.log().received("cli", 10).await;
+    srv.write(&bytes(50_000));
+    ground.settle().await;
+    Ok((srv, cli))
+}
+
+/// When it has fired, what it stands for has arrived or is on its way.
+async fn flushed_after(ground: &Ground, srv: &Transport, least: usize) {
+    assert!(!ground.log().of("srv").iter().any(|line| line.starts_with("flushed")), "too early");
+    srv.set_rate_out(Some(&Bucket::new(Rate::new(1 << 30))));
+    ground.log().heard("srv", "flushed true").await;
+    ground.log().received("cli", least).await;
+    srv.close();
+    ground.log().lost("cli").await;
+}
+
+async fn flushed_waits_although_layers_make_less_of_what_is_behind(ground: Ground) -> Result {
+    let (srv, _) = shrinking(&ground).await?;
+    flushed_after(&ground, &srv, 100).await;
+    assert_eq!(ground.log().count("cli"), 100 + 500);
+    Ok(())
+}
+
+async fn flushed_waits_when_a_layer_has_ended(ground: Ground) -> Result {
+    let (srv, cli) = shrinking(&ground).await?;
+    cli.write(b"done");
+    ground.log().received("srv", 4).await;
+    srv.write(&bytes(300));
+    ground.settle().await;
+    flushed_after(&ground, &srv, 100).await;
+    assert_eq!(ground.log().count("cli"), 100 + 500 + 300);
+    Ok(())
 }
 
 async fn flushed_fires_when_everything_has_left(ground: Ground) -> Result {

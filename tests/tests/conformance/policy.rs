@@ -32,6 +32,9 @@ cases! {
     a_connect_has_a_policy_too
     the_idle_timeout_of_a_policy_ends_a_handshake
     the_deadline_of_a_policy_counts_from_the_beginning
+    options_of_a_string_make_a_policy
+    a_policy_of_code_goes_before_options
+    wrong_options_are_named
     each_connection_is_logged_at_its_end
     without_log_nothing_is_logged
 }
@@ -227,6 +230,60 @@ async fn the_deadline_of_a_policy_counts_from_the_beginning(ground: Ground) -> R
     assert_eq!(ground.log().lost("next").await, "TimedOut(Deadline)");
     assert!(ground.reactor().now() - start >= deadline);
     assert_eq!(ground.log().of("next"), ["made", "timed out Deadline", "lost TimedOut(Deadline)"]);
+    Ok(())
+}
+
+async fn options_of_a_string_make_a_policy(ground: Ground) -> Result {
+    let inner = ground.clone();
+    let seconds = ground.moment().as_secs_f64();
+    let on =
+        format!("{ON}:connections=2:per-address=1:idle={seconds}:deadline=1000:rate-in=1000:rate-out=1000");
+    let port = ground.listen_on(&on, move |_| Actor::new(&inner, "srv"))?;
+    let start = ground.reactor().now();
+    let cli = client(&ground, &port).await?;
+    cli.write(&vec![b'x'; 4500]);
+    if let Ok(other) = client(&ground, &port).await {
+        ground.until(|| !other.is_open()).await;
+    }
+    assert_eq!(port.refused(), 1);
+    assert_eq!(ground.log().lost("srv").await, "TimedOut(Idle)");
+    assert!(ground.reactor().now() - start >= ground.moment());
+    ground.until(|| !cli.is_open()).await;
+    let to = format!("{}:idle={seconds}", to(&port));
+    let cli = Actor::new(&ground, "cli");
+    ground.reactor().connect(&to, |_| cli).await?;
+    ground.log().lost("cli").await;
+    Ok(())
+}
+
+async fn a_policy_of_code_goes_before_options(ground: Ground) -> Result {
+    let inner = ground.clone();
+    let string = format!("{ON}:idle=1000:connections=0");
+    let policy = Policy::new().idle(ground.moment()).connections(7);
+    let endpoint = string.as_str().into_endpoint()?.policy(policy);
+    let port = ground.listen_on(endpoint, move |_| Actor::new(&inner, "srv"))?;
+    let cli = client(&ground, &port).await?;
+    assert_eq!(ground.log().lost("srv").await, "TimedOut(Idle)");
+    ground.until(|| !cli.is_open()).await;
+    Ok(())
+}
+
+async fn wrong_options_are_named(ground: Ground) -> Result {
+    for (option, complaint) in [
+        ("connections=many", "connections= takes a number"),
+        ("per-address=-1", "per-address= takes a number"),
+        ("rate-in=0", "rate-in= takes a number of bytes, at least 1"),
+        ("rate-out=1k", "rate-out= takes a number of bytes, at least 1"),
+        ("idle=soon", "idle= takes a number of seconds"),
+        ("log=maybe", "log= takes yes or no"),
+        ("idel=1", "did you mean idle?"),
+    ] {
+        let error = ground.listen_on(&format!("{ON}:{option}"), |_| Plain).unwrap_err().to_string();
+        assert!(error.contains(complaint), "{error}");
+    }
+    // What connects knows no limits of ports.
+    let error = ground.reactor().connect("tcp:127.0.0.1:1:connections=1", |_| Plain).await.unwrap_err();
+    assert!(error.to_string().contains("unknown option"), "{error}");
     Ok(())
 }
 

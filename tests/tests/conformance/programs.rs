@@ -83,6 +83,17 @@ pub(crate) fn install(host: &HostHandle) {
         fake.write(1, &[b"got ", &line[..]].concat()).await?;
         Ok(ExitStatus::Code(0))
     });
+    install_tools(host);
+}
+
+/// What every system has.
+fn install_tools(host: &HostHandle) {
+    host.program("echo", async |mut fake| {
+        let line = format!("{}\n", fake.arguments().join(" "));
+        fake.write(1, line.as_bytes()).await?;
+        Ok(ExitStatus::Code(0))
+    });
+    host.program("false", async |_| Ok(ExitStatus::Code(1)));
     host.program("env", async |mut fake| {
         let how = fake.how();
         assert!(how.clear, "what a simulated machine has in its environment is nobody's business");

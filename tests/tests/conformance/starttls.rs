@@ -14,6 +14,7 @@ cases! {
     injected_bytes_are_not_read_even_when_the_handshake_follows
     what_was_written_before_leaves_as_it_is
     what_is_written_during_the_handshake_is_held
+    much_that_is_written_during_the_handshake_does_not_hold_it_up
     bytes_that_waited_unread_go_to_the_layer
     the_peer_is_described_before_the_first_byte
     a_handshake_that_takes_too_long_ends_the_connection
@@ -518,5 +519,19 @@ async fn the_old_lent_bytes_are_counted(ground: Ground) -> Result {
     ground.until(|| srv.counts().unsent == 0).await;
     srv.switch_to(Plain);
     cli.abort();
+    Ok(())
+}
+
+async fn much_that_is_written_during_the_handshake_does_not_hold_it_up(ground: Ground) -> Result {
+    let (srv, cli) = ground.pair(Actor::new(&ground, "srv"), Actor::new(&ground, "cli")).await?;
+    cli.push_layer(Xor::client(KEY.1));
+    let text = bytes(300_000);
+    cli.write(&text);
+    assert!(cli.is_full(), "who is full does not read, unless it waits for the handshake");
+    srv.push_layer(Xor::server(KEY.0));
+    ground.log().received("srv", text.len()).await;
+    assert!(ground.log().bytes("srv") == text);
+    cli.close();
+    ground.log().lost("srv").await;
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! The rules of CONTRIBUTING.md that a machine can check, as a table: the rule, what looks for breaches,
-//! and a file that it must not let through; and the table of conformance cases, which is made from their code.
+//! and a file that it must not let through; and the pages that are made from the code: conformance cases, kinds of endpoints.
 
 mod canaries;
 mod cases;
 mod counterparts;
+mod kinds;
 mod rust;
 
 use std::{fs, path::Path};

@@ -1,7 +1,7 @@
 //! [`Connecting`]: what a client's endpoint stands for.
 
 use crate::{Addr, Deferred, Layers, Policy, Reactor, driver::Established};
-use std::{fmt, net::IpAddr, rc::Rc, time::Duration};
+use std::{any::Any, fmt, net::IpAddr, rc::Rc, time::Duration};
 
 /// How long a connect may take, unless the endpoint says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -20,6 +20,8 @@ pub struct Connecting {
     pub timeout: Duration,
     /// What is under the connection.
     pub layers: Layers,
+    /// Kept until the connection has ended, or could not be made, then dropped.
+    pub kept: Option<Box<dyn Any>>,
     /// What holds for the connection.
     pub policy: Option<Rc<Policy>>,
 }
@@ -70,6 +72,7 @@ impl Connecting {
             from: None,
             timeout: TIMEOUT,
             layers: Layers::default(),
+            kept: None,
             policy: None,
         }
     }

@@ -7,7 +7,7 @@ use std::{fmt, ops::Range};
 /// It is shown with a line that points at the wrong place:
 ///
 /// ```text
-/// endpoint "tcp:80:interfaces=lo": unknown option "interfaces" (did you mean interface?); known: interface, backlog
+/// endpoint "tcp:80:interfaces=lo": unknown option "interfaces" (did you mean interface?); known: interface, backlog, ...
 ///   tcp:80:interfaces=lo
 ///          ^^^^^^^^^^
 /// ```

@@ -38,6 +38,9 @@ use std::{cell::Cell, fmt, net::SocketAddr, os::fd::OwnedFd, rc::Rc};
 /// | `tcp:8080` | all addresses, IPv4 and IPv6 |
 /// | `tcp:8080:interface=127.0.0.1` | one address |
 /// | `tcp:8080:interface=[::1]:backlog=128` | an IPv6 address, a shorter queue |
+/// | `tcp:8080:connections=1000:per-address=20` | at most so many connections, and from one address |
+/// | `tcp:8080:idle=60:deadline=3600:log=yes` | times in seconds, and a line for each connection; see [`Policy`] |
+/// | `tcp:8080:rate-in=100000:rate-out=20000` | bytes per second of each connection |
 /// | `unix:/run/app.sock:mode=660` | a UNIX socket; `unix:@app` with an abstract name of Linux |
 /// | `fd:3` | a listening socket that the program was started with |
 /// | `stdio:` | standard input and output, one connection |
@@ -48,6 +51,7 @@ use std::{cell::Cell, fmt, net::SocketAddr, os::fd::OwnedFd, rc::Rc};
 /// | `tcp:[::1]:80:bind=[::1]:timeout=5` | from an address, at most 5 s |
 /// | `unix:/run/app.sock` | a UNIX socket |
 /// | `fd:3`, `stdio:` | what the program was started with |
+/// | `exec:ssh:host:nc:localhost:25` | what a program reads and writes |
 /// | `udp:example.org:53` | UDP, for [`Reactor::udp_connect`] |
 ///
 /// More kinds come from suites and from you: see [`Reactor::register`] and [`EndpointKind`](crate::EndpointKind).

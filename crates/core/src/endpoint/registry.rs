@@ -3,6 +3,7 @@
 use crate::{
     Connecting, EndpointKind, Form, Given, Listening, Parsed, Reactor, Result,
     endpoint::{error::meant, fd::Fd, stdio::Stdio, systemd::Systemd, tcp::Tcp, udp::Udp, unix::Unix},
+    process::exec::Exec,
 };
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -12,6 +13,7 @@ pub(crate) struct Kinds(BTreeMap<&'static str, Rc<dyn EndpointKind>>);
 impl Default for Kinds {
     fn default() -> Self {
         let mut kinds = Self(BTreeMap::new());
+        drop(kinds.add(Rc::new(Exec)));
         drop(kinds.add(Rc::new(Fd)));
         drop(kinds.add(Rc::new(Stdio)));
         drop(kinds.add(Rc::new(Systemd)));

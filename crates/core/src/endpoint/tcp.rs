@@ -1,7 +1,8 @@
 //! The kind `tcp`.
 
 use crate::{
-    Choice, Connecting, EndpointKind, Form, Given, ListenOn, Listening, Reactor, Result, Usage, driver::Bind,
+    Choice, Connecting, EndpointKind, Form, Given, ListenOn, Listening, Policy, Reactor, Result, Usage,
+    driver::Bind, policy::options,
 };
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -16,6 +17,13 @@ const SERVER: Form = Form {
     options: &[
         Choice { name: "interface", value: "IP", about: "one address; without it all, IPv4 and IPv6" },
         Choice { name: "backlog", value: "NUMBER", about: "how many connections wait to be accepted; 4096" },
+        options::CONNECTIONS,
+        options::PER_ADDRESS,
+        options::RATE_IN,
+        options::RATE_OUT,
+        options::IDLE,
+        options::DEADLINE,
+        options::LOG,
     ],
     inner: false,
     about: "a TCP port; 0 is any that is free",
@@ -27,6 +35,11 @@ const CLIENT: Form = Form {
     options: &[
         Choice { name: "bind", value: "IP", about: "the address to connect from" },
         Choice { name: "timeout", value: "SECONDS", about: "until when there must be a connection; 30" },
+        options::RATE_IN,
+        options::RATE_OUT,
+        options::IDLE,
+        options::DEADLINE,
+        options::LOG,
     ],
     inner: false,
     about: "a TCP port of a host; the addresses of a name race",
@@ -49,7 +62,7 @@ impl EndpointKind for Tcp {
             mode: None,
             backlog: backlog.unwrap_or(BACKLOG),
         };
-        Ok(Listening::on(ListenOn::Bind(bind)))
+        Ok(Listening { policy: Policy::given(given)?, ..Listening::on(ListenOn::Bind(bind)) })
     }
 
     fn connect(&self, given: &Given<'_>, _: &Reactor) -> Result<Connecting> {
@@ -59,6 +72,7 @@ impl EndpointKind for Tcp {
         if let Some(timeout) = given.option("timeout") {
             connecting.timeout = timeout.seconds()?;
         }
+        connecting.policy = Policy::given(given)?;
         Ok(connecting)
     }
 }

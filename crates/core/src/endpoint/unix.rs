@@ -1,10 +1,11 @@
 //! The kind `unix`.
 
 use crate::{
-    Addr, Choice, ConnectTo, Connecting, EndpointKind, Form, Given, ListenOn, Listening, Reactor, Result,
-    UnixAddr, Usage,
+    Addr, Choice, ConnectTo, Connecting, EndpointKind, Form, Given, ListenOn, Listening, Policy, Reactor,
+    Result, UnixAddr, Usage,
     driver::Bind,
     endpoint::{given::Value, tcp::BACKLOG},
+    policy::options,
 };
 
 /// `unix:PATH` and `unix:@NAME`.
@@ -18,6 +19,12 @@ const SERVER: Form = Form {
     options: &[
         Choice { name: "mode", value: "OCTAL", about: "the permissions of the file; without it the umask's" },
         Choice { name: "backlog", value: "NUMBER", about: "how many connections wait to be accepted; 4096" },
+        options::CONNECTIONS,
+        options::RATE_IN,
+        options::RATE_OUT,
+        options::IDLE,
+        options::DEADLINE,
+        options::LOG,
     ],
     inner: false,
     about: "a UNIX socket: a file, or with @ an abstract name of Linux; an abandoned file is replaced",
@@ -26,11 +33,14 @@ const SERVER: Form = Form {
 
 const CLIENT: Form = Form {
     values: &["PATH"],
-    options: &[Choice {
-        name: "timeout",
-        value: "SECONDS",
-        about: "until when there must be a connection; 30",
-    }],
+    options: &[
+        Choice { name: "timeout", value: "SECONDS", about: "until when there must be a connection; 30" },
+        options::RATE_IN,
+        options::RATE_OUT,
+        options::IDLE,
+        options::DEADLINE,
+        options::LOG,
+    ],
     inner: false,
     about: "a UNIX socket: a file, or with @ an abstract name of Linux",
     examples: &["unix:/run/app.sock", "unix:@app:timeout=5"],
@@ -46,7 +56,7 @@ impl EndpointKind for Unix {
         let backlog = given.option("backlog").map(|backlog| backlog.parse("a number")).transpose()?;
         let mode = given.option("mode").map(|mode| permissions(&mode)).transpose()?;
         let bind = Bind { addr, dual_stack: false, mode, backlog: backlog.unwrap_or(BACKLOG) };
-        Ok(Listening::on(ListenOn::Bind(bind)))
+        Ok(Listening { policy: Policy::given(given)?, ..Listening::on(ListenOn::Bind(bind)) })
     }
 
     fn connect(&self, given: &Given<'_>, _: &Reactor) -> Result<Connecting> {
@@ -55,6 +65,7 @@ impl EndpointKind for Unix {
         if let Some(timeout) = given.option("timeout") {
             connecting.timeout = timeout.seconds()?;
         }
+        connecting.policy = Policy::given(given)?;
         Ok(connecting)
     }
 }

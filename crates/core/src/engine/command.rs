@@ -4,6 +4,7 @@ use crate::{
     Factory, Layer, Protocol, Result, Service, Transport, UdpPort,
     driver::{Bound, Established, Token},
     engine::edge::Change,
+    engine::pair::Pair,
     engine::udp::Wish,
     port::PortState,
     process::{children::Order, handle::State},
@@ -62,6 +63,8 @@ pub(crate) enum Command {
     Connect(Rc<Race>),
     /// Takes over the stream that code made for a connect.
     Adopt(Rc<Race>, Established),
+    /// Takes in a pair of connections in memory.
+    Pair(Box<Pair>),
     /// Ends a connection that is being made.
     Forget(Token),
     /// Does something about a child process.

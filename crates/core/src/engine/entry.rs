@@ -1,7 +1,7 @@
 //! [`Entry`]: what the loop keeps of a connection, and how bytes reach its protocol.
 
 use crate::{
-    Layers, Limit, Limits, Peer, Protocol, Reason, Result, Transport,
+    Connection, Layers, Limit, Peer, Protocol, Reason, Result, Transport,
     connection::Origin,
     engine::command::Command,
     engine::edge::Edge,
@@ -180,8 +180,13 @@ impl Entry {
 
     /// Without layers the connection costs what it would have cost without them.
     fn drop_empty_stack(&mut self) {
+        if self.stack.is_none() || self.reads_files() {
+            return;
+        }
         if let Some(mut stack) = self.stack.take_if(|stack| stack.is_empty()) {
             let connection = &self.transport.0;
+            self.leave_wire(&stack);
+            connection.less_files(stack.files());
             let mut plain = connection.out.take();
             let before = stack.unsent();
             stack.wire.append(&mut plain);
@@ -358,7 +363,7 @@ impl Entry {
             return;
         }
         let mut stack = self.stack.take().unwrap_or_default();
-        if let Err(reason) = may_push(&stack, &before, &connection.limits()) {
+        if let Err(reason) = may_push(&stack, &before, &connection) {
             self.stack = Some(stack);
             return self.transport.condemn(reason);
         }
@@ -418,6 +423,35 @@ impl Entry {
         }
     }
 
+    /// Files leave the system's driver as they are. In memory they are read like those for layers.
+    pub(crate) fn open_files(&mut self) {
+        if self.stack.is_none() && self.reads_files() {
+            self.stack = Some(Box::default());
+        }
+    }
+
+    /// Files wait to be read although no layer needs them.
+    fn reads_files(&self) -> bool {
+        let connection = &self.transport.0;
+        let held = || {
+            let out = connection.out.borrow();
+            out.in_memory() < out.len()
+        };
+        connection.is_in_memory() && held()
+    }
+
+    /// The driver may have taken all at once: then nothing else would have the next piece of a file read.
+    pub(crate) fn go_on_with_file(&self) {
+        let connection = &self.transport.0;
+        let waits = |stack: &Stack| {
+            let room = stack.unsent() <= connection.limits.borrow().high;
+            room && !stack.is_reading() && connection.out.borrow().file().is_some()
+        };
+        if self.stack.as_deref().is_some_and(waits) {
+            self.transport.mark_dirty();
+        }
+    }
+
     /// Has the layers encode. Gives a piece of a file that must be read first.
     pub(crate) fn encode(&mut self) -> Option<Chunk> {
         let connection = self.transport.0.clone();
@@ -449,12 +483,12 @@ impl Entry {
 }
 
 /// Whether one more layer may be pushed over these, behind what was written before it.
-fn may_push(stack: &Stack, before: &OutBuf, limits: &Limits) -> Result<(), Reason> {
-    if stack.layers() >= limits.layers {
+fn may_push(stack: &Stack, before: &OutBuf, connection: &Connection) -> Result<(), Reason> {
+    if stack.layers() >= connection.limits().layers {
         return Err(Reason::Overflow(Limit::Layers));
     }
     let file = stack.is_reading() || before.in_memory() < before.len();
-    if file && stack.layers() > 0 {
+    if file && (stack.layers() > 0 || connection.is_in_memory()) {
         // Pieces of files are read for the uppermost layer only.
         return Err(Reason::Failed("a layer was pushed over another while a file was being sent".into()));
     }

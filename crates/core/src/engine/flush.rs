@@ -24,10 +24,12 @@
 
 use crate::{
     Reason, Timeout, Transport,
+    connection::Waiter,
     driver::{Close, Driver, PoolFull},
     engine::command::Command,
     engine::edge::hand_over,
     engine::entry::Entry,
+    engine::stack::Stack,
     engine::turn::Turn,
     flags::Flags,
 };
@@ -46,6 +48,7 @@ impl Turn {
         }
         let token = transport.0.token;
         let Some(entry) = self.entry(token) else { return };
+        entry.open_files();
         if let Some(Chunk::File(file, range)) = entry.encode() {
             read_piece(transport, file, range);
         }
@@ -53,6 +56,7 @@ impl Turn {
         self.build_if_ready(token);
         let Some(entry) = self.entry(token) else { return };
         entry.send(driver);
+        entry.go_on_with_file();
         entry.tell_progress();
         if transport.0.unsent() == 0 {
             entry.end(driver);
@@ -117,10 +121,15 @@ impl Entry {
             self.charge(|| drop((late, rest)));
         } else if let Some(stack) = self.stack.as_deref_mut() {
             if stack.wire.queued() > 0 {
-                let held = stack.unsent();
+                let (held, len) = (stack.unsent(), stack.wire.len());
+                let files = if connection.below_files.get() > 0 { stack.files() } else { 0 };
                 hand_over(self.edge.as_deref_mut(), &self.transport, driver, &mut stack.wire);
                 let below = connection.below.get() + stack.unsent();
                 connection.below.set(below.saturating_sub(held));
+                stack.sent += (len - stack.wire.len()) as u64;
+                if files > 0 {
+                    connection.less_files(files - stack.files());
+                }
             }
         } else if connection.out.borrow().queued() > 0 {
             let mut out = connection.out.take();
@@ -159,12 +168,41 @@ impl Entry {
             self.transport.hold_back_sources(false);
             connection.reactor.0.command(Command::Writable(self.transport.clone()));
         }
-        let left = connection.written.get().saturating_sub(unsent as u64);
         let fired: Vec<_> = match &mut *connection.extra.borrow_mut() {
-            Some(extra) => extra.flushed.extract_if(.., |(written, _)| *written <= left).collect(),
-            None => return,
+            Some(extra) if !extra.flushed.is_empty() => {
+                extra.flushed.extract_if(.., |waiter| self.has_left(waiter, unsent)).collect()
+            }
+            _ => return,
         };
-        fired.into_iter().for_each(|(_, resolver)| resolver.fire(Ok(())));
+        fired.into_iter().for_each(|waiter| waiter.resolver.fire(Ok(())));
+    }
+
+    /// Have the bytes that somebody waits for left? Layers may make more or less of them: then it counts where they end
+    /// on the wire.
+    fn has_left(&self, waiter: &mut Waiter, unsent: usize) -> bool {
+        let written = self.transport.0.written.get();
+        let Some(stack) = &self.stack else {
+            return waiter.written <= written.saturating_sub(unsent as u64);
+        };
+        let above = unsent.saturating_sub(stack.wire.len()) as u64;
+        if waiter.wire.is_none() && waiter.written <= written.saturating_sub(above) {
+            waiter.wire = stack.encoded();
+        }
+        waiter.wire.is_some_and(|end| end <= stack.sent)
+    }
+
+    /// The layers are gone: what is behind the bytes that somebody waits for is as long as it will be.
+    pub(crate) fn leave_wire(&self, stack: &Stack) {
+        let connection = &self.transport.0;
+        let Some(extra) = &mut *connection.extra.borrow_mut() else { return };
+        let (end, written) = (stack.sent + stack.wire.len() as u64, connection.written.get());
+        let above = connection.unsent().saturating_sub(stack.wire.len()) as u64;
+        for waiter in &mut extra.flushed {
+            let encoded = waiter.written <= written.saturating_sub(above);
+            if let Some(at) = waiter.wire.take().or_else(|| encoded.then_some(end)) {
+                waiter.written = written.saturating_sub(above + end.saturating_sub(at));
+            }
+        }
     }
 
     /// Everything has left: goes on with closing.
@@ -289,5 +327,6 @@ fn read_at(file: &Arc<File>, range: Range<u64>) -> io::Result<Vec<u8>> {
 pub(crate) fn leftovers(transport: &Transport) -> (OutBuf, Vec<u8>) {
     transport.0.unread_len.set(0);
     transport.0.below.set(0);
+    transport.0.below_files.set(0);
     (transport.0.out.take(), transport.0.unread.take())
 }

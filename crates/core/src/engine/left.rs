@@ -123,8 +123,12 @@ impl Turn {
 
     /// Everything that the loop holds.
     pub(crate) fn leftovers(&self) -> Vec<Leftover> {
-        let mut all: Vec<_> =
-            self.slots.iter().zip(0..).filter_map(|(slot, index)| of_slot(slot, index)).collect();
+        let mut all: Vec<_> = self
+            .slots
+            .iter()
+            .zip(self.slots.indices())
+            .filter_map(|(slot, index)| of_slot(slot, index))
+            .collect();
         all.extend(self.children.states().map(|state| Leftover {
             kind: LeftKind::Process,
             name: format!("{} ({})", state.program, state.pid),

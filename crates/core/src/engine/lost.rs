@@ -11,6 +11,7 @@ use crate::{
     protocol::Protocol,
 };
 use std::{
+    any::Any,
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
@@ -21,11 +22,22 @@ const DRAINS_MAX: usize = 100;
 
 /// Runs user code whose panic must not keep the rest from being done; false when it panicked.
 pub(crate) fn contained(what: &str, f: impl FnOnce()) -> bool {
-    let ended = catch_unwind(AssertUnwindSafe(f)).is_ok();
-    if !ended {
-        tracing::error!("{what} panicked");
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(()) => true,
+        Err(payload) => {
+            discard(payload);
+            tracing::error!("{what} panicked");
+            false
+        }
     }
-    ended
+}
+
+/// Drops what a panic has thrown. It may be anything of the user's, and panic in its turn; what that throws is leaked, or
+/// there would be no end.
+pub(crate) fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        mem::forget(next);
+    }
 }
 
 impl Turn {
@@ -53,7 +65,7 @@ impl Turn {
         }
         let reason = connection.with_extra(|extra| extra.reason.take()).unwrap_or(Reason::Aborted);
         let mut reason = if crate::broken("wrong-reason", 8) { Reason::Aborted } else { reason };
-        tracing::debug!(connection = %connection.id, %reason, "lost");
+        tracing::debug!(connection = %connection.id(), %reason, "lost");
         if connection.flags.any(Flags::FULL) {
             connection.flags.clear(Flags::FULL);
             transport.hold_back_sources(false);
@@ -80,7 +92,7 @@ impl Turn {
         let (services, kinds) = (self.services.take(), self.reactor.0.kinds.take());
         contained("a drop", || drop(services));
         contained("a drop", || drop(kinds));
-        for index in 0..self.slots.len() {
+        for index in self.slots.indices() {
             let Some(slot) = self.slots.get_mut(index) else { break };
             match mem::replace(slot, Slot::Free) {
                 Slot::Free => {}
@@ -91,7 +103,7 @@ impl Turn {
                     contained("a drop", || drop(listener));
                 }
                 Slot::Connecting(generation, race) => {
-                    driver.close(Token { index: index as u32, generation }, Close::Abort);
+                    driver.close(Token { index, generation }, Close::Abort);
                     contained("a drop", || drop(race));
                 }
                 Slot::Udp(entry) => {
@@ -201,7 +213,7 @@ pub(crate) fn times_lost() -> usize {
 }
 
 /// Those who wait for the connection are told or cancelled.
-fn tell_waiting(connection: &Connection, reason: Reason) {
+pub(crate) fn tell_waiting(connection: &Connection, reason: Reason) {
     unflushed(connection);
     let reason = Rc::new(reason);
     let end = Extra { end: Some(reason.clone()), ..Extra::default() };
@@ -216,7 +228,7 @@ pub(crate) fn unflushed(connection: &Connection) {
         Some(extra) => mem::take(&mut extra.flushed),
         None => return,
     };
-    for (_, resolver) in flushed {
-        resolver.fire(Err("the connection ended before everything was sent".into()));
+    for waiter in flushed {
+        waiter.resolver.fire(Err("the connection ended before everything was sent".into()));
     }
 }

@@ -22,15 +22,20 @@ pub(crate) mod flush;
 pub(crate) mod kept;
 pub(crate) mod left;
 pub(crate) mod lost;
+pub(crate) mod pair;
 pub(crate) mod stack;
+mod switchboard;
+pub(crate) mod table;
 pub(crate) mod turn;
 pub(crate) mod udp;
 
 use crate::{
     Left, Leftover, Reactor,
     driver::Driver,
-    engine::lost::contained,
+    engine::lost::{contained, discard},
+    engine::switchboard::Switchboard,
     engine::turn::Turn,
+    memory::Memory,
     remote::Outside,
     shared::{Entered, Shared, Stop},
 };
@@ -64,7 +69,7 @@ const WORK_MAX: usize = 4096;
 /// # Ok::<(), trenza_core::Error>(())
 /// ```
 pub struct Engine {
-    driver: Box<dyn Driver>,
+    driver: Switchboard,
     turn: Turn,
 }
 
@@ -73,12 +78,13 @@ impl Engine {
     pub fn new(driver: Box<dyn Driver>) -> Self {
         let outside = Arc::new(Outside::new(driver.waker()));
         let shared = Rc::new(Shared::new(driver.host(), outside));
+        let driver = Switchboard::new(driver, Memory::new(shared.tokens.clone()));
         Self { driver, turn: Turn::new(Reactor(shared)) }
     }
 
     /// The driver, to wait on it.
     pub fn driver(&mut self) -> &mut dyn Driver {
-        &mut *self.driver
+        &mut self.driver
     }
 
     /// The reactor.
@@ -134,7 +140,7 @@ impl Engine {
     /// Until when to wait for events; None: without end.
     pub fn until(&self) -> Option<Instant> {
         let shared = &self.turn.reactor.0;
-        if shared.has_work() {
+        if shared.has_work() || self.driver.memory.has_work() {
             return Some(shared.now());
         }
         let timer = shared.timers.borrow().first();
@@ -160,7 +166,8 @@ impl Engine {
     /// Runs a part of the turn until it ends without a panic. One `catch_unwind` a batch: one for each callback
     /// would cost 15 ns each.
     fn contained(&mut self, mut part: impl FnMut(&mut Self)) {
-        while catch_unwind(AssertUnwindSafe(|| part(self))).is_err() {
+        while let Err(payload) = catch_unwind(AssertUnwindSafe(|| part(self))) {
+            discard(payload);
             self.turn.panicked();
         }
     }
@@ -168,28 +175,28 @@ impl Engine {
     fn events(&mut self, left: &mut usize) {
         while *left > 0 && self.turn.reactor.0.commands_waiting() <= WORK_MAX {
             *left -= 1;
-            self.turn.settle(&mut *self.driver);
+            self.turn.settle(&mut self.driver);
             let Some(event) = self.driver.next() else { return };
             self.turn.event(event);
         }
-        self.turn.settle(&mut *self.driver);
+        self.turn.settle(&mut self.driver);
     }
 
     fn timers(&mut self) {
-        while self.turn.next_timer(&mut *self.driver) {}
+        while self.turn.next_timer(&mut self.driver) {}
     }
 
     fn work(&mut self) {
         match self.turn.reactor.0.stop.get() {
             Stop::Asked if self.turn.stop_services() => {}
-            Stop::Asked | Stop::Ready => self.turn.begin_stop(&mut *self.driver),
+            Stop::Asked | Stop::Ready => self.turn.begin_stop(&mut self.driver),
             Stop::Running | Stop::Services | Stop::Begun => {}
         }
-        while self.turn.next_work(&mut *self.driver) {}
+        while self.turn.next_work(&mut self.driver) {}
     }
 
     fn flush(&mut self) {
-        while self.turn.next_flush(&mut *self.driver) {}
+        while self.turn.next_flush(&mut self.driver) {}
     }
 }
 
@@ -199,7 +206,7 @@ impl Drop for Engine {
         let reactor = self.reactor();
         let _entered = Entered::new(&reactor);
         contained("a drop", || reactor.0.outside.close());
-        self.turn.end(&mut *self.driver);
+        self.turn.end(&mut self.driver);
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Stack {
     stages: Vec<Stage>,
     /// What the lowest layer gave to send.
     pub(crate) wire: OutBuf,
+    /// How many bytes of it have left so far.
+    pub(crate) sent: u64,
     /// The size of the piece of a file that is being read: nothing overtakes it.
     reading: usize,
     /// A layer said that its stream has ended, or the wire did.
@@ -58,6 +60,19 @@ impl Stack {
     pub(crate) fn unsent(&self) -> usize {
         let plain = self.stages.iter().map(|stage| stage.plain.len()).sum::<usize>();
         plain + self.wire.len() + self.reading
+    }
+
+    /// Where the wire will be when all that was encoded has left; None while layers have handed something to others
+    /// that those did not encode yet.
+    pub(crate) fn encoded(&self) -> Option<u64> {
+        let lower = self.stages.split_last().map(|(_, lower)| lower).unwrap_or_default();
+        let done = lower.iter().all(|stage| stage.plain.is_empty());
+        done.then_some(self.sent + self.wire.len() as u64)
+    }
+
+    /// Bytes of files that are on the wire.
+    pub(crate) fn files(&self) -> usize {
+        self.wire.len() - self.wire.in_memory()
     }
 
     /// Those of them that take memory.
@@ -254,9 +269,10 @@ impl Stack {
         let file = self.feed(connection, room);
         self.each_down(|layer, plain, down| {
             if !layer.ready() {
-                return layer.encode(&mut OutBuf::new(), down);
+                layer.encode(&mut OutBuf::new(), down)?;
             }
-            if plain.queued() > 0 { layer.encode(plain, down) } else { Ok(()) }
+            // It may be ready by what it had to say: then what those above it have said goes behind that.
+            if layer.ready() && plain.queued() > 0 { layer.encode(plain, down) } else { Ok(()) }
         })?;
         Ok(file)
     }
@@ -281,10 +297,10 @@ impl Stack {
 
     /// Moves plain bytes to the uppermost layer, up to a file, of which a piece is taken when there is room.
     fn feed(&mut self, connection: &Connection, room: bool) -> Option<Chunk> {
-        if self.reading > 0 || self.stages.is_empty() {
+        if self.reading > 0 {
             return None;
         }
-        let top = &mut self.stages.last_mut()?.plain;
+        let top = self.stages.last_mut().map_or(&mut self.wire, |stage| &mut stage.plain);
         let mut out = connection.out.borrow_mut();
         while out.queued() > 0 && out.file().is_none() {
             top.push_chunk(out.pop_chunk()?);

@@ -11,6 +11,7 @@ use crate::{
     engine::kept::Kept,
     engine::lost::contained,
     engine::stack::Decoded,
+    engine::table::Table,
     engine::udp::UdpEntry,
     flags::Flags,
     port::PortState,
@@ -40,7 +41,9 @@ pub(crate) struct Listener {
 }
 
 /// A place in the loop's table.
+#[derive(Default)]
 pub(crate) enum Slot {
+    #[default]
     Free,
     Listener(Box<Listener>),
     Connecting(u32, Rc<Race>),
@@ -51,7 +54,7 @@ pub(crate) enum Slot {
 /// The loop without its driver: tables, and what a turn is at.
 pub(crate) struct Turn {
     pub(crate) reactor: Reactor,
-    pub(crate) slots: Vec<Slot>,
+    pub(crate) slots: Table<Slot>,
     pub(crate) tasks: Tasks,
     pub(crate) children: Children,
     /// Ports, whose accepting follows the number of connections.
@@ -80,7 +83,7 @@ impl Turn {
     pub(crate) fn new(reactor: Reactor) -> Self {
         Self {
             reactor,
-            slots: Vec::new(),
+            slots: Table::default(),
             tasks: Tasks::default(),
             children: Children::default(),
             ports: Vec::new(),
@@ -103,25 +106,21 @@ impl Turn {
     }
 
     pub(crate) fn entry(&mut self, token: Token) -> Option<&mut Entry> {
-        match self.slots.get_mut(token.index as usize)? {
+        match self.slots.get_mut(token.index)? {
             Slot::Connection(entry) if entry.transport.0.token == token => Some(entry),
             _ => None,
         }
     }
 
     pub(crate) fn listener(&mut self, token: Token) -> Option<&mut Listener> {
-        match self.slots.get_mut(token.index as usize)? {
+        match self.slots.get_mut(token.index)? {
             Slot::Listener(listener) if listener.state.token.get() == Some(token) => Some(listener),
             _ => None,
         }
     }
 
     pub(crate) fn place(&mut self, token: Token, slot: Slot) -> Slot {
-        let index = token.index as usize;
-        if self.slots.len() <= index {
-            self.slots.resize_with(index + 1, || Slot::Free);
-        }
-        self.slots.get_mut(index).map_or(Slot::Free, |place| std::mem::replace(place, slot))
+        self.slots.place(token, slot)
     }
 
     /// A panic came out of user code: it costs the connection that it was running for.
@@ -195,6 +194,7 @@ impl Turn {
         match entry.stack.as_deref_mut() {
             Some(stack) => {
                 stack.wire.landed(bytes);
+                stack.sent += bytes as u64;
                 connection.below.set(connection.below.get().saturating_sub(bytes));
             }
             None => connection.out.borrow_mut().landed(bytes),
@@ -228,7 +228,7 @@ impl Turn {
     }
 
     fn connected(&mut self, token: Token, result: io::Result<Addr>) {
-        let Some(slot @ Slot::Connecting(..)) = self.slots.get_mut(token.index as usize) else { return };
+        let Some(slot @ Slot::Connecting(..)) = self.slots.get_mut(token.index) else { return };
         let Slot::Connecting(generation, race) = std::mem::replace(slot, Slot::Free) else { return };
         if generation != token.generation {
             return drop(self.place(token, Slot::Connecting(generation, race)));
@@ -300,7 +300,7 @@ impl Turn {
         connection.flags.set(flags);
         let transport = Transport(Rc::new(connection));
         self.reactor.0.enroll(&transport);
-        self.ports_changed |= self.is_full();
+        self.one_more();
         if let Origin::Connect(race) = &origin {
             race.enrolled(&transport);
         }
@@ -461,6 +461,7 @@ impl Turn {
             Command::StopPort(state) => self.stop_port(driver, &state),
             Command::Udp(port, wish) => self.wish(driver, &port, wish),
             Command::Connect(race) => self.connect(driver, &race),
+            Command::Pair(pair) => self.take_in(*pair),
             Command::Forget(token) => self.forget(driver, token),
             Command::EndProcesses => self.children.fail_all(),
             Command::Process(state, order) => self.process(driver, &state, order),
@@ -539,6 +540,11 @@ impl Turn {
         }
     }
 
+    /// A connection has come: there may be no room for others.
+    pub(crate) fn one_more(&mut self) {
+        self.ports_changed |= self.is_full();
+    }
+
     /// A connection has ended: there may be room for others.
     pub(crate) fn one_less(&mut self) {
         self.ports_changed = true;
@@ -575,7 +581,7 @@ impl Turn {
 
     /// Gives up a connection that is being made.
     fn forget(&mut self, driver: &mut dyn Driver, token: Token) {
-        match self.slots.get(token.index as usize) {
+        match self.slots.get(token.index) {
             Some(Slot::Connecting(generation, _)) if *generation == token.generation => {
                 driver.close(token, Close::Abort);
                 drop(self.place(token, Slot::Free));
@@ -606,7 +612,7 @@ impl Turn {
         for race in self.reactor.0.take_races() {
             contained("a drop", || race.end(Err(Reason::Stopped.into())));
         }
-        for index in 0..self.slots.len() {
+        for index in self.slots.indices() {
             if let Some(Slot::Connection(entry)) = self.slots.get_mut(index) {
                 tell_stopping(entry);
             }
@@ -625,7 +631,7 @@ impl Turn {
                     end_factory(listener.factory);
                 }
             }
-            for slot in &mut self.slots {
+            for slot in self.slots.iter_mut() {
                 if let Slot::Connection(entry) = slot
                     && entry.origin.port().is_some_and(|port| Rc::ptr_eq(port, state))
                 {
@@ -638,7 +644,7 @@ impl Turn {
 
     /// Resets the connections of a port.
     fn abort_port(&self, state: &Rc<PortState>) {
-        for slot in &self.slots {
+        for slot in self.slots.iter() {
             if let Slot::Connection(entry) = slot
                 && entry.origin.port().is_some_and(|port| Rc::ptr_eq(port, state))
             {
@@ -693,7 +699,7 @@ pub(crate) fn end_factory(mut factory: Box<dyn Factory>) {
     });
 }
 
-fn tell_stopping(entry: &mut Entry) {
+pub(crate) fn tell_stopping(entry: &mut Entry) {
     let flags = &entry.transport.0.flags;
     if !flags.any(Flags::TOLD) {
         return entry.transport.condemn(Reason::Stopped);

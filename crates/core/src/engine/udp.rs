@@ -84,7 +84,7 @@ impl UdpEntry {
 
 impl Turn {
     pub(crate) fn udp(&mut self, token: Token) -> Option<&mut UdpEntry> {
-        match self.slots.get_mut(token.index as usize)? {
+        match self.slots.get_mut(token.index)? {
             Slot::Udp(entry) if entry.port.0.token.get() == Some(token) => Some(entry),
             _ => None,
         }
@@ -117,7 +117,8 @@ impl Turn {
             Wish::Open(bound, protocol) => self.open_udp(driver, port, bound, protocol),
             Wish::Call(call) => self.call_udp(port, call),
             Wish::Set(option, resolver) => resolver.fire(set(driver, port, option)),
-            Wish::Writable if !port.is_open() => {}
+            // When it has been filled again meanwhile, it hears of it another time.
+            Wish::Writable if !port.is_open() || port.is_full() => {}
             Wish::Writable => self.call_udp(port, DatagramProtocol::writable),
             Wish::Failed(to, error) => {
                 self.call_udp(port, |protocol, port| protocol.failed(port, Some(&to), &error));

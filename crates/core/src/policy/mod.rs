@@ -2,6 +2,7 @@
 
 pub(crate) mod addresses;
 pub(crate) mod bucket;
+pub(crate) mod options;
 pub(crate) mod printer;
 pub(crate) mod recorder;
 pub(crate) mod tap;
@@ -62,6 +63,8 @@ type MakeTap = Rc<dyn Fn(&Transport) -> Option<Box<dyn Tap>>>;
 /// assert!(cli.lost() && cli.received().len() == 7000);
 /// # Ok::<(), trenza_core::Error>(())
 /// ```
+///
+/// Most of it can be said in an endpoint string too: `tcp:80:connections=1000:per-address=20:idle=60:rate-out=100000`.
 ///
 /// Clones share what they count: ports that were given the same policy have its limits of connections in common.
 #[derive(Clone, Default)]

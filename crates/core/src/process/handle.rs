@@ -92,12 +92,11 @@ pub(crate) struct Newborn {
     pub(crate) made: &'static Location<'static>,
     pub(crate) leads_group: bool,
     pub(crate) terminal: bool,
-    pub(crate) pipes: BTreeMap<u32, Pipe>,
 }
 
 impl State {
     pub(crate) fn new(reactor: &Reactor, newborn: Newborn) -> Self {
-        let Newborn { pid, program, made, leads_group, terminal, pipes } = newborn;
+        let Newborn { pid, program, made, leads_group, terminal } = newborn;
         Self {
             reactor: reactor.clone(),
             pid,
@@ -106,7 +105,7 @@ impl State {
             leads_group,
             terminal,
             stage: Cell::new(Stage::Coming),
-            pipes: RefCell::new(pipes),
+            pipes: RefCell::default(),
             early: RefCell::default(),
             early_bytes: Cell::new(0),
             status: Cell::new(None),

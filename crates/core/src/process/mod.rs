@@ -11,6 +11,7 @@
 
 pub(crate) mod children;
 mod command;
+pub(crate) mod exec;
 pub(crate) mod handle;
 mod output;
 mod pipe;
@@ -26,10 +27,13 @@ pub use protocol::ProcessProtocol;
 pub use signal::Signal;
 pub use status::ExitStatus;
 
-use crate::{Reactor, Reason, Result, process::spawn::Descriptor, shared::Stop};
+use crate::{Reactor, Reason, Result, driver::Ends, process::spawn::Descriptor, shared::Stop};
 use children::{Order, Seat};
 use handle::{Newborn, Pipe, State};
 use std::{cell::RefCell, io, panic::Location, rc::Rc};
+
+/// Our ends of a child's pipes, by its descriptors.
+type OurEnds = Vec<(u32, Ends)>;
 
 /// A program that could not be started. It stands within the [`io::Error`] of
 /// [`Reactor::spawn_process`] ([`io::Error::get_ref`]).
@@ -101,6 +105,31 @@ impl Reactor {
         command: Command,
         protocol: Box<dyn ProcessProtocol>,
     ) -> Result<Process> {
+        let (process, seat, pipes) = self.fork(made, command, protocol)?;
+        let known = pipes.iter().map(|(which, _)| (*which, Pipe::Coming)).collect();
+        process.state.pipes.replace(known);
+        process.state.order(Order::Start(seat, pipes));
+        Ok(process)
+    }
+
+    /// Starts a program whose protocol has nothing to do with its pipes: they are given back.
+    pub(crate) fn start_apart(
+        &self,
+        made: &'static Location<'static>,
+        command: Command,
+        protocol: Box<dyn ProcessProtocol>,
+    ) -> Result<(Process, OurEnds)> {
+        let (process, seat, pipes) = self.fork(made, command, protocol)?;
+        process.state.order(Order::Start(seat, Vec::new()));
+        Ok((process, pipes))
+    }
+
+    fn fork(
+        &self,
+        made: &'static Location<'static>,
+        command: Command,
+        protocol: Box<dyn ProcessProtocol>,
+    ) -> Result<(Process, Seat, OurEnds)> {
         let Command { spawn, kill_on_drop, time_limit, .. } = command;
         if self.0.stop.get() == Stop::Begun {
             return Err(Reason::Stopped.into());
@@ -110,13 +139,11 @@ impl Reactor {
         let child = self.0.host.spawn(spawn).map_err(|cause| {
             io::Error::new(cause.kind(), SpawnError { program: program.as_ref().into(), cause })
         })?;
-        let pipes = child.pipes.iter().map(|(which, _)| (*which, Pipe::Coming)).collect();
-        let newborn = Newborn { pid: child.pid, program, made, leads_group, terminal, pipes };
+        let newborn = Newborn { pid: child.pid, program, made, leads_group, terminal };
         let state = Rc::new(State::new(self, newborn));
         let seat: Seat = Rc::new(RefCell::new(Some(protocol)));
-        state.order(Order::Start(seat, child.pipes));
         let process = state.first_handle(kill_on_drop);
         process.set_deadline(time_limit);
-        Ok(process)
+        Ok((process, seat, child.pipes))
     }
 }

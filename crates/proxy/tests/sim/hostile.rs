@@ -79,6 +79,41 @@ fn clients_that_leave_at_every_step() {
 }
 
 #[test]
+fn either_side_may_leave_after_any_step_of_the_network() {
+    for_seeds(0..6, |seed| {
+        for steps in 0..60 {
+            for of_target in [false, true] {
+                let site = Site::new(Net::new(seed), SocksServer::new());
+                let server = site.net.host("srv");
+                site.net.name("one", &server.ips()[..1]);
+                let targets = server.probe_listen("tcp:7");
+                let client = site.client();
+                client.send([&connect4a("one", 7)[..], b"hello"].concat());
+                let (mut step, mut target) = (0, None);
+                // Without a last step it would have nothing left to do.
+                site.net
+                    .host("clock")
+                    .run(|reactor| reactor.call_later(Duration::from_secs(1), || ()).detach());
+                site.net.run_until(|| {
+                    target = target.take().or_else(|| targets.accept());
+                    step += usize::from(!of_target || target.is_some());
+                    step > steps || site.net.elapsed() >= Duration::from_secs(1)
+                });
+                match &target {
+                    Some(target) if of_target => target.reset(),
+                    _ => client.reset(),
+                }
+                site.advance(70);
+                target = target.take().or_else(|| targets.accept());
+                assert!(client.lost() && target.is_none_or(|target| target.lost()), "{steps} {of_target}");
+                assert!(site.is_quiet(), "{steps} {of_target}");
+                site.log.only();
+            }
+        }
+    });
+}
+
+#[test]
 fn a_client_that_leaves_while_it_waits_ends_the_connect() {
     let site = Site::gentle().echo();
     let _hole = site.net.rule(|packet| {
@@ -251,4 +286,24 @@ fn a_stop_ends_who_waits_and_leaves_who_is_served_their_time() {
     served.close();
     site.advance(5);
     assert!(!site.net.host("gate").is_running());
+}
+
+#[test]
+fn a_port_that_stops_while_a_connect_is_on_its_way_leaves_no_target_behind() {
+    let site = Site::gentle();
+    let (gate, server) = (site.net.host("gate"), site.net.host("srv"));
+    site.net.name("one", &server.ips()[..1]);
+    site.net.latency_between(&gate, &server, Duration::from_secs(1));
+    let targets = server.probe_listen("tcp:7");
+    let port = gate.run(|reactor| reactor.listen_with("tcp:1081", SocksServer::new())).unwrap();
+    let client = site.net.host("cli").probe("tcp:gate:1081");
+    client.send(connect4a("one", 7));
+    site.net.advance(Duration::from_millis(500));
+    port.stop().detach();
+    // The client does not close, so that its connection lingers; meanwhile the target's is made.
+    site.advance(4);
+    assert!(client.eof() && targets.accept().unwrap().lost());
+    client.close();
+    site.advance(3);
+    assert!(site.is_quiet());
 }

@@ -5,6 +5,7 @@
 
 mod bind;
 mod causes;
+mod datagrams;
 mod forward;
 mod hostile;
 mod requests;

@@ -17,6 +17,7 @@ pub(crate) use slot::Slot;
 pub(crate) use socket::{Arrived, Mailbox};
 
 use crate::{
+    canary::broken,
     rule::{Kind, Packet, Verdict},
     world::{Due, World},
 };
@@ -61,15 +62,6 @@ pub(crate) struct Letter<'a> {
     pub(crate) ecn: Option<u8>,
 }
 
-/// To whom a datagram goes.
-enum Reach {
-    Host(Option<usize>),
-    /// To every host's members or listeners; and whether this host's are among them.
-    All {
-        own: bool,
-    },
-}
-
 /// To all hosts, or on the loopback interface to all of this one.
 fn is_broadcast(ip: IpAddr) -> bool {
     ip == Ipv4Addr::BROADCAST || ip == Ipv4Addr::new(127, 255, 255, 255)
@@ -92,7 +84,7 @@ impl World {
             let invalid = io::Error::from(io::ErrorKind::InvalidInput);
             return Err(if to.port() == 0 { invalid } else { io::Error::from_raw_os_error(EMSGSIZE) });
         }
-        let (reach, loopback) = self.reach(sender, to.ip())?;
+        let (receivers, loopback) = self.reach(sender, to.ip())?;
         let source = SocketAddr::new(self.sent_from(host, bound, to.ip(), from, loopback)?, bound.port());
         let flight = |to_host| Flight {
             sender,
@@ -103,18 +95,13 @@ impl World {
             ecn: Some(ecn.unwrap_or(0) & 3),
             loopback,
         };
-        let receivers: Vec<usize> = match reach {
-            Reach::Host(Some(one)) => vec![one],
+        let Some(receivers) = receivers else {
             // Where nobody is, a router says so, or nobody does.
-            Reach::Host(None) => {
-                let silent = self.hostility.shuffle > 0.0 && self.dice.chance(0.5);
-                if !silent {
-                    let at = self.elapsed() + self.latency;
-                    self.schedule(at, Due::Refusal(sender, to, io::ErrorKind::HostUnreachable));
-                }
-                vec![]
+            if self.hostility.shuffle == 0.0 || self.dice.chance(0.5) {
+                let at = self.elapsed() + self.latency;
+                self.schedule(at, Due::Refusal(sender, to, io::ErrorKind::HostUnreachable));
             }
-            Reach::All { own } => (0..self.hosts.len()).filter(|other| own || *other != host).collect(),
+            return Ok(());
         };
         if self.mtu.is_some_and(|mtu| data.len() > mtu) && receivers.iter().any(|other| *other != host) {
             return Err(io::Error::from_raw_os_error(EMSGSIZE));
@@ -123,28 +110,23 @@ impl World {
         Ok(())
     }
 
-    /// Whom an address means, and whether the way there is the loopback interface.
-    fn reach(&self, sender: u64, to: IpAddr) -> io::Result<(Reach, bool)> {
+    /// The hosts that an address means, if there is any, and whether the way there is the loopback interface.
+    fn reach(&self, sender: u64, to: IpAddr) -> io::Result<(Option<Vec<usize>>, bool)> {
         let mailbox = self.mailboxes.get(&sender).ok_or(io::ErrorKind::NotConnected)?;
+        let (host, all) = (mailbox.host, 0..self.hosts.len());
         if to.is_multicast() {
-            let everywhere = mailbox.multicast_ttl > 0 && !mailbox.multicast_local;
-            let own = mailbox.multicast_loop;
-            let reach = match everywhere {
-                true => Reach::All { own },
-                false => Reach::Host(own.then_some(mailbox.host)),
-            };
-            return Ok((reach, mailbox.multicast_local));
+            let leaves = mailbox.multicast_ttl > 0 && !mailbox.multicast_local;
+            let is_member = |other: &usize| if *other == host { mailbox.multicast_loop } else { leaves };
+            return Ok((Some(all.filter(is_member).collect()), mailbox.multicast_local));
         }
-        if is_broadcast(to) {
-            let own = Reach::Host(Some(mailbox.host));
-            let reach = if to.is_loopback() { own } else { Reach::All { own: true } };
-            return if mailbox.broadcast {
-                Ok((reach, to.is_loopback()))
-            } else {
-                Err(io::ErrorKind::PermissionDenied.into())
-            };
+        if !is_broadcast(to) {
+            return Ok((self.host_of(to, host).map(|one| vec![one]), to.is_loopback()));
         }
-        Ok((Reach::Host(self.host_of(to, mailbox.host)), to.is_loopback()))
+        if !mailbox.broadcast {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let everybody = if to.is_loopback() { vec![host] } else { all.collect() };
+        Ok((Some(everybody), to.is_loopback()))
     }
 
     /// The address that a datagram comes from.
@@ -219,10 +201,15 @@ impl World {
     }
 
     /// A datagram has arrived at its host.
-    pub(crate) fn land(&mut self, flight: Flight) {
+    pub(crate) fn land(&mut self, mut flight: Flight) {
         let (from, to) = flight.hosts;
         if self.is_cut(from, to) {
             return self.note(format_args!("{} > {} is cut off", flight.source, flight.destination));
+        }
+        if broken("change-datagram", 16)
+            && let Some(byte) = flight.data.last_mut()
+        {
+            *byte ^= 1;
         }
         let ip = flight.destination.ip();
         let to_all = ip.is_multicast() || is_broadcast(ip);
@@ -240,7 +227,7 @@ impl World {
     /// The sockets that a datagram is for, the one that fits best last.
     fn receivers(&self, flight: &Flight) -> Vec<u64> {
         let fits = |mailbox: &&Mailbox| {
-            let port = mailbox.addr.port() == flight.destination.port();
+            let port = mailbox.addr.port() == flight.destination.port() || broken("misdeliver-datagram", 16);
             mailbox.host == flight.hosts.1 && port && mailbox.takes(flight)
         };
         let mut found: Vec<_> = self.mailboxes.iter().filter(|(_, mailbox)| fits(mailbox)).collect();

@@ -364,3 +364,120 @@ pub(crate) fn prepare(socket: &Socket, v6: bool) {
         let _ = set(socket.as_fd(), level, option, 1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        net::{Ipv4Addr, SocketAddr, UdpSocket},
+        os::fd::OwnedFd,
+    };
+    use trenza_core::driver::BindUdp;
+
+    /// A socket of ours, and one of the standard library that is its peer.
+    fn pair() -> (OwnedFd, Addr, UdpSocket, Addr) {
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let how = BindUdp { addr, dual_stack: false, reuse: false, to: None };
+        let (fd, addr) = super::super::bind(&how).unwrap();
+        let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let other = peer.local_addr().unwrap();
+        (fd, addr.into(), peer, other.into())
+    }
+
+    fn sizes(peer: &UdpSocket, count: usize) -> Vec<usize> {
+        let mut buffer = [0; 2000];
+        (0..count).map(|_| peer.recv(&mut buffer).unwrap()).collect()
+    }
+
+    #[test]
+    fn one_call_sends_many_and_strides_in_one_piece_or_cut() {
+        let (fd, _, peer, to) = pair();
+        for segments in [true, false] {
+            let mut batch = Batch::new();
+            assert!(batch.takes_segments(fd.as_fd()), "this kernel is newer than 4.18");
+            batch.segments = segments;
+            let (mut out, data) = (Outbox::new(), vec![7; 1000 * 70 / 2 + 5]);
+            out.push(Outgoing { stride: Some(500), ..Outgoing::new(&to, &data) });
+            out.push(Outgoing::new(&to, b""));
+            let (messages, lens) = batch.messages(false, &out, segments);
+            // The kernel takes 64 at most in one piece.
+            let expected = if segments { vec![32_000, 3005, 0] } else { vec![500; BATCH] };
+            assert_eq!((messages.unwrap().len(), lens), (expected.len(), expected));
+            let mut refused = Vec::new();
+            assert!(batch.send(fd.as_fd(), false, &mut out, &mut refused) && refused.is_empty());
+            assert!(sizes(&peer, 72).into_iter().eq([500; 70].into_iter().chain([5, 0])));
+        }
+    }
+
+    #[test]
+    fn a_piece_that_cannot_be_sent_as_such_is_cut() {
+        let (fd, _, peer, to) = pair();
+        let (mut batch, mut out, mut refused) = (Batch::new(), Outbox::new(), Vec::new());
+        // Larger than what a packet of the loopback interface holds, so that the kernel would have to cut it up.
+        let data = vec![1; 65_000];
+        out.push(Outgoing { stride: Some(65_000 - 1), ..Outgoing::new(&to, &data) });
+        assert!(batch.send(fd.as_fd(), false, &mut out, &mut refused) && refused.is_empty(), "{refused:?}");
+        let mut buffer = vec![0; 70_000];
+        let got = [peer.recv(&mut buffer).unwrap(), peer.recv(&mut buffer).unwrap()];
+        assert_eq!(got, [64_999, 1]);
+        assert!(batch.must_cut(&Errno::INVAL.into()) && batch.segments);
+        assert!(batch.must_cut(&Errno::IO.into()) && !batch.segments, "the card cannot do it");
+    }
+
+    #[test]
+    fn one_call_receives_many() {
+        let (fd, own, peer, from) = pair();
+        let Addr::Ip(to) = own else { panic!("{own}") };
+        let mut batch = Batch::new();
+        assert!(!batch.receive(fd.as_fd()).unwrap() && !batch.advance() && batch.current().is_none());
+        (0..40).for_each(|n| assert_eq!(peer.send_to(&[n; 9], to).unwrap(), 9));
+        for count in [BATCH, 40 - BATCH] {
+            assert!(batch.receive(fd.as_fd()).unwrap());
+            for _ in 0..count {
+                assert!(batch.advance());
+                let datagram = batch.current().unwrap();
+                assert_eq!((datagram.data.len(), datagram.from, datagram.stride), (9, &from, None));
+                assert_eq!((datagram.to, datagram.ecn), (Some(Ipv4Addr::LOCALHOST.into()), Some(0)));
+            }
+            assert!(!batch.advance());
+        }
+    }
+
+    #[test]
+    fn what_came_in_one_piece_is_told_so() {
+        let (fd, own, peer, to) = pair();
+        let Addr::Ip(own) = own else { panic!("{own}") };
+        let (mut batch, mut out) = (Batch::new(), Outbox::new());
+        // From one of ours to itself: the kernel keeps the piece whole.
+        let own = Addr::from(own);
+        out.push(Outgoing { stride: Some(100), ecn: Some(2), ..Outgoing::new(&own, &[5; 950]) });
+        assert!(batch.send(fd.as_fd(), false, &mut out, &mut Vec::new()));
+        let mut got = Vec::new();
+        while batch.receive(fd.as_fd()).unwrap() {
+            while batch.advance() {
+                let datagram = batch.current().unwrap();
+                assert_eq!((datagram.ecn, datagram.from), (Some(2), &own));
+                let stride = datagram.stride.unwrap_or(datagram.data.len());
+                got.extend(datagram.data.chunks(stride).map(<[u8]>::len));
+            }
+        }
+        assert!(got.into_iter().eq([100; 9].into_iter().chain([50])));
+        drop((peer, to));
+    }
+
+    #[test]
+    fn refusals_name_the_address_and_are_told_once() {
+        let (fd, _, peer, nobody) = pair();
+        drop(peer);
+        let (mut batch, mut out, mut refused) = (Batch::new(), Outbox::new(), Vec::new());
+        (0..3).for_each(|_| out.push(Outgoing::new(&nobody, b"anybody?")));
+        assert!(batch.send(fd.as_fd(), false, &mut out, &mut refused));
+        batch.refusals(fd.as_fd(), &mut refused);
+        assert!((1..=3).contains(&refused.len()), "{refused:?}");
+        for Refused { to, error } in refused.drain(..) {
+            assert_eq!((to, error.kind()), (Some(nobody.clone()), io::ErrorKind::ConnectionRefused));
+        }
+        batch.refusals(fd.as_fd(), &mut refused);
+        assert!(refused.is_empty() && out.is_empty());
+    }
+}

@@ -125,6 +125,29 @@ fn files() {
 }
 
 #[test]
+fn process() {
+    let example = Example::start("process", &["sh", "-c", "echo one; echo two >&2; exit 4"]);
+    let mut said: Vec<_> = (0..3).map(|_| example.says()).collect();
+    said.sort();
+    assert_eq!(said, ["1: one", "2: two", "exit code 4"]);
+    example.ends();
+}
+
+#[test]
+fn output() {
+    let example = Example::start("output", &["sh", "-c", "cat; echo out; exit 3"]);
+    assert_eq!([example.says(), example.says()], ["out", "exit code 3"]);
+    example.ends();
+}
+
+#[test]
+fn exec() {
+    let example = Example::start("exec", &["exec:sort:-r"]);
+    assert_eq!([example.says(), example.says()], ["pear", "apple"]);
+    example.ends();
+}
+
+#[test]
 fn chat() {
     let (example, address) = Example::server("chat");
     let [mut ann, mut bob] = [1, 2].map(|count| {
@@ -180,16 +203,44 @@ fn reconnect() {
     let example = Example::start("reconnect", &[&to]);
     let mut first = Client::accept(&listener);
     assert_eq!([first.line(), first.line()], ["hello\r\n", "hello\r\n"]);
-    assert_eq!(example.says(), "connected: Ok(())");
+    assert!(example.says().starts_with("connected to 127.0.0.1:"));
     first.send("good morning\r\n");
     assert_eq!(example.says(), "good morning");
     drop(first);
+    assert!(example.says().starts_with("failure 1, again in "));
     let mut second = Client::accept(&listener);
     assert_eq!(second.line(), "hello\r\n");
-    assert_eq!(example.says(), "connected: Ok(())");
+    assert!(example.says().starts_with("connected to "));
     drop(listener);
     drop(second);
-    assert!(example.says().starts_with("connected: Err"));
+    assert!(example.says().starts_with("failure 2, again in "));
+    assert!(example.says().starts_with("failure 3, again in "));
+    example.stops();
+}
+
+#[test]
+fn services() {
+    let example = Example::start("services", &[ANY]);
+    let address = example.address();
+    let mut peer = Client::connect(&address);
+    peer.send("hello\r\n");
+    assert_eq!(peer.line(), "hello\r\n");
+    while example.says() != "1 connections" {}
+    example.stop();
+    while example.says() != "closing" {}
+    assert_eq!(peer.rest(), "");
+    drop(peer);
+    example.ends();
+}
+
+#[test]
+#[cfg(feature = "proxy")]
+fn haproxy() {
+    let (example, address) = Example::server("haproxy");
+    let mut proxy = Client::connect(&address);
+    proxy.send("PROXY TCP4 192.0.2.1 192.0.2.2 5000 80\r\nGET / HTTP/1.0\r\n\r\n");
+    let said = proxy.rest();
+    assert!(said.contains("\r\n\r\nhello 192.0.2.1:5000, brought by 127.0.0.1:"), "{said}");
     example.stops();
 }
 
@@ -227,6 +278,40 @@ fn coroutine() {
     assert_eq!(client.rest(), "");
     drop(client);
     example.stops();
+}
+
+#[test]
+fn halves() {
+    let (example, address) = Example::server("halves");
+    let mut client = Client::connect(address);
+    assert_eq!(client.line(), "counting\n");
+    client.send("one\ntwo\n");
+    while client.line() != "2 lines\n" {}
+    client.send("three\n");
+    client.finish();
+    assert!(client.rest().ends_with("3 lines\n"));
+    example.stops();
+}
+
+#[test]
+fn channels() {
+    let (example, address) = Example::server("channels");
+    let mut client = Client::connect(address);
+    client.send(b"\0\x04ahel\0\x08bother\r\n");
+    assert_eq!(client.bytes(8), b"\0\x06bOTHER");
+    client.send(b"\0\x05alo\r\n");
+    assert_eq!(client.bytes(8), b"\0\x06aHELLO");
+    client.finish();
+    assert_eq!(client.rest(), "");
+    example.stops();
+}
+
+#[test]
+fn copy() {
+    answers(
+        "copy",
+        &[(b"a\nb\nc\nd\ne\n", "1 a\n2 b\n3 c\nand the rest:\nd\ne\n"), (b"", "1 2 3 and the rest:\n")],
+    );
 }
 
 #[test]
@@ -403,4 +488,32 @@ fn starttls() {
 /// A whole answer to a GET.
 fn get(address: &str, path: &str) -> String {
     Client::ask(address, format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+}
+
+#[test]
+fn forward() {
+    let (target, to) = Example::server("echo");
+    let example = Example::start("forward", &[ANY, &format!("tcp:{to}")]);
+    let address = example.address();
+    assert_eq!(Client::ask(&address, b"hello"), "hello");
+    assert_eq!(example.says(), "5 bytes there, 5 back");
+    target.stops();
+    example.stops();
+}
+
+#[test]
+fn socks() {
+    let (example, address) = Example::server("socks");
+    assert_eq!(Client::ask(&address, b"\x05\x01\x02\x01\x03ann\x05wrong"), "\x05\x02\x01\x01");
+    example.stops();
+}
+
+#[test]
+fn through() {
+    let ((target, to), (proxy, via)) = (Example::server("echo"), Example::server("socks"));
+    let port = to.rsplit(':').next().expect("a port");
+    let to = format!("socks5:{via}:user=ann:password=secret:tcp:localhost:{port}");
+    assert_eq!(Example::start("through", &[&to]).says(), "hello through a proxy");
+    proxy.stops();
+    target.stops();
 }

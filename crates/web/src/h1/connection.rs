@@ -61,6 +61,8 @@ pub struct Connection {
     persists: bool,
     /// What the present request said that matters for its response.
     asked: Asked,
+    /// A request that was understood and refused all the same.
+    refused: Option<Box<Request<()>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -107,7 +109,13 @@ impl Default for Connection {
 impl Connection {
     /// A connection before its first request.
     pub fn new() -> Self {
-        Self { reading: Reading::start(), writing: Writing::Idle, persists: true, asked: Asked::default() }
+        Self {
+            reading: Reading::start(),
+            writing: Writing::Idle,
+            persists: true,
+            asked: Asked::default(),
+            refused: None,
+        }
     }
 
     /// The next event, or None until there is one.
@@ -148,7 +156,13 @@ impl Connection {
                         return Err(error);
                     }
                 };
-                self.begin(&request, limits).map(|body| Some(Event::Request { request, body }))
+                match self.begin(&request, limits) {
+                    Ok(body) => Ok(Some(Event::Request { request, body })),
+                    Err(error) => {
+                        self.refused = Some(Box::new(request));
+                        Err(error)
+                    }
+                }
             }
             Reading::Body(reader) => match reader.next(input, limits)? {
                 None => Ok(None),
@@ -168,6 +182,11 @@ impl Connection {
             },
             Reading::Done | Reading::Closed => Ok(None),
         }
+    }
+
+    /// The request that the last error was about, if its head was understood: for logs.
+    pub fn take_refused(&mut self) -> Option<Request<()>> {
+        self.refused.take().map(|request| *request)
     }
 
     /// Takes note of what a request asks for.

@@ -1,11 +1,11 @@
 //! Response bodies of every kind.
 
-use super::{Seen, Site, get, got, request};
+use super::{Seen, Site, get, got, request, text};
 use bytes::Bytes;
 use http::{Request, Response};
 use std::{cell::Cell, io::Write, rc::Rc, sync::Arc};
 use trenza_core::Reactor;
-use trenza_sim::{Net, for_seeds};
+use trenza_sim::{Fate, Net, for_seeds};
 use trenza_web::{Body, Server};
 
 fn numbers(len: usize) -> Vec<u8> {
@@ -219,4 +219,24 @@ fn a_response_body_can_be_read_as_well() {
     assert_eq!(read.unwrap()[1..], numbers(150_000));
     let cut = net.block_on(&host, async move { Body::file(short, 190_000..200_001).collect(1 << 20).await });
     assert!(cut.is_err(), "a file that is too short is an error");
+}
+
+#[test]
+fn a_file_is_read_although_the_pool_is_full_for_a_while() {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&vec![b'f'; 200_000]).unwrap();
+    let file = Arc::new(file);
+    let site = Site::gentle(Server::new(move |_| {
+        let mut body = Body::file(file.clone(), 0..200_000);
+        async move { Ok(Response::new(Body::from(body.collect(1 << 20).await?))) }
+    }));
+    let mut jobs = 0;
+    let _rule = site.net.job_rule(move |_| {
+        jobs += 1;
+        if jobs % 3 == 0 { Fate::Run } else { Fate::Refuse }
+    });
+    let client = site.client();
+    client.send(request("GET /", ""));
+    site.advance(1.0);
+    assert!(text(&client.received()).starts_with("HTTP/1.1 200 OK\r\ncontent-length: 200000\r\n"));
 }

@@ -25,6 +25,18 @@ fn connections_from_one_address_are_limited() {
 }
 
 #[test]
+fn a_network_of_ipv6_is_one_address() {
+    let limits = ServerLimits { per_address: 1, ..ServerLimits::default() };
+    let site = Site::gentle(echo_target().limits(limits));
+    let to = std::net::SocketAddr::new(site.host.ips()[1], 80);
+    let one = site.net.host("cli").probe_to(to);
+    site.net.run();
+    let other = site.net.host("neighbour").probe_to(to);
+    site.net.run();
+    assert!(other.lost() && !one.lost(), "they share fd00::/64");
+}
+
+#[test]
 fn endless_messages_cost_no_more_than_their_limits() {
     for (start, piece, status) in [
         ("GET /", "a", 414),

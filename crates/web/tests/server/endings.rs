@@ -210,6 +210,30 @@ fn every_request_is_logged_once() {
 }
 
 #[test]
+fn a_refused_request_is_logged_with_what_it_asked_for() {
+    for (fields, status) in [
+        ("content-length: 99999999999", 413),
+        ("content-length: 5\r\nexpect: the unexpected", 417),
+        ("content-length: 5\r\ncontent-length: 6", 400),
+    ] {
+        let seen: Seen<Record> = Seen::default();
+        let place = seen.clone();
+        let site =
+            Site::gentle(mixed().on_response(move |record: &Record| place.borrow_mut().push(record.clone())));
+        let client = site.client();
+        client.send(request("POST /now/1?a=b", &format!("{fields}\r\nuser-agent: probe\r\n")));
+        site.advance(1.0);
+        client.close();
+        site.advance(1.0);
+        let seen = seen.borrow();
+        let [one] = &seen[..] else { panic!("{seen:?}") };
+        assert_eq!(one.status.map(|s| s.as_u16()), Some(status));
+        assert_eq!((one.method.as_ref(), one.target.to_string()), (Some(&Method::POST), "/now/1?a=b".into()));
+        assert_eq!(one.user_agent.as_ref().unwrap(), "probe");
+    }
+}
+
+#[test]
 fn a_long_response_is_logged_when_the_client_has_taken_it() {
     const LONG: usize = 3_000_000;
     for_seeds(0..10, |seed| {

@@ -1,6 +1,7 @@
 """A SOCKS 5 client for what no packaged tool asks for, with nothing but sockets.
 
-    client.py bind PROXY_PORT        BIND, then a connection to where the proxy listens
+    client.py bind PROXY_PORT              BIND, then a connection to where the proxy listens
+    client.py datagrams PROXY_PORT PORT    UDP ASSOCIATE, then datagrams to an echo on PORT, by address and by name
 """
 
 import socket
@@ -50,5 +51,41 @@ def bind(port):
     assert proxy.recv(1) == b""
 
 
+def datagrams(port, echo):
+    proxy = connect(port)
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind(("127.0.0.1", 0))
+    udp.settimeout(1)
+    udp.connect(request(proxy, 3, "127.0.0.1", udp.getsockname()[1]))
+    by_address = b"\0\0\0\x01" + socket.inet_aton("127.0.0.1") + struct.pack("!H", echo)
+    by_name = b"\0\0\0\x03\x09localhost" + struct.pack("!H", echo)
+    for header in by_address, by_name:
+        for size in 0, 1, 1000, 60000:
+            data = bytes(n % 251 for n in range(size))
+            assert ask(udp, header + data) == by_address + data, (header, size)
+    proxy.close()
+    # The port goes with the connection.
+    for _ in range(60):
+        try:
+            udp.send(by_address)
+            udp.recv(65535)
+        except ConnectionRefusedError:
+            return
+        except TimeoutError:
+            pass
+    raise AssertionError("the proxy still listens")
+
+
+def ask(udp, datagram):
+    """Datagrams may be lost, also here."""
+    for _ in range(60):
+        udp.send(datagram)
+        try:
+            return udp.recv(65535)
+        except TimeoutError:
+            pass
+    raise AssertionError("no answer")
+
+
 if __name__ == "__main__":
-    {"bind": bind}[sys.argv[1]](*map(int, sys.argv[2:]))
+    {"bind": bind, "datagrams": datagrams}[sys.argv[1]](*map(int, sys.argv[2:]))

@@ -1,6 +1,6 @@
 //! A client in Python for what no packaged tool asks for.
 
-use super::{socks, stop};
+use super::{LISTEN, socks, start, stop};
 use crate::run;
 use std::process::Command;
 
@@ -19,4 +19,14 @@ fn bind() {
         said.contains(" - -> 127.0.0.1:0 (127.0.0.1:") && said.contains(") sent 15 received 14 "),
         "{said}"
     );
+}
+
+#[test]
+fn datagrams() {
+    let (target, to) = start(&["echo", LISTEN, "--udp"]);
+    let (program, proxy) = socks(&[]);
+    client(&["datagrams", &proxy.port().to_string(), &to.port().to_string()]);
+    let said = stop(program);
+    assert!(said.contains(" - -> 127.0.0.1:") && said.contains(" sent 122002 received 122002 "), "{said}");
+    stop(target);
 }

@@ -9,9 +9,9 @@
 mod server;
 mod visit;
 
-use server::{Faulted, INJECTED};
+use server::{Addresses, Faulted, INJECTED};
 use std::thread;
-use visit::{Outcome, visit_all};
+use visit::{Outcome, visit_all, visit_programs, visit_slowly};
 
 /// What a fault may do to those who are served meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,15 @@ const FAULTS: &[Fault] = &[
     fault("sendfile", "ENOMEM", "1..40+9", Nothing),
     fault("sendfile", "EINVAL", "1..40+2", Nothing),
     fault("sendfile", "ECONNRESET", "2..3", Ends),
+    fault("recvmmsg", "EINTR", "1..20+2", Nothing),
+    fault("recvmmsg", "EAGAIN", "1..20+2", Nothing),
+    fault("recvmmsg", "ENOBUFS", "1..10+3", Nothing),
+    fault("recvmmsg", "ENOMEM", "1..10+3", Nothing),
+    fault("recvmmsg", "ECONNREFUSED", "1..10+3", Nothing),
+    fault("sendmmsg", "EINTR", "1..20+2", Nothing),
+    fault("sendmmsg", "EAGAIN", "1..20+2", Nothing),
+    fault("sendmmsg", "ENOBUFS", "1..20+2", Nothing),
+    fault("sendmmsg", "ECONNREFUSED", "1..20+2", Nothing),
     fault("accept4", "EINTR", "1..20+2", Nothing),
     fault("accept4", "EAGAIN", "1..20+2", Nothing),
     fault("accept4", "ECONNABORTED", "1..20+2", Nothing),
@@ -89,15 +98,35 @@ const FAULTS: &[Fault] = &[
     fault("openat", "EMFILE", "1..2", Refuses),
 ];
 
+/// What the calls that start programs may answer.
+const FAULTS_OF_PROGRAMS: &[Fault] = &[
+    fault("clone", "EAGAIN", "1..2", Refuses),
+    fault("clone", "ENOMEM", "1..2", Refuses),
+    fault("pipe2", "EMFILE", "1..3", Refuses),
+    fault("pidfd_open", "EMFILE", "1..2", Refuses),
+    fault("pidfd_open", "ENOSYS", "1..3", Nothing),
+    fault("socketpair", "EMFILE", "1..2", Refuses),
+];
+
 /// How many servers are tried at a time.
-const AT_A_TIME: usize = 4;
+const AT_A_TIME: usize = 6;
 
 #[test]
 fn nothing_is_lost_whatever_a_call_answers() {
+    try_all(FAULTS, visit_all);
+}
+
+#[test]
+fn a_program_that_cannot_be_started_costs_who_asked_for_it() {
+    try_all(FAULTS_OF_PROGRAMS, visit_programs);
+}
+
+fn try_all(faults: &[Fault], visit: fn(&Addresses) -> Vec<Outcome>) {
     let mut wrong = Vec::new();
-    for faults in FAULTS.chunks(AT_A_TIME) {
+    for faults in faults.chunks(AT_A_TIME) {
         thread::scope(|scope| {
-            let trials: Vec<_> = faults.iter().map(|fault| (fault, scope.spawn(|| trial(fault)))).collect();
+            let trials: Vec<_> =
+                faults.iter().map(|fault| (fault, scope.spawn(move || trial(fault, visit)))).collect();
             for (fault, trial) in trials {
                 let found = trial.join().unwrap_or_else(|_| vec!["a panic, see above".to_owned()]);
                 wrong.extend(found.iter().map(|what| format!("{} {}: {what}", fault.call, fault.error)));
@@ -110,33 +139,68 @@ fn nothing_is_lost_whatever_a_call_answers() {
 #[test]
 fn short_writes_are_real_and_lose_nothing() {
     let server = Faulted::start("sendto,sendmsg,sendfile", None);
-    let outcomes = visit_all(server.addresses());
+    let outcomes = visit_slowly(server.addresses());
     let bad: Vec<String> =
         outcomes.iter().filter(|outcome| !outcome.is_whole()).map(Outcome::to_string).collect();
     assert!(bad.is_empty(), "{}", bad.join("\n"));
     let log = server.stop().log;
-    for call in ["sendto", "sendfile"] {
+    for call in ["send", "sendfile"] {
         assert!(log.lines().any(|line| is_short(line, call)), "no {call} took less than it was given");
     }
 }
 
-/// True of a logged call that took some of the bytes that it was given: `sendto(7, "…"..., 100, 0, …) = 40`.
+/// True of a logged call that took some of the bytes that it was given.
 fn is_short(line: &str, call: &str) -> bool {
-    let Some((_, arguments)) = line.split_once(&format!("{call}(")) else { return false };
-    let Some((arguments, taken)) = arguments.rsplit_once(" = ") else { return false };
-    let Ok(taken) = taken.trim().parse::<u64>() else { return false };
-    // The count is the last number of sendfile, and the one behind the bytes of sendto.
-    let behind = arguments.rsplit_once('"').map_or(arguments, |(_, behind)| behind);
-    let mut numbers = behind.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok());
-    let given = if call == "sendfile" { numbers.next_back() } else { numbers.next() };
-    given.is_some_and(|given: u64| 0 < taken && taken < given)
+    let Some((before, taken)) = line.rsplit_once(" = ") else { return false };
+    let taken = taken.trim().parse().unwrap_or(0);
+    0 < taken && taken < given(before, call)
+}
+
+/// How many bytes a logged call was given; 0 if it is not the one that is meant. `send` is both of
+/// `sendto(7, "…"..., 100, 0, NULL, 0)` and `sendmsg(7, {… msg_iov=[{iov_base="…"..., iov_len=100}, …] …}, 0)`.
+fn given(logged: &str, call: &str) -> u64 {
+    let number =
+        |text: &str| text.split(|c: char| !c.is_ascii_digit()).find_map(|number| number.parse().ok());
+    match call {
+        "sendfile" if logged.contains("sendfile(") => {
+            logged.rsplit_once(", ").and_then(|(_, count)| number(count)).unwrap_or(0)
+        }
+        "send" if logged.contains("sendmsg(") => {
+            // Of very many pieces only the first are logged, which makes it fewer.
+            logged.split("iov_len=").skip(1).filter_map(number).sum()
+        }
+        "send" if logged.contains("sendto(") => {
+            logged.rsplit_once('"').and_then(|(_, behind)| number(behind)).unwrap_or(0)
+        }
+        _ => 0,
+    }
+}
+
+#[test]
+fn short_calls_are_told_from_whole_ones() {
+    let (bytes, pieces) = (
+        r#"7 sendto(4, "a 9\""..., 100, MSG_NOSIGNAL, NULL, 0)"#,
+        "iov_len=60}, {iov_base=\"x\"..., iov_len=40}",
+    );
+    let pieces =
+        format!("7 sendmsg(4, {{msg_name=NULL, msg_iov=[{{iov_base=\"9\"..., {pieces}], msg_iovlen=2}}, 0)");
+    let file = "7 sendfile(4, 5, [3] => [43], 100)";
+    for (logged, call) in [(bytes, "send"), (&pieces, "send"), (file, "sendfile")] {
+        assert_eq!(given(logged, call), 100, "{logged}");
+        assert!(is_short(&format!("{logged} = 40"), call), "{logged}");
+        assert!(!is_short(&format!("{logged} = 100"), call), "{logged}");
+        assert!(
+            !is_short(&format!("{logged} = -1 EAGAIN (Resource temporarily unavailable)"), call),
+            "{logged}"
+        );
+    }
 }
 
 /// What was wrong with a server among these faults.
-fn trial(fault: &Fault) -> Vec<String> {
+fn trial(fault: &Fault, visit: fn(&Addresses) -> Vec<Outcome>) -> Vec<String> {
     let mut wrong = Vec::new();
     let server = Faulted::start(fault.call, Some(fault));
-    let outcomes = visit_all(server.addresses());
+    let outcomes = visit(server.addresses());
     let bad: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.is_whole()).collect();
     for outcome in &bad {
         let allowed = match fault.effect {

@@ -25,6 +25,8 @@ pub(super) struct Addresses {
     pub(super) forward: String,
     pub(super) lines: String,
     pub(super) bulk: String,
+    pub(super) programs: String,
+    pub(super) udp: String,
     pub(super) web: String,
 }
 
@@ -58,6 +60,8 @@ impl Faulted {
             forward: hear("forward "),
             lines: hear("lines "),
             bulk: hear("bulk "),
+            programs: hear("programs "),
+            udp: hear("udp "),
             web: hear("web "),
         };
         let log = format!("--output={}", folder.path().join(LOG).display());

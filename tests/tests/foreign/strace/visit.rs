@@ -6,7 +6,7 @@ use socket2::{Domain, Socket, Type};
 use std::{
     fmt,
     io::{Error, ErrorKind, Read, Write},
-    net::{Shutdown, SocketAddr, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream, UdpSocket},
     thread,
     time::Duration,
 };
@@ -16,9 +16,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How long clients that make sends short pause between reads, and their receive buffer.
 const PAUSE: Duration = Duration::from_micros(500);
 const NARROW: usize = 4096;
+/// How often the large file is sent at once.
+const BULK: usize = 3;
 const ECHOED: usize = 600_000;
 const FORWARDED: usize = 300_000;
+/// Of lines, and of datagrams.
 const LINES: usize = 40;
+/// After which time a datagram is sent again, and how often in all that is done.
+const AGAIN: Duration = Duration::from_millis(100);
+const TRIES: usize = 200;
 
 /// What a client got.
 pub(super) struct Outcome {
@@ -65,13 +71,30 @@ pub(super) fn visit_all(to: &Addresses) -> Vec<Outcome> {
             scope.spawn(|| exchange("echo", &to.echo, &pattern(ECHOED / 2), false)),
             scope.spawn(|| exchange("forward", &to.forward, &pattern(FORWARDED), false)),
             scope.spawn(|| exchange("forward", &to.forward, &pattern(FORWARDED), true)),
+            scope.spawn(|| datagrams(&to.udp)),
             scope.spawn(|| lines(&to.lines)),
             scope.spawn(|| lines(&to.lines)),
-            scope.spawn(|| outcome("bulk", connect(&to.bulk, true), &pattern(LARGE.1), true)),
+            scope.spawn(|| bulk(&to.bulk, false)),
             scope.spawn(|| get(&to.web, SMALL, false)),
             scope.spawn(|| get(&to.web, LARGE, true)),
             scope.spawn(|| get(&to.web, LARGE, false)),
         ];
+        visits.into_iter().map(|visit| visit.join().unwrap()).collect()
+    })
+}
+
+/// Clients who read so slowly that sends are short.
+pub(super) fn visit_slowly(to: &Addresses) -> Vec<Outcome> {
+    thread::scope(|scope| {
+        let visits = [scope.spawn(|| bulk(&to.bulk, true)), scope.spawn(|| get(&to.web, LARGE, true))];
+        visits.into_iter().map(|visit| visit.join().unwrap()).collect()
+    })
+}
+
+/// Some clients who have programs started.
+pub(super) fn visit_programs(to: &Addresses) -> Vec<Outcome> {
+    thread::scope(|scope| {
+        let visits: Vec<_> = (0..4).map(|_| scope.spawn(|| program(&to.programs))).collect();
         visits.into_iter().map(|visit| visit.join().unwrap()).collect()
     })
 }
@@ -108,6 +131,44 @@ fn lines(to: &str) -> Outcome {
         });
         outcome("lines", stream, upper.as_bytes(), false)
     })
+}
+
+/// Much at once.
+fn bulk(to: &str, narrow: bool) -> Outcome {
+    outcome("bulk", connect(to, narrow), &pattern(LARGE.1).repeat(BULK), narrow)
+}
+
+/// One line, which a program says.
+fn program(to: &str) -> Outcome {
+    let mut stream = connect(to, false);
+    let _ = stream.write_all(b"hello\r\n");
+    let _ = stream.shutdown(Shutdown::Write);
+    outcome("program", stream, b"hello\n", false)
+}
+
+/// Datagrams one after the other, each until it comes back: they may get lost, but no other may come.
+fn datagrams(to: &str) -> Outcome {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(to).unwrap();
+    socket.set_read_timeout(Some(AGAIN)).unwrap();
+    let (mut got, mut is_right, mut tries) = (0, true, 0);
+    let mut buffer = [0; 100];
+    while got < LINES && tries < TRIES {
+        // An error tells of an earlier one, which is sent again.
+        let _ = socket.send(format!("datagram {got}").as_bytes());
+        tries += 1;
+        while let Ok(length) = socket.recv(&mut buffer) {
+            let number =
+                buffer.get(..length).and_then(|bytes| str::from_utf8(bytes).ok()?.strip_prefix("datagram "));
+            let number = number.and_then(|number| number.parse::<usize>().ok());
+            is_right &= number.is_some_and(|number| number <= got);
+            if number == Some(got) {
+                got += 1;
+                break;
+            }
+        }
+    }
+    Outcome { what: "datagrams", got, wanted: LINES, is_right, hung: got < LINES, is_web: false, error: None }
 }
 
 /// A file over HTTP.

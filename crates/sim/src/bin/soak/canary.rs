@@ -2,7 +2,8 @@
 
 use crate::{
     judge::Invariant::{
-        self, Answers, Bytes, Durable, Hang, Left, Limits, LostOnce, Order, Panic, Reasons, SameTrace, Timers,
+        self, Answers, Bytes, Durable, Hang, Left, Limits, LostOnce, Mail, Order, Panic, Reasons, SameTrace,
+        Timers,
     },
     trial,
 };
@@ -29,6 +30,8 @@ pub(crate) const CANARIES: &[Canary] = &[
     canary("swap-bytes", Bytes, "the driver swaps two received bytes"),
     canary("deliver-twice", Bytes, "the driver tells received bytes twice"),
     canary("cut-tail", Bytes, "a FIN overtakes the bytes before it"),
+    canary("change-datagram", Mail, "the network changes a byte of a datagram"),
+    canary("misdeliver-datagram", Mail, "a datagram comes to another port of its host"),
     canary("lose-connection-lost", LostOnce, "the loop forgets connection_lost"),
     canary("call-connection-lost-twice", LostOnce, "the loop calls connection_lost twice"),
     canary("call-after-lost", Order, "the loop calls a protocol after connection_lost"),

@@ -1,6 +1,6 @@
 //! [`Judge`]: who keeps all books of a run, and says what went wrong first.
 
-use crate::ledger::Pair;
+use crate::{ledger::Pair, mail::Mail};
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
@@ -14,6 +14,7 @@ use trenza_sim::Net;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Invariant {
     Bytes,
+    Mail,
     LostOnce,
     Order,
     Reasons,
@@ -29,8 +30,9 @@ pub(crate) enum Invariant {
 
 impl Invariant {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Bytes,
+        Self::Mail,
         Self::LostOnce,
         Self::Order,
         Self::Reasons,
@@ -49,7 +51,8 @@ impl fmt::Display for Invariant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Bytes => "no byte is lost, changed, reordered or told twice",
-            Self::LostOnce => "connection_lost comes exactly once",
+            Self::Mail => "a datagram comes unchanged, from whom and where it was sent, or not at all",
+            Self::LostOnce => "connection_lost, and stopped of a UDP port, comes exactly once",
             Self::Order => "callbacks come in order, none after the end, no bytes while paused",
             Self::Reasons => "a connection that nobody disturbs ends cleanly, when somebody closes it",
             Self::Limits => "no limit is exceeded",
@@ -78,6 +81,7 @@ pub(crate) struct Breach {
 pub(crate) struct Judge {
     net: Weak<Net>,
     pairs: RefCell<BTreeMap<String, Rc<Pair>>>,
+    mail: Mail,
     breach: RefCell<Option<Breach>>,
     rough: Cell<bool>,
     late_bytes_max: Cell<usize>,
@@ -96,6 +100,7 @@ impl Judge {
         Rc::new(Self {
             net: Rc::downgrade(net),
             pairs: RefCell::default(),
+            mail: Mail::default(),
             breach: RefCell::default(),
             rough: Cell::new(false),
             late_bytes_max: Cell::new(0),
@@ -143,6 +148,11 @@ impl Judge {
     pub(crate) fn pair_of(&self, transport: &Transport, client: bool) -> Rc<Pair> {
         let peer = transport.peer();
         self.pair(if client { &peer.local } else { &peer.remote })
+    }
+
+    /// The books of datagrams.
+    pub(crate) fn mail(&self) -> &Mail {
+        &self.mail
     }
 
     /// From here on the network or the hosts break connections, so that any may end in any way.
@@ -230,6 +240,7 @@ impl Judge {
     pub(crate) fn audit(&self) {
         let pairs: Vec<_> = self.pairs.borrow().values().cloned().collect();
         pairs.iter().for_each(|pair| pair.audit(self));
+        self.mail.audit(self);
         if self.unanswered() != 0 {
             self.breach(Invariant::Answers, format!("answers never came: {:?}", self.unanswered.borrow()));
         }

@@ -8,6 +8,7 @@ mod chores;
 mod judge;
 mod keeper;
 mod ledger;
+mod mail;
 mod panics;
 mod progress;
 mod roles;

@@ -5,10 +5,11 @@ use crate::{
     judge::{Breach, Invariant, Judge},
     keeper::Keeper,
     panics,
+    roles::{Hosts, PORTS, Postman},
     services::Service,
 };
-use std::{fmt, mem, rc::Rc, time::Duration};
-use trenza_core::{Left, Limits, Port};
+use std::{collections::BTreeMap, fmt, mem, rc::Rc, time::Duration};
+use trenza_core::{Left, Limits, Port, UdpPort};
 use trenza_sim::{Dice, Fate, HostHandle, Net, PIECE_MAX, RuleGuard, Verdict};
 
 /// The stream of a seed that a scenario draws from.
@@ -31,6 +32,7 @@ pub(crate) enum Kind {
     Proxies,
     Rude,
     Chores,
+    Datagrams,
     Ports,
     Faults,
     Crashes,
@@ -38,7 +40,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Monkeys,
         Self::Bulk,
         Self::Lines,
@@ -47,6 +49,7 @@ impl Kind {
         Self::Proxies,
         Self::Rude,
         Self::Chores,
+        Self::Datagrams,
         Self::Ports,
         Self::Faults,
         Self::Crashes,
@@ -66,13 +69,17 @@ impl Kind {
             Self::Coroutines => &[Service::Coroutine],
             Self::Proxies => &[Service::ProxyEcho, Service::ProxySink],
             Self::Rude => &[Service::Rude, Service::Sink],
-            Self::Chores => &[Service::Echo],
+            Self::Chores | Self::Datagrams => &[Service::Echo],
             Self::Ports | Self::Faults | Self::Crashes | Self::Mixed => &Service::ALL,
         }
     }
 
     fn has_chores(self) -> bool {
         matches!(self, Self::Chores | Self::Crashes | Self::Mixed)
+    }
+
+    fn has_mail(self) -> bool {
+        matches!(self, Self::Datagrams | Self::Ports | Self::Faults | Self::Crashes | Self::Mixed)
     }
 
     fn stops_ports(self) -> bool {
@@ -140,6 +147,8 @@ struct Scenario {
     /// Of `srv`.
     connections_max: Option<usize>,
     ports: Vec<(Service, Option<Port>)>,
+    /// Of postmen, by host and which of its ports.
+    udp_ports: BTreeMap<(usize, u16), UdpPort>,
     /// Of each host.
     keepers: Vec<Keeper>,
     /// Those that were told to stop and have not ended.
@@ -181,6 +190,7 @@ impl Scenario {
             limits,
             connections_max: None,
             ports,
+            udp_ports: BTreeMap::new(),
             keepers,
             stopping: Vec::new(),
             visits: 0,
@@ -249,6 +259,9 @@ impl Scenario {
             if self.kind.has_chores() {
                 self.chore();
             }
+            if self.kind.has_mail() {
+                self.mail();
+            }
             if self.kind.stops_ports() && self.dice.chance(0.2) {
                 self.meddle_with_ports();
             }
@@ -300,6 +313,27 @@ impl Scenario {
         for _ in 0..self.dice.below(4) {
             let chore = [chores::timer, chores::job, chores::wrong_number][self.dice.below(3)];
             host.run(|reactor| chore(reactor, &self.judge));
+        }
+    }
+
+    /// Has some postmen send, and hires them where there are none.
+    fn mail(&mut self) {
+        let addresses: Hosts = self.hosts.iter().map(HostHandle::ips).collect();
+        for _ in 0..1 + self.dice.below(4) {
+            let place = (self.dice.below(self.hosts.len()), self.dice.below(PORTS.into()) as u16);
+            let host = self.hosts[place.0].clone();
+            if host.is_down() || self.is_stopping(&host) {
+                continue;
+            }
+            if let Some(port) = self.udp_ports.get(&place).filter(|port| port.is_open()) {
+                port.handle::<Postman>().call(Postman::post);
+                continue;
+            }
+            let postman = Postman::new(&self.judge, host.ips(), &addresses, self.limits.unsent);
+            // The former one may not be gone yet.
+            if let Ok(port) = host.run(|reactor| reactor.udp(&Postman::endpoint(place.1), postman)) {
+                self.udp_ports.insert(place, port);
+            }
         }
     }
 
@@ -467,6 +501,7 @@ impl Scenario {
         for (_, port) in &self.ports {
             port.iter().for_each(Port::resume);
         }
+        self.udp_ports.values().for_each(UdpPort::close);
         // A connection's timer goes with it, so it is looked for as soon as the last connection has gone.
         let end = self.net.elapsed() + PATIENCE;
         while self.net.elapsed() < end {

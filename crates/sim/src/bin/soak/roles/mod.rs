@@ -4,6 +4,7 @@ mod bulk;
 mod coroutine;
 mod lines;
 mod monkey;
+mod postman;
 mod proxy;
 mod rude;
 
@@ -11,6 +12,7 @@ pub(crate) use bulk::{Echo, Sink, Source};
 pub(crate) use coroutine::{open, serve};
 pub(crate) use lines::{LineClient, LineServer};
 pub(crate) use monkey::Monkey;
+pub(crate) use postman::{Hosts, PORTS, Postman};
 pub(crate) use proxy::Proxy;
 pub(crate) use rude::{Deliberate, Flood, Rude};
 
