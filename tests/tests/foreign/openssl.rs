@@ -106,7 +106,7 @@ fn our_client_talks_to_its_server() {
     for (more, options, parts) in [
         (&["-tls1_3"][..], "", &["TLSv1.3"][..]),
         (&["-tls1_2"], "", &["TLSv1.2"]),
-        (&["-Verify", "1", "-CAfile", &ca], &format!(":cert={ann}"), &["CN = ann"]),
+        (&["-Verify", "1", "-CAfile", &ca], &format!(":cert={ann}"), &["CN=ann"]),
     ] {
         let server = Foreign::new(&certificates, more);
         let to = format!("tls:127.0.0.1:{}:ca={ca}:server-name=localhost{options}", server.port);

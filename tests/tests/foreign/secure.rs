@@ -36,7 +36,7 @@ pub(crate) struct Site {
     pub(crate) certificates: Certificates,
     /// `https://127.0.0.1:PORT/`
     pub(crate) url: String,
-    pub(crate) program: Program,
+    _program: Program,
     _folder: TempDir,
 }
 
@@ -52,10 +52,9 @@ impl Site {
         let pem = certificates.shown("localhost.pem");
         let listen = format!("--listen=tls:0:interface=127.0.0.1:cert={pem}{options}");
         let path: &Path = folder.path();
-        let mut program =
-            Program::start(&crate::program(), ["web".as_ref(), path.as_os_str(), listen.as_ref()]);
-        let url = program.hear_url("https://");
-        Self { certificates, url, program, _folder: folder }
+        let mut server = Program::start(&program(), ["web".as_ref(), path.as_os_str(), listen.as_ref()]);
+        let url = server.hear_url("https://");
+        Self { certificates, url, _program: server, _folder: folder }
     }
 
     /// `127.0.0.1:PORT`
