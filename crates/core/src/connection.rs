@@ -10,6 +10,8 @@ use crate::{
 };
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
+    os::fd::OwnedFd,
     panic::Location,
     rc::Rc,
     sync::atomic::{AtomicU64, Ordering},
@@ -131,6 +133,8 @@ pub(crate) struct Extra {
     pub(crate) discarded: u64,
     /// How many bytes the system held for the peer when the loop last looked; None after any have left since.
     pub(crate) held: Option<usize>,
+    /// Descriptors that came and wait for the protocol.
+    pub(crate) descriptors: VecDeque<OwnedFd>,
     /// Those who wait for the end.
     pub(crate) ended: Vec<Resolver<Rc<Reason>>>,
     /// How it has ended.

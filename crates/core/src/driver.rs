@@ -33,6 +33,8 @@
 //!     closed in one direction only (a terminal), `Eof` follows `close(Write)`, so that nobody waits for more. What is
 //!     sent where nothing can be written fails with `BrokenPipe`, as does writing where the reader has gone; that is
 //!     told while reading is on, too, where nothing can be read. `close(Abort)` resets sockets only.
+//! 11. [`OutBuf::first_descriptors`] leave with the next byte, and no byte beyond [`OutBuf::undivided`] leaves with
+//!     them. A connection that carries none fails with `Unsupported`.
 //! 11. A UDP socket is a token like the others, for `read` and `close(Abort)`. Nothing that the network says of a
 //!     datagram ends it: that is [`Event::Undelivered`], and reading goes on. `Failed` means that the system cannot
 //!     receive; reading is off, and the loop calls `read(token, true)` after a pause.
@@ -50,7 +52,7 @@
 //!     killed, and reaped without anybody waiting.
 
 pub use crate::process::spawn::{Child, Descriptor, Grouping, Spawn, TERMINAL, Window};
-use crate::{Addr, Datagram, ExitStatus, Outbox, Signal, UdpOption};
+use crate::{Addr, Datagram, ExitStatus, Outbox, Signal, SocketOption, UdpOption};
 use std::{
     io,
     net::SocketAddr,
@@ -89,6 +91,36 @@ pub enum Open {
     Datagrams(Bound),
     /// Takes over what is connected already; see contract 10.
     Adopt(Ends),
+    /// Watches a descriptor for somebody else, who reads and writes it. Watching starts with `read(token, true)`, ends
+    /// with each [`Event::Ready`], and starts again with the next `read(token, true)`.
+    Watch(Socket, Interest),
+}
+
+/// What somebody wants to know of a descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Interest {
+    /// When it can be read, or has ended or failed.
+    pub read: bool,
+    /// When it can be written, or has failed.
+    pub write: bool,
+}
+
+impl Interest {
+    /// Reading.
+    pub const READ: Self = Self { read: true, write: false };
+    /// Writing.
+    pub const WRITE: Self = Self { read: false, write: true };
+    /// Both.
+    pub const BOTH: Self = Self { read: true, write: true };
+}
+
+/// What a watched descriptor is ready for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ready {
+    /// Reading does not block.
+    pub read: bool,
+    /// Writing does not block.
+    pub write: bool,
 }
 
 /// The descriptors of a stream that is connected already: a socket, pipes, a terminal, files.
@@ -276,6 +308,20 @@ pub enum Event<'a> {
         /// Why.
         error: io::Error,
     },
+    /// A descriptor came over a UNIX socket. It is told before the byte that it was sent with.
+    Descriptor {
+        /// The connection.
+        token: Token,
+        /// It is closed in programs that are started.
+        descriptor: OwnedFd,
+    },
+    /// A watched descriptor is ready. It is told once after each `read(token, true)`.
+    Ready {
+        /// The watch.
+        token: Token,
+        /// For what.
+        ready: Ready,
+    },
     /// A datagram came.
     Datagram {
         /// The UDP socket.
@@ -314,6 +360,11 @@ pub trait Driver {
     /// # Errors
     /// What the system says; `Unsupported` where it has no such option.
     fn set_udp_option(&mut self, token: Token, option: &UdpOption) -> io::Result<()>;
+    /// Sets an option of a connection.
+    ///
+    /// # Errors
+    /// `Unsupported` where it has no such option, or what the system says.
+    fn set_option(&mut self, token: Token, option: SocketOption) -> io::Result<()>;
     /// Closes; see [`Close`].
     fn close(&mut self, token: Token, how: Close);
     /// How many of the bytes that have left the [`OutBuf`] the system still holds because the peer did not take them;

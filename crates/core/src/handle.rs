@@ -127,7 +127,7 @@ impl<P: 'static, At: Home<P>> Handle<P, At> {
         Self { at, protocol: PhantomData }
     }
 
-    /// Calls the protocol from the loop. An error aborts the connection.
+    /// Calls the protocol from the loop. An error ends what it lives in: it aborts a connection, it closes a UDP port.
     pub fn call(&self, f: impl FnOnce(&mut P, &At) -> Result + 'static) {
         self.at.queue(f);
     }

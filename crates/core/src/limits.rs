@@ -24,6 +24,9 @@ pub struct Limits {
     pub read_while_full: bool,
     /// How long to wait for the peer's FIN after our own. Default 5 s; zero closes at once.
     pub linger: Duration,
+    /// Most descriptors that wait to be sent, and to be received: they come while the protocol has paused. Default 16.
+    /// Beyond, sending is refused, and the connection is lost with [`Limit::Descriptors`] where too many come.
+    pub descriptors: usize,
     /// How many bytes to read and discard meanwhile; then the peer has to stop by itself. Default 1 MiB.
     pub linger_bytes: u64,
     /// How long the peer may take none of the bytes written before `close()`. Default 30 s.
@@ -42,6 +45,7 @@ impl Default for Limits {
             layers: 8,
             read_while_full: false,
             linger: Duration::from_secs(5),
+            descriptors: 16,
             linger_bytes: 1024 * 1024,
             drain: Duration::from_secs(30),
             handshake: Duration::from_secs(10),
@@ -79,6 +83,9 @@ pub enum Limit {
     /// [`Limits::layers`].
     #[error("too many layers")]
     Layers,
+    /// [`Limits::descriptors`].
+    #[error("too many descriptors")]
+    Descriptors,
     /// [`Reactor::set_connections_max`](crate::Reactor::set_connections_max) or
     /// [`Policy::connections`](crate::Policy::connections).
     #[error("too many connections")]

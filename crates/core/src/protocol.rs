@@ -1,7 +1,7 @@
 //! [`Protocol`]: one side of one connection, and [`Factory`], which makes them.
 
 use crate::{Reason, Result, Timeout, Transport};
-use std::any::Any;
+use std::{any::Any, os::fd::OwnedFd};
 use trenza_wire::Input;
 
 /// One side of one connection. Only [`data_received`](Protocol::data_received) is required.
@@ -92,6 +92,15 @@ pub trait Protocol: Any {
         Ok(())
     }
 
+    /// A descriptor came over a UNIX socket. It comes in order with others, and before the byte that it was sent with;
+    /// bytes that were sent before it may come later than it, since the system tells no more. Default: it is closed.
+    ///
+    /// # Errors
+    /// Aborts the connection.
+    fn descriptor_received(&mut self, _transport: &Transport, _descriptor: OwnedFd) -> Result {
+        Ok(())
+    }
+
     /// Exactly once, last, also after an error or a panic.
     fn connection_lost(&mut self, _transport: &Transport, _reason: &Reason) {}
 
@@ -119,6 +128,9 @@ impl Protocol for Box<dyn Protocol> {
     }
     fn stopping(&mut self, transport: &Transport) -> Result {
         (**self).stopping(transport)
+    }
+    fn descriptor_received(&mut self, transport: &Transport, descriptor: OwnedFd) -> Result {
+        (**self).descriptor_received(transport, descriptor)
     }
     fn connection_lost(&mut self, transport: &Transport, reason: &Reason) {
         (**self).connection_lost(transport, reason);

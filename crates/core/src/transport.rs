@@ -2,7 +2,7 @@
 
 use crate::{
     Bucket, ConnectionId, Counts, Deferred, Handle, Layer, Limit, Limits, Peer, Protocol, Reactor, Reason,
-    Result, Stream, Tap,
+    Result, SocketOption, Stream, Tap,
     connection::{Connection, Waiter, push_pruning},
     engine::command::Command,
     engine::edge::Change,
@@ -16,8 +16,9 @@ use std::{
     fs::File,
     future::Future,
     hash::{Hash, Hasher},
-    io::Write,
+    io::{self, Write},
     ops::Range,
+    os::fd::OwnedFd,
     panic::Location,
     rc::Rc,
     sync::Arc,
@@ -120,6 +121,67 @@ impl Transport {
             self.0.out.borrow_mut().append(out);
             self.wrote(len);
         }
+    }
+
+    /// Sends a descriptor over a UNIX socket: a copy, which the peer owns. It goes with the next byte that is written,
+    /// and not before there is one; the peer gets it not later than that byte. Under layers it goes with the next byte
+    /// that they send.
+    ///
+    /// # Errors
+    /// The connection is not over a UNIX socket (`Unsupported`); it takes nothing more (`NotConnected`); or
+    /// [`Limits::descriptors`] wait already ([`Limit::Descriptors`]). The descriptor is closed then.
+    ///
+    /// ```
+    /// use std::{fs::File, os::fd::OwnedFd};
+    /// use trenza_core::{Input, Protocol, Result, Transport};
+    ///
+    /// struct Gives;
+    /// impl Protocol for Gives {
+    ///     fn connection_made(&mut self, transport: &Transport) -> Result {
+    ///         transport.send_descriptor(File::open("/dev/null")?)?;
+    ///         transport.write(b"here");
+    ///         transport.close();
+    ///         Ok(())
+    ///     }
+    ///     fn data_received(&mut self, _: &Transport, _: &mut Input<'_>) -> Result {
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let net = trenza_sim::Net::new(1);
+    /// let host = net.host("here");
+    /// host.listen("unix:@files", |_| Gives);
+    /// let file = net.block_on(&host, async {
+    ///     let mut stream = trenza_core::Reactor::current().open("unix:@files").await?;
+    ///     stream.read_exact(4).await?;
+    ///     stream.take_descriptor().ok_or_else(|| "no descriptor came".into())
+    /// });
+    /// assert!(file.is_ok());
+    /// ```
+    pub fn send_descriptor(&self, descriptor: impl Into<OwnedFd>) -> Result {
+        let descriptor = descriptor.into();
+        let peer = self.peer();
+        if peer.remote.unix().is_none() && peer.local.unix().is_none() {
+            let what = format!("no descriptor can be sent to {}: only UNIX sockets carry them", peer.remote);
+            return Err(io::Error::new(io::ErrorKind::Unsupported, what).into());
+        }
+        if !self.accepts(0) {
+            return Err(io::Error::from(io::ErrorKind::NotConnected).into());
+        }
+        if self.0.out.borrow().descriptors() >= self.0.limits.borrow().descriptors {
+            return Err(Limit::Descriptors.into());
+        }
+        self.0.out.borrow_mut().push_descriptor(descriptor);
+        Ok(())
+    }
+
+    /// Sets an option of the socket. The result fires with an error that names the option where the connection has
+    /// none such (`NoDelay` of a UNIX socket, any of a pipe) or the system refuses; [`detach`](Deferred::detach) logs
+    /// it.
+    pub fn set_option(&self, option: SocketOption) -> Deferred<()> {
+        let (deferred, resolver) = self.0.reactor.deferred();
+        self.0.reactor.0.command(Command::SetOption(self.clone(), option, resolver));
+        deferred
     }
 
     /// Sends what was written, then FIN; reads and discards until the peer's FIN (see [`Limits::linger`]), then

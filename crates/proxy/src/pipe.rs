@@ -6,7 +6,8 @@
 //! ```
 //!
 //! While one is full the other one is not read. FIN goes through as FIN, so each direction ends by itself; a reset, an
-//! error or a time that is over goes through as a reset.
+//! error or a time that is over goes through as a reset. Beyond [`Transport::join`] it counts, knows who has ended it,
+//! lets nothing overtake the answer to the client, and goes on for a while at a stop.
 
 use crate::account::Account;
 use std::{rc::Rc, time::Duration};

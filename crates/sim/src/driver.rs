@@ -7,6 +7,7 @@ use crate::{
     link::{End, Owner, far},
     port::Acceptor,
     stream::{Stream, Told},
+    watch::Watch,
     world::{Shared, World},
 };
 use std::{
@@ -19,7 +20,7 @@ use std::{
     time::Instant,
 };
 use trenza_core::{
-    Addr, Datagram, ExitStatus, Outbox, UdpOption,
+    Addr, Datagram, ExitStatus, Outbox, SocketOption, UdpOption,
     driver::{Bound, Close, Driver, Ends, Event, Host, Open, Socket, Token},
 };
 use trenza_wire::OutBuf;
@@ -41,6 +42,7 @@ enum What {
     },
     Stream(Box<Stream>),
     Datagrams(datagram::Slot),
+    Watch(Watch),
 }
 
 #[derive(Debug)]
@@ -126,6 +128,7 @@ impl SimDriver {
                 (*accepting || *late) && world.has_backlog(*listener)
             }
             Some(What::Datagrams(socket)) => socket.pending(world),
+            Some(What::Watch(watch)) => watch.ready(world).is_some(),
             Some(What::Free) | None => false,
         }
     }
@@ -138,6 +141,7 @@ impl SimDriver {
             What::Free => None,
             What::Stream(stream) => stream.tell(world, &mut self.buffer),
             What::Datagrams(socket) => socket.tell(world, &mut self.buffer),
+            What::Watch(watch) => watch.tell(world),
             What::Port { listener, accepting, late } => {
                 let listener = *listener;
                 if !(*accepting || *late) || !world.has_backlog(listener) {
@@ -271,6 +275,14 @@ impl Driver for SimDriver {
                 let [input, output] = [read, write].map(|end| end.map(number).transpose());
                 self.adopt(world, input?, output?)
             }
+            Open::Watch(Socket::Simulated(id), interest) => {
+                let token = self.add(What::Watch(Watch { id, interest, armed: false }))?;
+                if let Err(error) = world.watch(id, self.host, token.index) {
+                    self.remove(token);
+                    return Err(error);
+                }
+                Ok(token)
+            }
             _ => Err(io::Error::new(io::ErrorKind::Unsupported, "a simulated network has no descriptors")),
         }
     }
@@ -289,6 +301,7 @@ impl Driver for SimDriver {
                 *accepting = on;
             }
             Some(What::Datagrams(socket)) => socket.reading = on,
+            Some(What::Watch(watch)) => watch.armed = on,
             Some(What::Free) | None => return,
         }
         world.touch(self.host, token.index);
@@ -318,6 +331,21 @@ impl Driver for SimDriver {
         if let Some(What::Datagrams(socket)) = self.slot(token).map(|slot| &mut slot.what) {
             socket.send(world, out);
             world.touch(self.host, token.index);
+        }
+    }
+
+    fn set_option(&mut self, token: Token, option: SocketOption) -> io::Result<()> {
+        let shared = self.world.clone();
+        let world = &*shared.borrow();
+        let Some(What::Stream(stream)) = self.slot(token).map(|slot| &slot.what) else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        let addr = stream.ends().find_map(|end| Some(&world.sides.get(&end)?.addr));
+        match (addr, option) {
+            // Nothing here depends on them.
+            (Some(Addr::Ip(_)), _) => Ok(()),
+            (Some(Addr::Unix(_)), SocketOption::SendBuffer(_) | SocketOption::ReceiveBuffer(_)) => Ok(()),
+            _ => Err(io::Error::new(io::ErrorKind::Unsupported, "it has no such option")),
         }
     }
 
@@ -354,6 +382,7 @@ impl Driver for SimDriver {
             Some(What::Stream(stream)) => stream.ends().for_each(|end| world.reset(end)),
             Some(What::Port { listener, .. }) => world.unbind(*listener),
             Some(What::Datagrams(socket)) => drop(world.mailboxes.remove(&socket.id)),
+            Some(What::Watch(watch)) => watch.end(world),
             Some(What::Free) | None => {}
         }
     }
@@ -406,12 +435,16 @@ impl Driver for SimDriver {
             Told::Received => {
                 world.note(format_args!("{name} {index}/{generation} Received({})", self.buffer.len()));
             }
+            // Its number is not the seed's.
+            Told::Descriptor(_) => world.note(format_args!("{name} {index}/{generation} Descriptor")),
             told => world.note(format_args!("{name} {index}/{generation} {told:?}")),
         }
         Some(match told {
             Told::Accepted(new, remote, local) => Event::Accepted { on: token, new, remote, local },
             Told::Connected(result) => Event::Connected { token, result },
             Told::Received => Event::Received { token, data: &mut self.buffer },
+            Told::Descriptor(descriptor) => Event::Descriptor { token, descriptor },
+            Told::Ready(ready) => Event::Ready { token, ready },
             Told::Eof => Event::Eof { token },
             Told::Sent(bytes) => Event::Sent { token, bytes },
             Told::Failed(error) => Event::Failed { token, error },
@@ -447,6 +480,7 @@ impl Drop for SimDriver {
                 What::Port { listener, .. } => world.unbind(*listener),
                 What::Stream(stream) => stream.ends().for_each(|end| world.release(end)),
                 What::Datagrams(socket) => drop(world.mailboxes.remove(&socket.id)),
+                What::Watch(watch) => watch.end(&mut world),
                 What::Free => {}
             }
         }

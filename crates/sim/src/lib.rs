@@ -111,6 +111,7 @@ mod seeds;
 mod stdio;
 mod stream;
 mod trace;
+mod watch;
 mod world;
 
 pub use datagram::{DATAGRAM_MAX, DatagramProbe, FLIGHTS_MAX, Received};
@@ -133,6 +134,7 @@ pub use rule::{Kind, Packet, RuleGuard, Verdict};
 pub use seeds::for_seeds;
 pub use stream::{FLIGHT_MAX, PIECE_MAX};
 pub use trace::TRACE_LINES_MAX;
+pub use watch::Watchable;
 pub use world::{HOSTS_MAX, JOBS_MAX, LATENCY, WINDOW};
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use std::{
     collections::VecDeque,
     io,
     net::{IpAddr, SocketAddr},
+    os::fd::OwnedFd,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -42,6 +43,8 @@ pub(crate) enum Body {
     Syn,
     SynAck,
     Data(Vec<u8>),
+    /// It goes with the byte behind it.
+    Descriptor(OwnedFd),
     Fin,
     /// The kind is what the receiver's program is told.
     Reset(io::ErrorKind),
@@ -54,6 +57,7 @@ impl Body {
             Self::Syn => Kind::Connect,
             Self::SynAck => Kind::Accept,
             Self::Data(data) => Kind::Data(data.len()),
+            Self::Descriptor(_) => Kind::Descriptor,
             Self::Fin => Kind::Fin,
             Self::Reset(_) => Kind::Reset,
             Self::Window(n) => Kind::Window(*n),
@@ -94,6 +98,11 @@ pub(crate) struct Side {
     pub(crate) room: usize,
     /// What has arrived and was not read.
     segments: VecDeque<VecDeque<u8>>,
+    /// Descriptors that have arrived, each with the number of bytes before it.
+    descriptors: VecDeque<(u64, OwnedFd)>,
+    /// How many bytes have arrived, and how many were read.
+    arrived: u64,
+    read: u64,
     window: usize,
     /// How many bytes the window has shrunk by that were promised before.
     debt: usize,
@@ -122,6 +131,9 @@ impl Side {
             sent_fin: false,
             room,
             segments: VecDeque::new(),
+            descriptors: VecDeque::new(),
+            arrived: 0,
+            read: 0,
             window,
             debt: 0,
             untold: 0,
@@ -140,6 +152,12 @@ impl Side {
 
     pub(crate) fn has_unread(&self) -> bool {
         !self.segments.is_empty()
+    }
+
+    /// How many bytes may be read before a descriptor has its turn.
+    pub(crate) fn undivided(&self) -> usize {
+        let next = self.descriptors.front().map(|(at, _)| at.saturating_sub(self.read));
+        next.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
     }
 
     /// The size of the first segment that was not read.
@@ -216,7 +234,8 @@ impl World {
     /// # Errors
     /// The network is full.
     pub(crate) fn pair(&mut self, host: usize, name: &str, pipe: bool) -> io::Result<[End; 2]> {
-        let end = self.link(host, Addr::named(name), host, Addr::named(name), true)?;
+        let addr = if pipe { Addr::named(name) } else { UnixAddr::Unnamed.into() };
+        let end = self.link(host, addr.clone(), host, addr, true)?;
         for end in [end, far(end)] {
             if let Some(side) = self.sides.get_mut(&end) {
                 (side.owner, side.open, side.pipe) = (Owner::Loose, true, pipe);
@@ -321,7 +340,11 @@ impl World {
                     self.transmit(to, Body::Reset(told));
                 }
                 Body::SynAck | Body::Syn => side.open = true,
-                Body::Data(data) => side.segments.push_back(data.into()),
+                Body::Data(data) => {
+                    side.arrived += data.len() as u64;
+                    side.segments.push_back(data.into());
+                }
+                Body::Descriptor(descriptor) => side.descriptors.push_back((side.arrived, descriptor)),
                 Body::Fin => side.got_fin = true,
                 Body::Window(n) => side.room = side.room.saturating_add(n),
                 Body::Reset(kind) => self.break_off(to, kind),
@@ -367,6 +390,7 @@ impl World {
             }
         }
         let taken = most - left;
+        side.read += taken as u64;
         let paid = side.debt.min(taken);
         side.debt -= paid;
         side.untold += taken - paid;
@@ -374,6 +398,18 @@ impl World {
             let told = std::mem::take(&mut side.untold);
             self.transmit(end, Body::Window(told));
         }
+    }
+
+    /// The descriptor that comes before the next unread byte.
+    pub(crate) fn take_descriptor(&mut self, end: End) -> Option<OwnedFd> {
+        let side = self.sides.get_mut(&end)?;
+        let read = side.read;
+        side.descriptors.pop_front_if(|(at, _)| *at <= read).map(|(_, descriptor)| descriptor)
+    }
+
+    /// Sends a descriptor before the next byte.
+    pub(crate) fn put_descriptor(&mut self, end: End, descriptor: OwnedFd) {
+        self.transmit(end, Body::Descriptor(descriptor));
     }
 
     /// Sends bytes, which must fit into the window.

@@ -7,6 +7,7 @@ use crate::{
     link::End,
     probe::{Probe, ProbeListener},
     process::{Fake, Program},
+    watch::Watchable,
     world::Shared,
 };
 use std::{
@@ -335,6 +336,12 @@ impl HostHandle {
         let ends = self.0.world.borrow_mut().take_console(self.0.index);
         let ends = ends.unwrap_or_else(|error| panic!("no standard input and output: {error}"));
         ends.map(|end| Probe::new(self.0.world.clone(), end))
+    }
+
+    /// A descriptor for a program here to watch, which is ready when a test says so: a simulated host cannot watch real
+    /// ones.
+    pub fn watchable(&self) -> Watchable {
+        Watchable::new(self.0.world.clone(), self.0.index)
     }
 
     /// A raw peer that holds an end of a [`HostHandle::socket_pair`] or of a [`HostHandle::pipe`].

@@ -13,6 +13,8 @@ pub enum Kind {
     Accept,
     /// Bytes, and how many.
     Data(usize),
+    /// A descriptor, before the byte that it goes with.
+    Descriptor,
     /// The end of a direction (FIN).
     Fin,
     /// The end of a connection (RST).

@@ -5,12 +5,16 @@ use crate::{
     link::{End, Side},
     world::World,
 };
+use std::os::fd::OwnedFd;
 use std::{
     io::{self, IoSlice},
     net::{IpAddr, SocketAddr},
     os::unix::fs::FileExt,
 };
-use trenza_core::{Addr, driver::Token};
+use trenza_core::{
+    Addr,
+    driver::{Ready, Token},
+};
 use trenza_wire::OutBuf;
 
 /// The most bytes of one `Received`, and of one read from a file.
@@ -27,6 +31,9 @@ pub(crate) enum Told {
     Accepted(Token, Addr, Addr),
     Connected(io::Result<Addr>),
     Received,
+    Descriptor(OwnedFd),
+    /// A watched descriptor is ready.
+    Ready(Ready),
     Eof,
     Sent(usize),
     Failed(io::Error),
@@ -168,7 +175,12 @@ impl Stream {
         }
         let short = world.dice.chance(world.hostility.short_send);
         let mut most = if short { world.dice.piece(FLIGHT_MAX) } else { FLIGHT_MAX };
-        while let Some((chunk, head)) = (most > 0).then(|| out.take(most)).flatten() {
+        loop {
+            while let Some(descriptor) = out.pop_descriptor() {
+                self.flight.push_descriptor(descriptor);
+            }
+            let together = most.min(out.undivided());
+            let Some((chunk, head)) = (most > 0).then(|| out.take(together)).flatten() else { return };
             // Only the first chunk has a head, and nothing is before it.
             most = most.saturating_sub(chunk.len() - head);
             self.flight.push_chunk(chunk);
@@ -185,6 +197,13 @@ impl Stream {
             if room == 0 {
                 break;
             }
+            if out.descriptors() > 0 && side.addr.unix().is_none() {
+                return Err(io::ErrorKind::Unsupported.into());
+            }
+            while let Some(descriptor) = out.pop_descriptor() {
+                world.put_descriptor(end, descriptor);
+            }
+            let room = room.min(out.undivided());
             let short = world.dice.chance(world.hostility.short_send);
             let data = pull(out, if short { world.dice.piece(room) } else { room }, spent)?;
             sent += data.len();
@@ -285,6 +304,9 @@ impl Stream {
             return (!broken("lose-sent", 8)).then_some(Told::Sent(landed));
         }
         if bytes {
+            if let Some(descriptor) = self.input.and_then(|input| world.take_descriptor(input)) {
+                return Some(Told::Descriptor(descriptor));
+            }
             self.receive(world, buffer);
             return Some(Told::Received);
         }
@@ -310,6 +332,7 @@ impl Stream {
         let most = have.min(PIECE_MAX).min(if self.reading { PIECE_MAX } else { self.late });
         let split = world.dice.chance(world.hostility.split);
         let most = if split { world.dice.piece(most) } else { most };
+        let most = most.min(world.sides.get(&end).map_or(most, Side::undivided));
         buffer.clear();
         world.take(end, most, merge, buffer);
         self.late = self.late.saturating_sub(buffer.len());

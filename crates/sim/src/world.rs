@@ -17,6 +17,7 @@ use crate::{
     rule::{Judge, Rules},
     stdio::Stdio,
     trace::Trace,
+    watch,
 };
 use std::{
     cell::RefCell,
@@ -125,6 +126,7 @@ pub(crate) struct World {
     /// The most bytes of a datagram between hosts.
     pub(crate) mtu: Option<usize>,
     pub(crate) scripts: BTreeMap<End, Script>,
+    pub(crate) watchables: BTreeMap<u64, watch::Place>,
     /// Jobs that may be run.
     pub(crate) jobs: VecDeque<Job>,
     pub(crate) processes: Processes,
@@ -166,6 +168,7 @@ impl World {
             flights: 0,
             mtu: None,
             scripts: BTreeMap::new(),
+            watchables: BTreeMap::new(),
             jobs: VecDeque::new(),
             processes: Processes::default(),
             slow_jobs: 0,

@@ -55,7 +55,8 @@ impl Adopted {
         let kind = kind(&stat)?;
         rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
         if kind == Kind::Socket {
-            check_socket(&fd)?;
+            let kind = check_socket(&fd)?;
+            return Ok(Self { fd, kind, ways, writer: None });
         } else {
             check_access(fcntl_getfl(&fd)?, ways)?;
             if ways != Ways::Read {
@@ -94,15 +95,15 @@ fn is_same_socket(one: &OwnedFd, other: &OwnedFd) -> io::Result<bool> {
     Ok(is_socket && (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino))
 }
 
-fn check_socket(fd: &OwnedFd) -> io::Result<()> {
+fn check_socket(fd: &OwnedFd) -> io::Result<Kind> {
     let socket = SockRef::from(fd);
     if socket.r#type()? != Type::STREAM || listener::is_listening(&socket)? || socket.peer_addr().is_err() {
         return Err(invalid("not a connected stream socket"));
     }
     socket.set_nonblocking(true)?;
     match socket.local_addr()?.is_unix() {
-        true => socket::tune_unix(fd),
-        false => socket::tune(fd),
+        true => socket::tune_unix(fd).map(|()| Kind::Unix),
+        false => socket::tune(fd).map(|()| Kind::Socket),
     }
 }
 

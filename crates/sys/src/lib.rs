@@ -27,6 +27,7 @@
 
 mod activation;
 mod adopted;
+mod carried;
 mod datagram;
 mod host;
 mod inherited;

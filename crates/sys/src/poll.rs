@@ -3,6 +3,7 @@
 use crate::{
     SystemHost,
     adopted::{self, Adopted, Writer},
+    carried,
     datagram::{self, Mail},
     listener::{self, ACCEPTS_MAX, Listener, Refusal, Reserve},
     rest::{REST, Rests, is_short_of_memory},
@@ -24,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 use trenza_core::{
-    Addr, ExitStatus, Outbox, UdpOption,
+    Addr, ExitStatus, Outbox, SocketOption, UdpOption,
     driver::{self, Bound, Close, Driver, Ends, Event, Host, Open, Token},
 };
 use trenza_wire::OutBuf;
@@ -67,6 +68,9 @@ pub struct PollDriver {
     exited: VecDeque<(u32, ExitStatus)>,
     /// Those that nothing more can be read from, of which the loop has not heard.
     ended: VecDeque<Token>,
+    /// Descriptors that came, and the bytes that came with them: told before anything else is received.
+    carried: VecDeque<(Token, OwnedFd)>,
+    held: Option<(Token, Vec<u8>)>,
     /// Those that the poller may have to be told about.
     changed: Vec<Token>,
     events: Events,
@@ -134,6 +138,8 @@ impl PollDriver {
             processes: BTreeMap::new(),
             exited: VecDeque::new(),
             ended: VecDeque::new(),
+            carried: VecDeque::new(),
+            held: None,
             changed: Vec::new(),
             events: Events::new(),
             ready: VecDeque::new(),
@@ -264,8 +270,11 @@ impl PollDriver {
                 _ => socket.kind == Kind::File,
             };
             let reads = socket.kind == Kind::File && !matches!(socket.ways, Ways::Write | Ways::Closed);
-            let read = reads && socket.reading && socket.state == State::Open;
-            let write = writes && socket.writing && socket.state != State::Broken;
+            let (read, write) = match socket.state {
+                State::Watched => (socket.reading, socket.reading),
+                State::Open => (reads && socket.reading, writes && socket.writing),
+                _ => (false, writes && socket.writing && socket.state != State::Broken),
+            };
             if read || write {
                 all.push(Ready { token, write, reads: u32::from(read) });
             }
@@ -355,7 +364,26 @@ impl PollDriver {
             if let Some(token) = self.mail.next() {
                 return Some(Step::Datagram(token));
             }
+            if let Some((token, descriptor)) = self.carried.pop_front() {
+                if self.sockets.get_mut(token).is_some() {
+                    return Some(Step::Event(Event::Descriptor { token, descriptor }));
+                }
+                continue;
+            }
+            if let Some((token, bytes)) = self.held.take() {
+                if self.sockets.get_mut(token).is_some() {
+                    self.buffer.get_mut(..bytes.len())?.copy_from_slice(&bytes);
+                    return Some(Step::Received(token, bytes.len()));
+                }
+                continue;
+            }
             let Ready { token, write, reads } = self.ready.pop_front()?;
+            if self.sockets.get_mut(token).is_some_and(|socket| socket.state == State::Watched) {
+                match self.watched(token, write, reads > 0) {
+                    Some(event) => return Some(Step::Event(event)),
+                    None => continue,
+                }
+            }
             if write && let Some(event) = self.writable(token) {
                 if reads > 0 {
                     self.ready.push_back(Ready { token, write: false, reads });
@@ -368,6 +396,20 @@ impl PollDriver {
                 return Some(step);
             }
         }
+    }
+
+    /// Tells of a watched descriptor, once.
+    fn watched(&mut self, token: Token, write: bool, read: bool) -> Option<Event<'static>> {
+        let socket = self.sockets.get_mut(token).filter(|socket| socket.reading)?;
+        let ready = driver::Ready {
+            read: read && socket.ways != Ways::Write,
+            write: write && socket.ways != Ways::Read,
+        };
+        if !ready.read && !ready.write {
+            return None;
+        }
+        self.change(token, |socket| socket.reading = false);
+        Some(Event::Ready { token, ready })
     }
 
     fn writable(&mut self, token: Token) -> Option<Event<'static>> {
@@ -402,7 +444,7 @@ impl PollDriver {
             State::Process => return self.process_exited(token).map(Step::Event),
             State::Open => {}
             State::Datagrams { .. } => return self.receive_datagrams(token),
-            State::Connecting | State::Ended | State::Broken => return None,
+            State::Connecting | State::Ended | State::Watched | State::Broken => return None,
         }
         if socket.ways == Ways::Closed {
             return None;
@@ -411,7 +453,19 @@ impl PollDriver {
             let gone = adopted::is_broken(&socket.fd);
             return gone.then(|| self.fail(token, io::ErrorKind::BrokenPipe.into()))?.map(Step::Event);
         }
-        match stream::receive(socket.fd.as_fd(), socket.kind, &mut self.buffer) {
+        let mut came = Vec::new();
+        let received = match socket.kind {
+            Kind::Unix => carried::receive(socket.fd.as_fd(), &mut self.buffer, &mut came),
+            kind => stream::receive(socket.fd.as_fd(), kind, &mut self.buffer),
+        };
+        match received {
+            Ok(Some(received)) if !came.is_empty() => {
+                // The buffer is the scratch space of sends, which may come before the loop takes the bytes.
+                self.held = Some((token, self.buffer.get(..received)?.to_vec()));
+                self.carried.extend(came.into_iter().map(|descriptor| (token, descriptor)));
+                let (token, descriptor) = self.carried.pop_front()?;
+                Some(Step::Event(Event::Descriptor { token, descriptor }))
+            }
             Ok(None) => None,
             Ok(Some(0)) => {
                 self.change(token, |socket| socket.state = State::Ended);
@@ -444,7 +498,8 @@ impl PollDriver {
             let error = match listener::accept(socket.fd.as_fd()) {
                 Ok((fd, remote)) => {
                     let local = self.listeners.get(&on.index)?.local(&fd);
-                    match self.sockets.insert(Socket::new(fd, State::Open)) {
+                    match self.sockets.insert(Socket::of_kind(fd, State::Open, Kind::of(&remote), Ways::Both))
+                    {
                         Ok(new) => {
                             self.ready.push_back(Ready { token: on, write: false, reads: left });
                             return Some(Event::Accepted { on, new, remote, local });
@@ -474,6 +529,8 @@ impl PollDriver {
                 return Some(Event::Connected { token, result: Err(error) });
             }
             State::Open | State::Ended => self.change(token, |socket| socket.state = State::Broken),
+            // Who uses it is told by its own calls.
+            State::Watched => return self.watched(token, true, true),
             State::Process => {
                 let pid = self.processes.get(&token.index).copied();
                 drop(self.remove(token));
@@ -508,7 +565,7 @@ impl PollDriver {
     fn close_write(&mut self, token: Token) {
         let Some(socket) = self.sockets.get_mut(token) else { return };
         match (socket.ways, socket.kind) {
-            (Ways::Both, Kind::Socket) => {
+            (Ways::Both, Kind::Socket | Kind::Unix) => {
                 // It fails when the peer has reset the connection, which the next read or send tells.
                 let _ = rustix::net::shutdown(&socket.fd, Shutdown::Write);
             }
@@ -523,7 +580,7 @@ impl PollDriver {
             }
             (Ways::Apart, _) => {
                 socket.ways = Ways::Read;
-                if let Some(writer) = self.writers.get(&token.index).filter(|end| end.kind == Kind::Socket) {
+                if let Some(writer) = self.writers.get(&token.index).filter(|end| end.kind.is_socket()) {
                     let _ = rustix::net::shutdown(&writer.fd, Shutdown::Write);
                 }
                 self.drop_writer(token);
@@ -547,7 +604,8 @@ impl Driver for PollDriver {
             Open::Listen(bound) => self.listen(bound),
             Open::Connect { to, from } => {
                 let fd = stream::connect(&to, from.as_ref())?;
-                let token = self.sockets.insert(Socket::new(fd, State::Connecting))?;
+                let token =
+                    self.sockets.insert(Socket::of_kind(fd, State::Connecting, Kind::of(&to), Ways::Both))?;
                 self.change(token, |_| ());
                 Ok(token)
             }
@@ -556,6 +614,15 @@ impl Driver for PollDriver {
                 self.sockets.insert(Socket::new(descriptor(bound.socket)?, State::Datagrams { v6 }))
             }
             Open::Adopt(ends) => self.adopt(ends),
+            Open::Watch(socket, interest) => {
+                let ways = match interest {
+                    driver::Interest::READ => Ways::Read,
+                    driver::Interest::WRITE => Ways::Write,
+                    _ => Ways::Both,
+                };
+                let socket = Socket::of_kind(descriptor(socket)?, State::Watched, Kind::Device, ways);
+                self.sockets.insert(socket)
+            }
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -602,6 +669,11 @@ impl Driver for PollDriver {
         }
     }
 
+    fn set_option(&mut self, token: Token, option: SocketOption) -> io::Result<()> {
+        let socket = self.sockets.get_mut(token).ok_or(io::ErrorKind::NotConnected)?;
+        socket::set(&socket.fd, socket.kind, option)
+    }
+
     fn set_udp_option(&mut self, token: Token, option: &UdpOption) -> io::Result<()> {
         let socket = self.sockets.get_mut(token).ok_or(io::ErrorKind::NotConnected)?;
         datagram::set_option(&socket.fd, option)
@@ -615,7 +687,7 @@ impl Driver for PollDriver {
         if matches!(socket.state, State::Datagrams { .. }) {
             return self.mail.forget(token);
         }
-        if how == Close::Abort && socket.state != State::Listening && socket.kind == Kind::Socket {
+        if how == Close::Abort && socket.state != State::Listening && socket.kind.is_socket() {
             // Without it the system still tries to deliver what it was given, which does no harm.
             let _ = SockRef::from(&socket.fd).set_linger(Some(Duration::ZERO));
         }
@@ -628,7 +700,11 @@ impl Driver for PollDriver {
     fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
         self.rouse();
         self.settle();
-        if !self.failures.is_empty() || !self.ended.is_empty() || self.mail.is_waiting() {
+        if !self.failures.is_empty()
+            || !self.ended.is_empty()
+            || self.mail.is_waiting()
+            || self.held.is_some()
+        {
             // Nobody may wait on the descriptor until they were told.
             self.waker.wake_by_ref();
             return Ok(());

@@ -2,12 +2,13 @@
 
 use crate::slots;
 use polling::{Event, PollMode, Poller};
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
+    time::Duration,
 };
-use trenza_core::driver::Token;
+use trenza_core::{Addr, SocketOption, driver::Token};
 
 /// One listener or connection. There is one for each idle connection: it stays small.
 #[derive(Debug)]
@@ -31,11 +32,24 @@ pub(crate) struct Socket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Socket,
+    /// A UNIX socket, over which descriptors may come.
+    Unix,
     Pipe,
     /// A terminal, or another device that a poller takes.
     Device,
     /// What no poller takes: always ready.
     File,
+}
+
+impl Kind {
+    pub(crate) fn is_socket(self) -> bool {
+        matches!(self, Self::Socket | Self::Unix)
+    }
+
+    /// What a socket with that address is.
+    pub(crate) fn of(addr: &Addr) -> Self {
+        if addr.unix().is_some() { Self::Unix } else { Self::Socket }
+    }
 }
 
 /// Which directions the descriptor in the table serves.
@@ -64,6 +78,8 @@ pub(crate) enum State {
     Datagrams {
         v6: bool,
     },
+    /// Somebody else's, who wants to know when it is ready. `reading`: it is to be told.
+    Watched,
     /// It has failed; the loop knows or is about to be told.
     Broken,
 }
@@ -117,6 +133,7 @@ impl Socket {
             State::Connecting => (false, true),
             State::Open | State::Datagrams { .. } => (self.reading, self.writing),
             State::Ended => (false, self.writing),
+            State::Watched => (self.reading, self.reading),
             State::Broken => (false, false),
         };
         match (self.kind, self.ways) {
@@ -216,4 +233,21 @@ pub(crate) fn tune_unix(fd: &OwnedFd) -> io::Result<()> {
 pub(crate) fn put_in_place(new: impl AsFd, old: &mut OwnedFd) -> io::Result<()> {
     rustix::io::dup2(new, old)?;
     Ok(rustix::io::fcntl_setfd(old, rustix::io::FdFlags::CLOEXEC)?)
+}
+
+/// Sets an option of a connection.
+pub(crate) fn set(fd: &OwnedFd, kind: Kind, option: SocketOption) -> io::Result<()> {
+    let socket = SockRef::from(fd);
+    match (kind, option) {
+        (Kind::Socket, SocketOption::NoDelay(on)) => socket.set_tcp_nodelay(on),
+        (Kind::Socket, SocketOption::KeepAlive(None)) => socket.set_keepalive(false),
+        (Kind::Socket, SocketOption::KeepAlive(Some(after))) => {
+            let after = after.max(Duration::from_secs(1));
+            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(after))
+        }
+        (Kind::Socket, SocketOption::UrgentInline(on)) => socket.set_out_of_band_inline(on),
+        (Kind::Socket | Kind::Unix, SocketOption::SendBuffer(bytes)) => socket.set_send_buffer_size(bytes),
+        (Kind::Socket | Kind::Unix, SocketOption::ReceiveBuffer(bytes)) => socket.set_recv_buffer_size(bytes),
+        _ => Err(io::Error::new(io::ErrorKind::Unsupported, "it has no such option")),
+    }
 }

@@ -1,6 +1,7 @@
 //! Connecting, receiving and sending on one stream.
 
 use crate::{
+    carried,
     socket::{self, Kind},
     unix,
 };
@@ -87,17 +88,29 @@ pub(crate) fn connected(fd: &OwnedFd) -> io::Result<Addr> {
 pub(crate) fn receive(fd: BorrowedFd<'_>, kind: Kind, buffer: &mut [u8]) -> io::Result<Option<usize>> {
     loop {
         let received = match kind {
-            Kind::Socket => rustix::net::recv(fd, &mut *buffer, RecvFlags::empty()).map(|(_, len)| len),
+            Kind::Socket | Kind::Unix => {
+                rustix::net::recv(fd, &mut *buffer, RecvFlags::empty()).map(|(_, len)| len)
+            }
             Kind::Pipe | Kind::Device | Kind::File => rustix::io::read(fd, &mut *buffer),
         };
         match received {
             Ok(received) => return Ok(Some(received)),
-            Err(Errno::AGAIN) => return Ok(None),
+            Err(Errno::AGAIN) => {
+                drop_urgent(fd, kind);
+                return Ok(None);
+            }
             Err(Errno::INTR) => {}
             // A terminal whose far end has been closed.
             Err(Errno::IO) if kind == Kind::Device => return Ok(Some(0)),
             Err(errno) => return Err(errno.into()),
         }
+    }
+}
+
+/// Urgent data that is not wanted inline would keep the socket readable for ever.
+fn drop_urgent(fd: BorrowedFd<'_>, kind: Kind) {
+    if kind == Kind::Socket {
+        let _ = rustix::net::recv(fd, &mut [0; 1][..], RecvFlags::OOB);
     }
 }
 
@@ -157,7 +170,12 @@ pub(crate) fn send(fd: BorrowedFd<'_>, kind: Kind, out: &mut OutBuf, scratch: &m
         if sent >= SEND_MAX {
             return Ok(false);
         }
-        let attempt = match attempt(fd, kind, out, scratch) {
+        let attempted = match out.descriptors() {
+            0 => attempt(fd, kind, out, scratch),
+            _ if kind != Kind::Unix => Err(io::ErrorKind::Unsupported.into()),
+            _ => carried::send(fd, out, scratch).map(|(given, taken)| Attempt { given, taken }),
+        };
+        let attempt = match attempted {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             attempt => attempt?,
@@ -174,7 +192,7 @@ pub(crate) fn send(fd: BorrowedFd<'_>, kind: Kind, out: &mut OutBuf, scratch: &m
 fn attempt(fd: BorrowedFd<'_>, kind: Kind, out: &OutBuf, scratch: &mut [u8]) -> io::Result<Attempt> {
     if let Some((file, range)) = out.file() {
         return match kind {
-            Kind::Socket => send_file(fd, file, range, scratch),
+            Kind::Socket | Kind::Unix => send_file(fd, file, range, scratch),
             Kind::Pipe | Kind::Device | Kind::File => copy_file(fd, kind, file, range, scratch),
         };
     }
@@ -226,9 +244,9 @@ const MORE: SendFlags = SendFlags::empty();
 
 /// A peer that is gone is an error, not a signal. Apple's sockets have an option for it instead.
 #[cfg(not(target_vendor = "apple"))]
-const QUIET: SendFlags = SendFlags::NOSIGNAL;
+pub(crate) const QUIET: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(target_vendor = "apple")]
-const QUIET: SendFlags = SendFlags::empty();
+pub(crate) const QUIET: SendFlags = SendFlags::empty();
 
 fn send_bytes(
     fd: BorrowedFd<'_>,
@@ -238,7 +256,7 @@ fn send_bytes(
     flags: SendFlags,
 ) -> io::Result<Attempt> {
     let taken = match pieces {
-        many if kind != Kind::Socket => rustix::io::writev(fd, many)?,
+        many if !kind.is_socket() => rustix::io::writev(fd, many)?,
         [one] => rustix::net::send(fd, one, flags | QUIET)?,
         many => rustix::net::sendmsg(fd, many, &mut SendAncillaryBuffer::default(), flags | QUIET)?,
     };

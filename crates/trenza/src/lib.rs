@@ -36,9 +36,9 @@ pub use trenza_core::{
     Left, LeftKind, Leftover, Limit, Limits, Lines, Lock, LoopingCall, Lost, Outgoing, Output, OutputTooLong,
     Peer, Permit, Policy, Port, Printer, Process, ProcessProtocol, Protocol, Queue, QueueClosed, Rate,
     Reactor, ReadHalf, Reason, Recorder, Recording, Remote, RemoteResolver, Resolver, Result, Seat, Secured,
-    Seen, Semaphore, Signal, Sleep, SpawnError, Spawner, Stream, Tap, TimedOut, Timeout, Timer,
-    TooManyWaiters, Transport, UdpCounts, UdpOption, UdpPort, UnixAddr, Wait, WriteHalf, cooperate, driver,
-    join, race, timeout, yield_now,
+    Seen, Semaphore, Signal, Sleep, SocketOption, SpawnError, Spawner, Stream, Tap, TimedOut, Timeout, Timer,
+    TooManyWaiters, Transport, UdpCounts, UdpOption, UdpPort, UnixAddr, Wait, Watch, WriteHalf, cooperate,
+    driver, join, race, timeout, yield_now,
 };
 pub use trenza_core::{
     Backoff, ClientService, NotConnected, PortService, Retry, Service, Services, StartError, StopError,

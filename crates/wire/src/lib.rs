@@ -19,6 +19,7 @@
 //! ```
 
 mod buf;
+mod carried;
 mod error;
 pub mod framing;
 mod input;

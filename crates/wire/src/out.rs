@@ -1,5 +1,6 @@
 //! [`OutBuf`]: bytes and file ranges on their way out.
 
+use crate::carried::Carried;
 use bytes::Bytes;
 use std::{
     collections::VecDeque,
@@ -7,6 +8,7 @@ use std::{
     io::{self, IoSlice},
     mem,
     ops::Range,
+    os::fd::{BorrowedFd, OwnedFd},
     sync::Arc,
 };
 
@@ -64,6 +66,7 @@ pub struct OutBuf {
     head: usize,
     queued: usize,
     lent: usize,
+    carried: Carried,
 }
 
 impl OutBuf {
@@ -136,8 +139,36 @@ impl OutBuf {
         self.chunks.push_back(chunk);
     }
 
+    /// Binds a descriptor to the next byte that is pushed. It leaves with it, or not at all.
+    pub fn push_descriptor(&mut self, descriptor: OwnedFd) {
+        self.carried.push(self.queued, descriptor);
+    }
+
+    /// How many descriptors wait.
+    pub fn descriptors(&self) -> usize {
+        self.carried.len()
+    }
+
+    /// The descriptors that go with the next byte. A driver sends them with it.
+    pub fn first_descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.carried.first()
+    }
+
+    /// Removes a descriptor that goes with the next byte.
+    pub fn pop_descriptor(&mut self) -> Option<OwnedFd> {
+        self.carried.pop()
+    }
+
+    /// How many bytes may leave together: up to the byte of the next descriptor that does not go with the first.
+    pub fn undivided(&self) -> usize {
+        self.carried.bytes_before_next()
+    }
+
     /// Moves everything that is queued in `other` behind what is here. What `other` has lent stays with it.
     pub fn append(&mut self, other: &mut Self) {
+        if other.carried.len() > 0 {
+            self.carried.append(other.carried.take(), self.queued);
+        }
         if other.queued == 0 {
             return;
         }
@@ -167,6 +198,7 @@ impl OutBuf {
     pub fn split_chunk(&mut self, most: usize) -> Option<Chunk> {
         let (chunk, head) = self.pop_front()?;
         let have = chunk.len() - head;
+        self.carried.passed(have.min(most));
         if have <= most {
             return Some(skip(chunk, head));
         }
@@ -183,18 +215,25 @@ impl OutBuf {
             front.append(self);
             return front;
         }
+        let mut carried = self.carried.take();
+        let rest = carried.split_off(most);
         while front.queued < most {
             let Some(chunk) = self.split_chunk(most - front.queued) else { break };
             front.push_chunk(chunk);
         }
+        (front.carried, self.carried) = (carried, rest);
         front
     }
 
     /// Moves everything that is queued in `other` before what is queued here, and takes over what `other` has lent.
     pub fn prepend(&mut self, other: &mut Self) {
         self.adopt_lent(other);
+        let (mut carried, mine, len) = (other.carried.take(), self.carried.take(), other.queued);
+        carried.append(mine, len);
         if self.queued == 0 {
-            return self.append(other);
+            self.append(other);
+            self.carried = carried;
+            return;
         }
         if self.head > 0
             && let Some(chunk) = self.pop_chunk()
@@ -203,6 +242,7 @@ impl OutBuf {
         }
         let before: Vec<_> = std::iter::from_fn(|| other.pop_chunk()).collect();
         before.into_iter().rev().for_each(|chunk| self.push_front(chunk));
+        self.carried = carried;
     }
 
     fn push_front(&mut self, chunk: Chunk) {
@@ -273,6 +313,7 @@ impl OutBuf {
     /// Like [`OutBuf::advance`], but chunks that are done go to `spent`, so that the caller decides where they are
     /// dropped.
     pub fn advance_into(&mut self, n: usize, spent: &mut Self) {
+        self.carried.passed(n);
         self.queued = self.queued.saturating_sub(n);
         self.head = self.head.saturating_add(n);
         while let Some(front) = self.chunks.front() {
@@ -297,6 +338,7 @@ impl OutBuf {
     pub fn take(&mut self, most: usize) -> Option<(Chunk, usize)> {
         let (chunk, head) = self.pop_front()?;
         let have = chunk.len() - head;
+        self.carried.passed(have.min(most));
         if have <= most {
             self.lent = self.lent.saturating_add(have);
             return Some((chunk, head));
@@ -512,5 +554,72 @@ mod tests {
         assert_eq!(out.file_after_bytes().map(|(_, r, n)| (r, n)), Some((13..20, 0)));
         out.advance(7);
         assert_eq!(out.to_vec().unwrap(), b"tail");
+    }
+
+    fn descriptor(number: usize) -> OwnedFd {
+        // Told apart by their position in a file.
+        use std::io::{Seek, SeekFrom};
+        let mut file = File::open("/dev/zero").or_else(|_| File::open(file!())).unwrap();
+        let _ = file.seek(SeekFrom::Start(number as u64));
+        file.into()
+    }
+
+    /// `a`, a descriptor, `bc`, two descriptors, `d`, one that waits for a byte.
+    fn carrying() -> OutBuf {
+        let mut out = OutBuf::new();
+        for (bytes, descriptors) in [("a", 1), ("bc", 2), ("d", 1)] {
+            out.push_slice(bytes.as_bytes());
+            (0..descriptors).for_each(|n| out.push_descriptor(descriptor(n)));
+        }
+        out
+    }
+
+    /// Sends it as a driver does: what leaves together, with `step` bytes at most.
+    fn sent(out: &mut OutBuf, step: usize) -> String {
+        let mut story = String::new();
+        while out.queued() > 0 {
+            while out.pop_descriptor().is_some() {
+                story.push('*');
+            }
+            let together = out.undivided().min(step);
+            let chunk = out.split_chunk(together).unwrap();
+            story.push_str(std::str::from_utf8(chunk.bytes().unwrap()).unwrap());
+        }
+        story
+    }
+
+    #[test]
+    fn descriptors_leave_with_the_byte_behind_them() {
+        for step in [1, 2, 100] {
+            let mut out = carrying();
+            assert_eq!((out.descriptors(), out.len()), (4, 4));
+            assert_eq!(sent(&mut out, step), "a*bc**d");
+            assert_eq!(out.descriptors(), 1);
+            out.push_slice(b"!");
+            assert_eq!(sent(&mut out, step), "*!");
+        }
+    }
+
+    #[test]
+    fn descriptors_move_with_the_bytes() {
+        for cut in 0..=4 {
+            let mut out = carrying();
+            let mut front = out.split_front(cut);
+            assert_eq!(front.descriptors() + out.descriptors(), 4);
+            if front.queued() > 0 && front.undivided() > 1 {
+                front.advance(1);
+                front.prepend(&mut {
+                    let mut a = OutBuf::new();
+                    a.push_slice(b"a");
+                    a
+                });
+            }
+            out.prepend(&mut front);
+            let mut all = OutBuf::new();
+            all.push_slice(b"<");
+            all.append(&mut out);
+            all.push_slice(b">");
+            assert_eq!(sent(&mut all, 100), "<a*bc**d*>", "cut {cut}");
+        }
     }
 }

@@ -29,6 +29,7 @@ cases! {
     a_port_that_closes_within_strides_hears_no_more_of_them
     where_nobody_listens_the_sender_hears_of_it_and_goes_on
     what_is_refused_does_not_keep_others_from_arriving
+    a_refused_datagram_lets_the_loop_rest
     a_connected_port_sends_to_and_hears_its_peer_only
     a_connected_port_hears_that_nobody_listens
     a_name_is_looked_up_for_a_connected_port
@@ -329,6 +330,22 @@ async fn what_is_refused_does_not_keep_others_from_arriving(ground: Ground) -> R
     // At least what the system itself has refused.
     ground.until(|| failures.get() >= 41).await;
     assert_eq!((cli.counts().unsent, cli.is_open()), (0, true));
+    Ok(())
+}
+
+async fn a_refused_datagram_lets_the_loop_rest(ground: Ground) -> Result {
+    let gone = ground.udp(Post::new(&ground, "gone"))?;
+    let nobody = gone.addr();
+    gone.close();
+    ground.log().heard("gone", "stopped closed").await;
+    let cli = ground.udp(Post::new(&ground, "cli"))?;
+    (0..20).for_each(|_| assert!(cli.send_to(&nobody, b"anybody?")));
+    ground.log().heard("cli", "failed ConnectionRefused").await;
+    ground.settle().await;
+    let before = ground.turns();
+    ground.reactor().sleep(ground.moment()).await;
+    // One to sleep, one to wake up, and some to spare.
+    assert!(ground.turns() - before < 10, "{} turns", ground.turns() - before);
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use crate::{log::Log, programs};
 use std::{
     cell::{Cell, RefCell},
-    io,
+    io::{self, Read, Write},
     os::unix::net::UnixStream,
     rc::Rc,
     sync::{Arc, LazyLock, Mutex, mpsc},
@@ -12,9 +12,9 @@ use std::{
 use tempfile::TempDir;
 use trenza_core::{
     Command, DatagramProtocol, Endpoint, IntoEndpoint, Port, Protocol, Reactor, Result, Transport, UdpPort,
-    driver::Ends,
+    driver::{Ends, Socket},
 };
-use trenza_sim::HostHandle;
+use trenza_sim::{HostHandle, Watchable};
 
 /// More bytes than a real system holds for a peer that does not read.
 const PLENTY: usize = 16 << 20;
@@ -213,6 +213,18 @@ impl Ground {
         Ok((server, client))
     }
 
+    /// A descriptor to watch, which can be written and, once it is filled, read.
+    pub(crate) fn watched(&self) -> Watched {
+        if let Some(host) = &self.0.host {
+            let watchable = host.watchable();
+            watchable.set_ready(false, true);
+            return Watched::Simulated(watchable);
+        }
+        let (watched, far) = UnixStream::pair().unwrap();
+        watched.set_nonblocking(true).unwrap();
+        Watched::Real(watched, far)
+    }
+
     /// The two ends of a socket pair.
     pub(crate) fn socket_pair(&self) -> (Ends, Ends) {
         if let Some(host) = &self.0.host {
@@ -318,6 +330,37 @@ impl Ground {
         ports.iter().for_each(|port| port.stop().detach());
         let udp_ports = std::mem::take(&mut *self.0.udp_ports.borrow_mut());
         udp_ports.iter().for_each(UdpPort::close);
+    }
+}
+
+/// A descriptor to watch.
+pub(crate) enum Watched {
+    Simulated(Watchable),
+    Real(UnixStream, UnixStream),
+}
+
+impl Watched {
+    pub(crate) fn socket(&self) -> Socket {
+        match self {
+            Self::Simulated(watchable) => watchable.socket(),
+            Self::Real(watched, _) => Socket::Descriptor(watched.try_clone().unwrap().into()),
+        }
+    }
+
+    /// It can be read from now on.
+    pub(crate) fn fill(&self) {
+        match self {
+            Self::Simulated(watchable) => watchable.set_ready(true, true),
+            Self::Real(_, far) => drop((&*far).write(b"x").unwrap()),
+        }
+    }
+
+    /// It was read.
+    pub(crate) fn drain(&self) {
+        match self {
+            Self::Simulated(watchable) => watchable.set_ready(false, true),
+            Self::Real(watched, _) => drop((&*watched).read(&mut [0; 16]).unwrap()),
+        }
     }
 }
 

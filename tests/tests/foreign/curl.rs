@@ -241,3 +241,16 @@ fn a_name_that_is_not_utf_8() {
     File::create(site.folder.path().join(name)).unwrap().write_all(b"noir").unwrap();
     assert_eq!(text(&curl([format!("{}caf%E9.txt", site.url)])), "noir");
 }
+
+/// Behind a proxy, the log names the client that the proxy tells of.
+#[test]
+fn a_proxy_header_tells_who_asks() {
+    let folder = folder(&[("hello.txt", b"Hello, braid!\n")]);
+    let on = "--listen=haproxy:tcp:0:interface=127.0.0.1".as_ref();
+    let mut program = Program::start(&crate::program(), ["web".as_ref(), folder.path().as_os_str(), on]);
+    let line = program.hear("http://");
+    let url = format!("{}hello.txt", line.trim());
+    assert_eq!(text(&curl(["--haproxy-protocol", &url])), "Hello, braid!\n");
+    let plain = Command::new("curl").args(["-sS", "--max-time", "60", &url]).output().unwrap();
+    assert!(!plain.status.success() && plain.stdout.is_empty());
+}

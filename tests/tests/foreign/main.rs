@@ -14,6 +14,7 @@ mod openssl;
 mod proxies;
 mod secure;
 mod strace;
+mod systemd;
 mod uploads;
 mod wrk;
 

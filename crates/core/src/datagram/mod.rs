@@ -42,7 +42,8 @@ pub struct Outgoing<'a> {
     pub data: &'a [u8],
     /// Where to. On a connected port only its peer.
     pub to: &'a Addr,
-    /// The address of this host that it is to come from, or the system's choice.
+    /// The address of this host that it is to come from, or the system's choice. Systems other than Linux choose always,
+    /// and send no ECN of ours.
     pub from: Option<IpAddr>,
     /// The two bits of explicit congestion notification (RFC 3168). None: not capable.
     pub ecn: Option<u8>,

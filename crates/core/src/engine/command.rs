@@ -1,8 +1,8 @@
 //! [`Command`]: what handles ask the loop to do.
 
 use crate::{
-    Factory, Layer, Protocol, Result, Service, Transport, UdpPort,
-    driver::{Bound, Established, Token},
+    Factory, Layer, Protocol, Resolver, Result, Service, SocketOption, Transport, UdpPort,
+    driver::{Bound, Established, Interest, Socket, Token},
     engine::edge::Change,
     engine::pair::Pair,
     engine::udp::Wish,
@@ -10,6 +10,7 @@ use crate::{
     process::{children::Order, handle::State},
     race::Race,
     task::Task,
+    watch::{OnReady, WatchState},
 };
 use std::{any::Any, io, rc::Rc};
 use trenza_wire::OutBuf;
@@ -67,6 +68,12 @@ pub(crate) enum Command {
     Pair(Box<Pair>),
     /// Ends a connection that is being made.
     Forget(Token),
+    /// Sets an option of a connection's socket.
+    SetOption(Transport, SocketOption, Resolver<()>),
+    /// Watches a descriptor.
+    Watch(Socket, Interest, Rc<WatchState>, OnReady),
+    /// Ends a watch.
+    Unwatch(Rc<WatchState>),
     /// Does something about a child process.
     Process(Rc<State>, Order),
     /// The time to stop in is over: ends all child processes.

@@ -11,7 +11,7 @@ use crate::{
     layer::Layer,
     shared::Shared,
 };
-use std::{any::Any, io, mem, rc::Rc};
+use std::{any::Any, io, mem, os::fd::OwnedFd, rc::Rc};
 use trenza_wire::{Chunk, Input, OutBuf};
 
 /// A connection in the loop's table: its protocol and what belongs to it. No handle reaches it.
@@ -292,8 +292,36 @@ impl Entry {
         }
     }
 
+    /// A descriptor came.
+    pub(crate) fn descriptor(&mut self, descriptor: OwnedFd) {
+        let connection = self.transport.0.clone();
+        let most = connection.limits.borrow().descriptors;
+        if connection.is_over() {
+            return;
+        }
+        let fits = connection.with_extra(|extra| {
+            extra.descriptors.push_back(descriptor);
+            extra.descriptors.len() <= most
+        });
+        self.offer_descriptors();
+        if !fits {
+            self.transport.condemn(Reason::Overflow(Limit::Descriptors));
+        }
+    }
+
+    /// Hands descriptors that wait to the protocol. A coroutine takes them itself.
+    fn offer_descriptors(&mut self) {
+        let connection = self.transport.0.clone();
+        while !connection.holds() && !connection.is_over() && !connection.flags.any(Flags::STREAM) {
+            let next = connection.extra.borrow_mut().as_mut().and_then(|extra| extra.descriptors.pop_front());
+            let Some(descriptor) = next else { return };
+            self.call(|protocol, transport| protocol.descriptor_received(transport, descriptor));
+        }
+    }
+
     /// Offers what was left, and the end of the stream if it has come.
     pub(crate) fn offer_unread(&mut self) {
+        self.offer_descriptors();
         let connection = self.transport.0.clone();
         if connection.holds() || connection.is_over() {
             return;

@@ -23,6 +23,8 @@ pub struct Left {
     pub tasks: usize,
     /// Calls on the thread pool and remote resolvers whose answer has not come.
     pub answers: usize,
+    /// Descriptors that are watched.
+    pub watches: usize,
 }
 
 /// What kind of thing a loop holds.
@@ -37,6 +39,8 @@ pub enum LeftKind {
     Connection,
     /// A connection that is being made.
     Connecting,
+    /// A descriptor that is watched.
+    Watch,
     /// A child process. Its pipes are connections.
     Process,
     /// A timer of [`Reactor::call_later`](crate::Reactor::call_later) or
@@ -59,6 +63,7 @@ impl fmt::Display for LeftKind {
             Self::UdpPort => "a UDP port",
             Self::Connection => "a connection",
             Self::Connecting => "a connection that is being made",
+            Self::Watch => "a watch",
             Self::Process => "a child process",
             Self::Timer => "a timer",
             Self::Sleep => "a sleep",
@@ -118,6 +123,7 @@ impl Turn {
             timers: shared.timers.borrow().len(),
             tasks: self.tasks.len(),
             answers: shared.waiting.borrow().len(),
+            watches: self.slots.iter().filter(|slot| matches!(slot, Slot::Watch(_))).count(),
         }
     }
 
@@ -163,6 +169,10 @@ fn of_slot(slot: &Slot, index: u32) -> Option<Leftover> {
         Slot::Listener(listener) => {
             let (name, made) = (listener.state.addr.to_string(), listener.state.made);
             Leftover { kind: LeftKind::Port, name, made }
+        }
+        Slot::Watch(entry) => {
+            let (name, made) = (entry.state.name.clone(), entry.state.made);
+            Leftover { kind: LeftKind::Watch, name, made }
         }
         Slot::Udp(entry) => {
             let (name, made) = (entry.port.0.addr.to_string(), entry.port.0.made);

@@ -106,6 +106,7 @@ impl Turn {
                     driver.close(Token { index, generation }, Close::Abort);
                     contained("a drop", || drop(race));
                 }
+                Slot::Watch(entry) => Self::end_watch(driver, entry),
                 Slot::Udp(entry) => {
                     let port = entry.port.clone();
                     port.condemn(Reason::Stopped);

@@ -300,9 +300,11 @@ impl Stack {
         if self.reading > 0 {
             return None;
         }
-        let top = self.stages.last_mut().map_or(&mut self.wire, |stage| &mut stage.plain);
         let mut out = connection.out.borrow_mut();
         while out.queued() > 0 && out.file().is_none() {
+            // They pass the layers by, and go with the next byte of the lowest.
+            std::iter::from_fn(|| out.pop_descriptor()).for_each(|fd| self.wire.push_descriptor(fd));
+            let top = self.stages.last_mut().map_or(&mut self.wire, |stage| &mut stage.plain);
             top.push_chunk(out.pop_chunk()?);
         }
         if !room || out.queued() == 0 {

@@ -1,7 +1,7 @@
 //! [`Switchboard`]: one driver for the loop, of the system's and that of connections in memory.
 
 use crate::{
-    Outbox, UdpOption,
+    Outbox, SocketOption, UdpOption,
     driver::{Close, Driver, Event, Host, Open, Token},
     memory::{self, Memory},
 };
@@ -52,6 +52,13 @@ impl Driver for Switchboard {
 
     fn send_to(&mut self, token: Token, out: &mut Outbox) {
         self.system.send_to(token, out);
+    }
+
+    fn set_option(&mut self, token: Token, option: SocketOption) -> io::Result<()> {
+        match in_memory(token) {
+            true => Err(io::Error::new(io::ErrorKind::Unsupported, "it has no such option")),
+            false => self.system.set_option(token, option),
+        }
     }
 
     fn set_udp_option(&mut self, token: Token, option: &UdpOption) -> io::Result<()> {

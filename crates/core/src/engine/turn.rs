@@ -1,7 +1,7 @@
 //! [`Turn`]: what the loop does with events, timers and commands.
 
 use crate::{
-    Addr, Connection, Factory, Layers, Peer, Protocol, Reactor, Reason, Result, Transport,
+    Addr, Connection, Factory, Layers, Peer, Protocol, Reactor, Reason, Result, SocketOption, Transport,
     connection::{Only, Origin},
     driver::{Bound, Close, Driver, Ends, Established, Event, Open, Token},
     engine::admit::Parked,
@@ -20,6 +20,7 @@ use crate::{
     shared::Stop,
     task::{Task, Tasks},
     timer::Due,
+    watch::WatchEntry,
 };
 use std::{collections::VecDeque, io, panic::Location, rc::Rc, time::Duration};
 
@@ -49,6 +50,7 @@ pub(crate) enum Slot {
     Connecting(u32, Rc<Race>),
     Connection(Entry),
     Udp(Box<UdpEntry>),
+    Watch(Box<WatchEntry>),
 }
 
 /// The loop without its driver: tables, and what a turn is at.
@@ -63,6 +65,8 @@ pub(crate) struct Turn {
     pub(crate) ports_changed: bool,
     /// New connections that nobody wants.
     pub(crate) refused: Vec<Token>,
+    /// Watches that were told and go on.
+    pub(crate) rearm: Vec<Token>,
     /// New connections that there is no room for yet.
     pub(crate) parked: VecDeque<Parked>,
     pub(crate) flushing: VecDeque<Transport>,
@@ -89,6 +93,7 @@ impl Turn {
             ports: Vec::new(),
             ports_changed: false,
             refused: Vec::new(),
+            rearm: Vec::new(),
             parked: VecDeque::new(),
             flushing: VecDeque::new(),
             flushing_udp: 0,
@@ -150,6 +155,9 @@ impl Turn {
         while let Some(token) = self.refused.pop() {
             driver.close(token, Close::Abort);
         }
+        while let Some(token) = self.rearm.pop() {
+            driver.read(token, true);
+        }
     }
 
     pub(crate) fn event(&mut self, event: Event<'_>) {
@@ -171,6 +179,12 @@ impl Turn {
             }
             Event::Failed { token, error } => self.failed(token, error),
             Event::Connected { token, result } => self.connected(token, result),
+            Event::Descriptor { token, descriptor } => {
+                if let Some(entry) = self.entry(token) {
+                    entry.descriptor(descriptor);
+                }
+            }
+            Event::Ready { token, ready } => self.ready(token, ready),
             Event::Datagram { token, datagram } => self.datagram(token, datagram),
             Event::Undelivered { token, to, error } => self.undelivered(token, to.as_ref(), &error),
         }
@@ -463,6 +477,13 @@ impl Turn {
             Command::Connect(race) => self.connect(driver, &race),
             Command::Pair(pair) => self.take_in(*pair),
             Command::Forget(token) => self.forget(driver, token),
+            Command::SetOption(transport, option, resolver) => {
+                resolver.fire(self.set_option(driver, &transport, option));
+            }
+            Command::Watch(socket, interest, state, on_ready) => {
+                self.watch(driver, (socket, interest), state, on_ready);
+            }
+            Command::Unwatch(state) => self.unwatch(driver, &state),
             Command::EndProcesses => self.children.fail_all(),
             Command::Process(state, order) => self.process(driver, &state, order),
         }
@@ -577,6 +598,18 @@ impl Turn {
             }
             Err(error) => race.failed(peer.remote, error.into()),
         }
+    }
+
+    fn set_option(&mut self, driver: &mut dyn Driver, transport: &Transport, option: SocketOption) -> Result {
+        let name = transport.peer().remote.to_string();
+        let explain = |error: io::Error| {
+            io::Error::new(error.kind(), format!("cannot set {option} on the connection to {name}: {error}"))
+        };
+        let token = transport.0.token;
+        let there = self.entry(token).is_some();
+        let set =
+            if there { driver.set_option(token, option) } else { Err(io::ErrorKind::NotConnected.into()) };
+        Ok(set.map_err(explain)?)
     }
 
     /// Gives up a connection that is being made.

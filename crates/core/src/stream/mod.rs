@@ -15,7 +15,7 @@ pub(crate) use state::StreamEnd;
 use crate::{Peer, Protocol, Result, Transport};
 use bytes::Bytes;
 use state::Owner;
-use std::{fmt, fs::File, ops::Range, rc::Rc, sync::Arc};
+use std::{fmt, fs::File, ops::Range, os::fd::OwnedFd, rc::Rc, sync::Arc};
 use trenza_wire::Input;
 
 /// A connection for a coroutine. Dropping it aborts the connection, unless one of these was called:
@@ -265,6 +265,11 @@ impl Stream {
     /// True when the reactor or the port is stopping: why a read gave None although the peer's stream has not ended.
     pub fn is_stopping(&self) -> bool {
         self.reader.is_stopping()
+    }
+
+    /// The next descriptor that came over a UNIX socket, if one has. It is there before the byte that it was sent with.
+    pub fn take_descriptor(&self) -> Option<OwnedFd> {
+        self.transport().0.extra.borrow_mut().as_mut()?.descriptors.pop_front()
     }
 
     /// The connection.

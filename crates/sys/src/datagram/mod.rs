@@ -33,6 +33,9 @@ pub(crate) const DATAGRAM_MAX: usize = 64 * 1024;
 /// So many datagrams leave in a row before others have their turn.
 pub(crate) const SENDS_MAX: usize = 1024;
 
+/// So many refusals wait to be told; what is over is not told.
+const REFUSED_MAX: usize = 4096;
+
 /// A datagram that the system or the network refused.
 #[derive(Debug)]
 pub(crate) struct Refused {
@@ -47,6 +50,7 @@ pub(crate) struct Mail {
     batch: Option<Box<Batch>>,
     /// Whose the datagrams in the batch are.
     of: Option<Token>,
+    /// At most [`REFUSED_MAX`]: a loop takes some in a turn, and may send more.
     pub(crate) refused: VecDeque<(Token, Refused)>,
 }
 
@@ -68,7 +72,7 @@ impl Mail {
             // It tells of a datagram that was sent; who that was to is in the queue of errors.
             Err(error) if is_told_late(&error) => {
                 if self.ask(token, fd) == 0 {
-                    self.refused.push_back((token, Refused { to: None, error }));
+                    self.note(token, vec![Refused { to: None, error }]);
                 }
                 Ok(false)
             }
@@ -81,7 +85,7 @@ impl Mail {
         let mut refused = Vec::new();
         self.batch().refusals(fd, &mut refused);
         let found = refused.len();
-        self.refused.extend(refused.into_iter().map(|refused| (token, refused)));
+        self.note(token, refused);
         found
     }
 
@@ -89,8 +93,13 @@ impl Mail {
     pub(crate) fn send(&mut self, token: Token, fd: BorrowedFd<'_>, v6: bool, out: &mut Outbox) -> bool {
         let mut refused = Vec::new();
         let all = self.batch().send(fd, v6, out, &mut refused);
-        self.refused.extend(refused.into_iter().map(|refused| (token, refused)));
+        self.note(token, refused);
         all
+    }
+
+    fn note(&mut self, token: Token, refused: Vec<Refused>) {
+        let room = REFUSED_MAX.saturating_sub(self.refused.len());
+        self.refused.extend(refused.into_iter().take(room).map(|refused| (token, refused)));
     }
 
     /// Goes to the next datagram of the last receive, and gives whose it is.
