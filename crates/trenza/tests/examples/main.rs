@@ -189,6 +189,22 @@ fn proxy() {
 }
 
 #[test]
+fn watch() {
+    assert_eq!(Example::filter("watch", &[], "hello\nyou\n"), "HELLO\nYOU\n");
+}
+
+#[test]
+fn passing() {
+    let path = std::env::temp_dir().join(format!("trenza-passing-{}.sock", std::process::id()));
+    let example = Example::start("passing", &[&format!("unix:{}:mode=600", path.display())]);
+    assert_eq!(example.says(), "Cargo.toml: here you are");
+    assert!(example.says().starts_with("nothing: no: No such file"));
+    assert_eq!(example.says(), "it begins with [package]");
+    example.ends();
+    assert!(!path.exists());
+}
+
+#[test]
 fn netcat() {
     let (echo, address) = Example::server("echo");
     let text = "there and back\n".repeat(100_000);
