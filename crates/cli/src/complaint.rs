@@ -31,7 +31,12 @@ impl Complaint {
     /// An endpoint that cannot be listened on.
     pub(crate) fn listen(endpoint: &str, error: &(dyn Error + 'static)) -> Self {
         if error.is::<EndpointError>() {
-            let remedy = "write it like tcp:8080, or tcp:8080:interface=127.0.0.1 for this machine only";
+            let remedy = match endpoint.starts_with("tls") {
+                true => {
+                    "`trenza cert self localhost` makes a certificate for development: tls:8443:cert=localhost.pem"
+                }
+                false => "write it like tcp:8080, or tcp:8080:interface=127.0.0.1 for this machine only",
+            };
             return Self { code: 2, ..Self::new(error).remedy(remedy) };
         }
         let port = port(endpoint);
@@ -61,6 +66,33 @@ impl Complaint {
             }
             _ => Self::new(error),
         }
+    }
+
+    /// A file that cannot be used for what it was named for.
+    pub(crate) fn file(path: &Path, why: &str) -> Self {
+        Self::new(format!("{} cannot be used: {why}", path.display()))
+    }
+
+    /// A file that is there already.
+    pub(crate) fn exists(path: &Path) -> Self {
+        Self::new(format!("{} exists already", path.display()))
+            .remedy("write another file with --out FILE, or replace this one with --force")
+    }
+
+    /// Files of a certification authority that are not there.
+    pub(crate) fn no_authority(path: &Path) -> Self {
+        Self::new(format!("there is no {}, the authority's certificate or key", path.display()))
+            .remedy("make an authority with `trenza cert ca`, or name its files with --ca FILE --ca-key FILE")
+    }
+
+    /// A certificate that cannot be made.
+    pub(crate) fn certificate(why: impl fmt::Display) -> Self {
+        Self::new(format!("the certificate cannot be made: {why}"))
+    }
+
+    /// Something that was typed wrong.
+    pub(crate) fn usage(what: impl fmt::Display) -> Self {
+        Self { code: 2, ..Self::new(what) }
     }
 
     /// An endpoint that cannot be connected to, whatever happens.
@@ -130,8 +162,10 @@ fn port(endpoint: &str) -> u16 {
 
 /// The same endpoint with another port.
 fn with_port(endpoint: &str, port: u16) -> String {
-    let options = endpoint.splitn(3, ':').nth(2).map(|options| format!(":{options}")).unwrap_or_default();
-    format!("tcp:{port}{options}")
+    let mut parts = endpoint.splitn(3, ':');
+    let kind = parts.next().unwrap_or("tcp");
+    let options = parts.nth(1).map(|options| format!(":{options}")).unwrap_or_default();
+    format!("{kind}:{port}{options}")
 }
 
 #[cfg(test)]
@@ -145,6 +179,7 @@ mod tests {
             "tcp:8081:interface=[::1]:backlog=9"
         );
         assert_eq!(with_port("tcp:65535", 8080), "tcp:8080");
+        assert_eq!(with_port("tls:443:cert=a.pem", 8443), "tls:8443:cert=a.pem");
         let taken = Complaint::listen("tcp:65535", &io::Error::from(ErrorKind::AddrInUse));
         assert!(taken.what.starts_with("port 65535 is taken"), "{taken:?}");
         assert!(taken.remedy.is_some_and(|remedy| remedy.contains("--listen tcp:8080;")));
