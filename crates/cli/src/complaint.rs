@@ -32,7 +32,11 @@ impl Complaint {
     pub(crate) fn listen(endpoint: &str, error: &(dyn Error + 'static)) -> Self {
         if error.is::<EndpointError>() {
             // It shows what is wrong, and says what would be right.
-            return Self { code: 2, ..Self::new(error) };
+            let complaint = Self { code: 2, ..Self::new(error) };
+            // Where a certificate comes from is another question.
+            let uncertified = endpoint.starts_with("tls") && !endpoint.contains(":cert");
+            let remedy = "`trenza cert self localhost` makes a certificate for development: tls:8443:cert=localhost.pem";
+            return if uncertified { complaint.remedy(remedy) } else { complaint };
         }
         let Some(kind) = error.downcast_ref().map(io::Error::kind) else { return Self::new(error) };
         match Place::of(endpoint) {
@@ -88,6 +92,33 @@ impl Complaint {
             _ => return None,
         };
         Some(Self::new(error).remedy(remedy))
+    }
+
+    /// A file that cannot be used for what it was named for.
+    pub(crate) fn file(path: &Path, why: &str) -> Self {
+        Self::new(format!("{} cannot be used: {why}", path.display()))
+    }
+
+    /// A file that is there already.
+    pub(crate) fn exists(path: &Path) -> Self {
+        Self::new(format!("{} exists already", path.display()))
+            .remedy("write another file with --out FILE, or replace this one with --force")
+    }
+
+    /// Files of a certification authority that are not there.
+    pub(crate) fn no_authority(path: &Path) -> Self {
+        Self::new(format!("there is no {}, the authority's certificate or key", path.display()))
+            .remedy("make an authority with `trenza cert ca`, or name its files with --ca FILE --ca-key FILE")
+    }
+
+    /// A certificate that cannot be made.
+    pub(crate) fn certificate(why: impl fmt::Display) -> Self {
+        Self::new(format!("the certificate cannot be made: {why}"))
+    }
+
+    /// Something that was typed wrong.
+    pub(crate) fn usage(what: impl fmt::Display) -> Self {
+        Self { code: 2, ..Self::new(what) }
     }
 
     /// An endpoint that cannot be connected to, whatever happens.
@@ -182,7 +213,7 @@ struct Place<'a> {
 impl<'a> Place<'a> {
     /// None: it has no port.
     fn of(endpoint: &'a str) -> Option<Self> {
-        let kinds = ["tcp:", "udp:"].into_iter();
+        let kinds = ["tcp:", "tls:", "udp:"].into_iter();
         let begins = kinds.filter_map(|kind| {
             let at = endpoint.find(kind)?;
             let first = at == 0 || endpoint.get(..at)?.ends_with(':');
@@ -214,6 +245,7 @@ mod tests {
         for (endpoint, other) in [
             ("tcp:8080:interface=[::1]:backlog=9", "tcp:8081:interface=[::1]:backlog=9"),
             ("tcp:65535", "tcp:8080;"),
+            ("tls:443:cert=a.pem", "tls:444:cert=a.pem"),
             ("udp:7007", "udp:7008"),
             ("haproxy:version=2:tcp:80:idle=3", "haproxy:version=2:tcp:81:idle=3"),
         ] {

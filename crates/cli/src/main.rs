@@ -1,5 +1,6 @@
 //! `trenza`: servers for the common Internet protocols, one command each.
 
+mod cert;
 mod complaint;
 mod echo;
 mod forward;
@@ -30,6 +31,7 @@ struct Program {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Cert(cert::Args),
     Web(web::Args),
     Forward(forward::Args),
     Socks(socks::Args),
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         u64::MAX
     });
     let ended = match &program.command {
+        Command::Cert(args) => cert::run(args),
         Command::Web(args) => web::run(args, descriptors),
         Command::Forward(args) => forward::run(args, descriptors),
         Command::Socks(args) => socks::run(args, descriptors),

@@ -128,7 +128,7 @@ pub(crate) fn listen(
 }
 
 /// An address without a port: the endpoint of a UNIX socket, or what it is called.
-pub(crate) fn place(address: &Addr) -> String {
+fn place(address: &Addr) -> String {
     let kind = if address.unix().is_some() { "unix:" } else { "" };
     format!("{kind}{address}")
 }
