@@ -302,7 +302,7 @@ fn what_is_wrong_is_named_with_a_way_out() {
         (&["forward", LISTEN, "--to", "example.org:80"], 2, "did you mean tcp:example.org:80?"),
         (&["forward", LISTEN, "--to", "udp:x:1"], 2, "udp:x:1 is for datagrams"),
         (&["forward", LISTEN, "--to", "socks5:h:1:pasword=secret:tcp:x:1"], 2, "did you mean password?"),
-        (&["forward", "--listen", "udp:7", "--to", "tcp:x:1"], 2, "it is for datagrams"),
+        (&["forward", "--listen", "udp:7", "--to", "tcp:x:1"], 2, "for connections there are fd,"),
         (&["forward", LISTEN, "--to", "socks5:h:1:password=secret:tcp:x"], 2, "password=***"),
         (&["forward", LISTEN, "--to", "tcp:x:1", "--idle-timeout", "0"], 2, "above 0"),
         (&["forward", "--listen", "tcp:x", "--to", "tcp:x:1"], 2, "not a port"),

@@ -156,7 +156,7 @@ fn no_connections_come_where_datagrams_do() {
     let (what, shown) = complaint(with_reactor(|reactor| reactor.serve("udp:53", |_| async { Ok(()) })));
     assert_eq!(
         what,
-        "it is for datagrams; for connections there are fd, many, stdio, systemd, tcp, unix, via"
+        "for connections there are fd, many, stdio, systemd, tcp, unix, via; this is for datagrams, as Reactor::udp takes it"
     );
     assert_eq!(shown, "udp:53");
 }

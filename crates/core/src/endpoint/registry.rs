@@ -118,7 +118,8 @@ impl Reactor {
     /// The error of who wants to listen for connections on what is for datagrams.
     pub(crate) fn listens_for_datagrams(&self, endpoint: &Endpoint) -> Error {
         let can = self.streams(|kind| kind.usage().server);
-        let what = format!("it is for datagrams; for connections there are {can}");
+        let what =
+            format!("for connections there are {can}; this is for datagrams, as Reactor::udp takes it");
         match endpoint.parsed() {
             Some(parsed) => parsed.error(parsed.kind_at().start..parsed.end().end, what),
             None => format!("cannot listen on {endpoint}: {what}").into(),
