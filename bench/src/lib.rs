@@ -3,12 +3,14 @@
 //! They look at the servers from outside, so threads, blocking sockets and the clock are allowed here.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod handshake;
 mod load;
 mod process;
 mod sample;
 mod server;
 
+pub use handshake::{Group, Handshakes};
 pub use load::{Load, wrk};
-pub use process::{cpu, descriptors, resident};
-pub use sample::{median, quartiles};
+pub use process::{cpu, descriptors, machine, resident};
+pub use sample::{median, quartiles, spread};
 pub use server::{Server, beside, site};

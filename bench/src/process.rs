@@ -39,6 +39,25 @@ pub fn cpu(process: u32) -> io::Result<Duration> {
     Ok(TICK * ticks)
 }
 
+/// What it runs on, and how busy that is with other things.
+///
+/// # Errors
+/// There is no `/proc`.
+pub fn machine() -> io::Result<String> {
+    let cpus = fs::read_to_string("/proc/cpuinfo")?;
+    let model = cpus
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("?", |(_, m)| m);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let load = fs::read_to_string("/proc/loadavg")?;
+    Ok(format!(
+        "{model}, Linux {}, load average before {}",
+        kernel.trim(),
+        load.split(' ').next().unwrap_or("?")
+    ))
+}
+
 struct Stat {
     parent: u32,
     ticks: u32,

@@ -10,6 +10,12 @@ pub fn quartiles(values: &[f64]) -> (f64, f64) {
     (quantile(values, 0.25), quantile(values, 0.75))
 }
 
+/// The median of ratios, and the quartiles in brackets, as Markdown.
+pub fn spread(ratios: &[f64]) -> String {
+    let (low, high) = quartiles(ratios);
+    format!("**{:.3}** [{low:.3}, {high:.3}]", median(ratios))
+}
+
 /// Linear between the two nearest values.
 fn quantile(values: &[f64], part: f64) -> f64 {
     let mut sorted = values.to_vec();

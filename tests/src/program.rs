@@ -46,10 +46,18 @@ impl Program {
     pub fn web(path: &Path, folder: &Path, options: &[&str]) -> (Self, String) {
         let fixed = [OsStr::new("web"), folder.as_os_str(), "--listen=tcp:0:interface=127.0.0.1".as_ref()];
         let mut program = Self::start(path, fixed.into_iter().chain(options.iter().map(OsStr::new)));
-        let line = program.hear("http://");
-        let from = line.find("http://").unwrap_or(0);
-        let address = line.get(from..).and_then(|url| url.split_whitespace().next()).unwrap_or_default();
-        (program, address.to_owned())
+        let url = program.hear_url("http://");
+        (program, url)
+    }
+
+    /// The address with this scheme in the next line on standard error that has one.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn hear_url(&mut self, scheme: &str) -> String {
+        let line = self.hear(scheme);
+        let from = line.find(scheme).unwrap_or(0);
+        line.get(from..).and_then(|url| url.split_whitespace().next()).unwrap_or_default().to_owned()
     }
 
     /// The next line on standard error that has `what` in it.

@@ -9,7 +9,7 @@ use std::{
     io::{self, Write},
     path::PathBuf,
 };
-use trenza_bench::{Server, beside, cpu, median, quartiles, site, wrk};
+use trenza_bench::{Server, beside, cpu, machine, median, site, spread, wrk};
 use trenza_tests::Client;
 
 /// Compares two web servers under `wrk`: pairs of rounds, A B then B A, both servers running all the time.
@@ -56,8 +56,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(path) => path.clone(),
         None => beside("trenza")?,
     };
-    let a = Server::start(&ours, site.path(), args.server_core)?;
-    let b = Server::start(&args.theirs, site.path(), args.server_core)?;
+    let a = Server::start(&ours, site.path(), None, args.server_core)?;
+    let b = Server::start(&args.theirs, site.path(), None, args.server_core)?;
     let mut out = io::stdout().lock();
     writeln!(out, "{}\n", machine()?)?;
     writeln!(
@@ -117,25 +117,4 @@ fn round(args: &Args, server: &Server, file: &str) -> io::Result<Round> {
     let load = wrk(&format!("{}{file}", server.url), args.connections, args.seconds, args.load_core)?;
     let spent = cpu(server.process)?.saturating_sub(before);
     Ok(Round { rate: load.rate, cost_us: spent.as_secs_f64() * 1e6 / load.requests })
-}
-
-fn spread(ratios: &[f64]) -> String {
-    let (low, high) = quartiles(ratios);
-    format!("**{:.3}** [{low:.3}, {high:.3}]", median(ratios))
-}
-
-/// What it runs on, and how busy that is with other things.
-fn machine() -> io::Result<String> {
-    let cpus = fs::read_to_string("/proc/cpuinfo")?;
-    let model = cpus
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-        .map_or("?", |(_, m)| m);
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
-    let load = fs::read_to_string("/proc/loadavg")?;
-    Ok(format!(
-        "{model}, Linux {}, load average before {}",
-        kernel.trim(),
-        load.split(' ').next().unwrap_or("?")
-    ))
 }

@@ -1,5 +1,6 @@
 //! `trenza`: servers for the common Internet protocols, one command each.
 
+mod cert;
 mod complaint;
 mod echo;
 mod forward;
@@ -12,7 +13,7 @@ mod told;
 mod web;
 
 use clap::{Parser, Subcommand};
-use std::{io::stderr, process::ExitCode};
+use std::{env, io::stderr, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
 /// Servers for the common Internet protocols in one program.
@@ -20,7 +21,8 @@ use tracing_subscriber::EnvFilter;
 #[command(
     name = "trenza",
     version,
-    after_help = "`trenza COMMAND --help` explains a command and has examples."
+    after_help = "`trenza COMMAND --help` explains a command and has examples.\n\
+                  TRENZA_LOG=debug in the environment shows more of what goes on."
 )]
 struct Program {
     #[command(subcommand)]
@@ -29,10 +31,21 @@ struct Program {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Cert(cert::Args),
     Web(web::Args),
     Forward(forward::Args),
     Socks(socks::Args),
     Echo(echo::Args),
+}
+
+/// What the engine may say: warnings, and of connections what `log=yes` in an endpoint asks for.
+fn filter() -> EnvFilter {
+    let usual = || EnvFilter::new("warn,trenza::traffic=info");
+    let Some(wished) = env::var_os("TRENZA_LOG") else { return usual() };
+    EnvFilter::try_new(wished.to_string_lossy()).unwrap_or_else(|error| {
+        terminal::warn(&format!("TRENZA_LOG is not understood ({error}): write it like TRENZA_LOG=debug"));
+        usual()
+    })
 }
 
 fn main() -> ExitCode {
@@ -42,14 +55,15 @@ fn main() -> ExitCode {
         .with_writer(stderr)
         .log_internal_errors(false)
         .with_ansi(terminal::colours())
-        .with_env_filter(EnvFilter::try_from_env("TRENZA_LOG").unwrap_or_else(|_| EnvFilter::new("warn")))
+        .with_env_filter(filter())
         .init();
     // A connection needs a descriptor. With few of them a server still serves few.
     let descriptors = trenza::raise_descriptor_limit().unwrap_or_else(|error| {
-        tracing::warn!("the limit of open files stays as it is: {error}");
+        terminal::warn(&format!("the limit of open files stays as it is: {error}"));
         u64::MAX
     });
     let ended = match &program.command {
+        Command::Cert(args) => cert::run(args),
         Command::Web(args) => web::run(args, descriptors),
         Command::Forward(args) => forward::run(args, descriptors),
         Command::Socks(args) => socks::run(args, descriptors),

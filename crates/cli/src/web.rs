@@ -3,7 +3,7 @@
 use crate::{
     complaint::Complaint,
     lines::Lines,
-    room::Room,
+    room::{Room, count},
     terminal::{Style, paint, say},
     told::Told,
 };
@@ -23,6 +23,8 @@ Examples:
       The folder `site`, for every machine that reaches this one, on port 8000
   trenza web --listen tcp:0:interface=127.0.0.1
       On any port that is free; the first lines say which
+  trenza web site --listen tls:8443:cert=localhost.pem
+      The same over HTTPS; `trenza cert self localhost` makes the certificate
   trenza web site --log-format json 2>> web.log
       A line of JSON for each request, added to a file
 
@@ -38,7 +40,7 @@ pub(crate) struct Args {
     folder: PathBuf,
 
     /// Where to listen: tcp:PORT for all addresses of this machine, tcp:PORT:interface=ADDRESS for one; port 0 is
-    /// any that is free. May be repeated
+    /// any that is free; tls:PORT:cert=FILE for HTTPS. May be repeated
     #[arg(short, long, value_name = "ENDPOINT", default_value = "tcp:8080:interface=127.0.0.1")]
     listen: Vec<String>,
 
@@ -63,11 +65,11 @@ pub(crate) struct Args {
     quiet: bool,
 
     /// Connections at once; more of them wait [default: 10000, or what the limit of open files allows]
-    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Limits")]
     max_connections: Option<NonZeroUsize>,
 
     /// Connections at once from one address to one port; more of them are refused
-    #[arg(long, value_name = "N", default_value = "10000", help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = count, help_heading = "Limits")]
     max_connections_per_address: NonZeroUsize,
 }
 
@@ -107,12 +109,13 @@ impl Args {
             let first = addresses.is_empty();
             let told = first.then(|| (reactor.clone(), lines.clone(), STOPPING));
             let port = reactor.listen_with(endpoint, Told::new(server.clone(), told));
-            addresses.push(port.map_err(|error| Complaint::listen(endpoint, &*error))?.addr());
+            let port = port.map_err(|error| Complaint::listen(endpoint, &*error))?;
+            addresses.push((scheme(endpoint), port.addr()));
         }
         let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
         say(&format!("Serving {}", folder.display()));
-        for address in &addresses {
-            say(&format!("  {}", link(address)));
+        for (scheme, address) in &addresses {
+            say(&format!("  {}", link(scheme, address)));
         }
         say("Ctrl-C stops.");
         Ok(())
@@ -146,14 +149,19 @@ impl Args {
     }
 }
 
-/// An address to click on.
-fn link(address: &Addr) -> String {
-    let everywhere = address.ip().is_some_and(|ip| ip.is_unspecified());
+/// What browsers write before the address.
+fn scheme(endpoint: &str) -> &'static str {
+    if endpoint.starts_with("tls") { "https" } else { "http" }
+}
+
+/// An address to click on; a socket that no browser reaches as it is.
+fn link(scheme: &str, address: &Addr) -> String {
+    let Some(ip) = address.ip() else { return format!("{scheme} on {address}") };
     match address.port() {
-        Some(port) if everywhere => {
-            let link = paint(Style::Link, &format!("http://localhost:{port}/"));
+        Some(port) if ip.is_unspecified() => {
+            let link = paint(Style::Link, &format!("{scheme}://localhost:{port}/"));
             format!("{link} and all other addresses of this machine")
         }
-        _ => paint(Style::Link, &format!("http://{address}/")),
+        _ => paint(Style::Link, &format!("{scheme}://{address}/")),
     }
 }

@@ -68,7 +68,7 @@ pub use job::JobPanicked;
 pub use layer::{Flow, Layer};
 pub use limits::{Counts, Limit, Limits};
 pub use option::SocketOption;
-pub use peer::Peer;
+pub use peer::{Certificate, Peer, Secured};
 pub use policy::Policy;
 pub use policy::addresses::{Addresses, Seat};
 pub use policy::bucket::{Bucket, Rate};

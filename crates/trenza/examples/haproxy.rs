@@ -1,5 +1,5 @@
 //! A server behind a proxy that tells whose connection it brings (PROXY protocol):
-//! `cargo run -p trenza --features proxy --example haproxy`, then `curl --haproxy-protocol http://127.0.0.1:7007`,
+//! `cargo run -p trenza --example haproxy`, then `curl --haproxy-protocol http://127.0.0.1:7007`,
 //! or haproxy with `server s 127.0.0.1:7007 send-proxy-v2`.
 use trenza::prelude::*;
 

@@ -21,7 +21,7 @@
 //! }
 //! ```
 //!
-//! Suites are features: `web` (HTTP), `proxy` (SOCKS, forwarding). Their crates are re-exported as modules. `sim` is the simulated network, and
+//! Suites are features: `web` (HTTP), `proxy` (SOCKS, forwarding), and `tls` beneath any of them. Their crates are re-exported as modules. `sim` is the simulated network, and
 //! `test` has `#[trenza::test]`; both are for dev-dependencies.
 
 mod run;
@@ -30,15 +30,15 @@ pub mod testing;
 
 pub use run::{Interrupted, block_on, register, run};
 pub use trenza_core::{
-    Abandoned, Addr, Addresses, AllFailed, Bucket, Command, Conclusive, ConnectError, ConnectionId, Counts,
-    Datagram, DatagramProtocol, Deferred, Endpoint, EndpointError, Engine, Error, ExitStatus, Factory, Flow,
-    Get, Group, Guard, Handle, Home, Interface, IntoEndpoint, JobPanicked, Layer, Left, LeftKind, Leftover,
-    Limit, Limits, Lines, Lock, LoopingCall, Lost, Outgoing, Output, OutputTooLong, Peer, Permit, Policy,
-    Port, Printer, Process, ProcessProtocol, Protocol, Queue, QueueClosed, Rate, Reactor, ReadHalf, Reason,
-    Recorder, Recording, Remote, RemoteResolver, Resolver, Result, Seat, Seen, Semaphore, Signal, Sleep,
-    SocketOption, SpawnError, Spawner, Stream, Tap, TimedOut, Timeout, Timer, TooManyWaiters, Transport,
-    UdpCounts, UdpOption, UdpPort, UnixAddr, Wait, Watch, WriteHalf, cooperate, driver, join, race, timeout,
-    yield_now,
+    Abandoned, Addr, Addresses, AllFailed, Bucket, Certificate, Command, Conclusive, ConnectError,
+    ConnectionId, Counts, Datagram, DatagramProtocol, Deferred, Endpoint, EndpointError, Engine, Error,
+    ExitStatus, Factory, Flow, Get, Group, Guard, Handle, Home, Interface, IntoEndpoint, JobPanicked, Layer,
+    Left, LeftKind, Leftover, Limit, Limits, Lines, Lock, LoopingCall, Lost, Outgoing, Output, OutputTooLong,
+    Peer, Permit, Policy, Port, Printer, Process, ProcessProtocol, Protocol, Queue, QueueClosed, Rate,
+    Reactor, ReadHalf, Reason, Recorder, Recording, Remote, RemoteResolver, Resolver, Result, Seat, Secured,
+    Seen, Semaphore, Signal, Sleep, SocketOption, SpawnError, Spawner, Stream, Tap, TimedOut, Timeout, Timer,
+    TooManyWaiters, Transport, UdpCounts, UdpOption, UdpPort, UnixAddr, Wait, Watch, WriteHalf, cooperate,
+    driver, join, race, timeout, yield_now,
 };
 pub use trenza_core::{
     Backoff, ClientService, NotConnected, PortService, Retry, Service, Services, StartError, StopError,
@@ -55,6 +55,8 @@ pub use trenza_proxy as proxy;
 #[cfg(feature = "sim")]
 pub use trenza_sim as sim;
 pub use trenza_sys::{PollDriver, raise_descriptor_limit};
+#[cfg(feature = "tls")]
+pub use trenza_tls as tls;
 #[cfg(feature = "web")]
 pub use trenza_web as web;
 pub use trenza_wire as wire;

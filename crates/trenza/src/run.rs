@@ -85,11 +85,13 @@ pub fn block_on<T: 'static>(main: impl AsyncFnOnce(Reactor) -> Result<T> + 'stat
     }
 }
 
-/// Makes the kinds of endpoint of all suites known to a reactor: `socks5` and others, as far as their features are on.
+/// Makes the kinds of endpoint of all suites known to a reactor: `tls`, `socks5` and others, as far as their features are on.
 /// [`run`], [`block_on`] and tests do it themselves; who drives an [`Engine`] by hand calls it.
 pub fn register(reactor: &Reactor) {
     #[cfg(feature = "proxy")]
     trenza_proxy::register(reactor);
+    #[cfg(feature = "tls")]
+    trenza_tls::register(reactor);
     let _ = reactor;
 }
 

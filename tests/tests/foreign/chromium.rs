@@ -1,6 +1,6 @@
 //! Chromium: a page with a picture, a style and a script.
 
-use crate::{folder, run, serve};
+use crate::{folder, run, secure::Site, serve};
 use std::{fs, path::Path, process::Command};
 
 const PAGE: &[(&str, &[u8])] = &[
@@ -43,6 +43,16 @@ fn a_page_with_a_picture_and_a_script() {
     for path in ["/", "/braid.png", "/page.js", "/style/page.css"] {
         assert!(log.contains(&format!("\"GET {path} HTTP/1.1\" 200 ")), "no line for {path} in:\n{log}");
     }
+}
+
+#[test]
+fn a_page_over_tls() {
+    let site = Site::new(":alpn=http/1.1");
+    let profile = tempfile::tempdir().unwrap();
+    // It knows no authority but public ones; which certificate it is, other clients look at.
+    let output = run(chromium(profile.path()).args(["--ignore-certificate-errors", "--dump-dom", &site.url]));
+    let page = String::from_utf8(output.stdout).unwrap();
+    assert!(page.contains(r#"<p id="said">over TLS</p>"#), "{page}");
 }
 
 #[test]

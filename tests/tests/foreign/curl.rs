@@ -1,5 +1,7 @@
 //! curl: what a careful client asks for.
 
+mod tls;
+
 use crate::{folder, pattern, run, serve};
 use std::{
     ffi::OsStr,

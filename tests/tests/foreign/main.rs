@@ -9,7 +9,10 @@
 
 mod chromium;
 mod curl;
+mod gnutls_cli;
+mod openssl;
 mod proxies;
+mod secure;
 mod strace;
 mod systemd;
 mod uploads;

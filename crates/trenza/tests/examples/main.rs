@@ -249,8 +249,8 @@ fn services() {
     example.ends();
 }
 
-#[test]
 #[cfg(feature = "proxy")]
+#[test]
 fn haproxy() {
     let (example, address) = Example::server("haproxy");
     let mut proxy = Client::connect(&address);

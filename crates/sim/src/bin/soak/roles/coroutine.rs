@@ -45,7 +45,14 @@ async fn echo(end: &End, mut stream: Stream) -> Result {
         end.write(stream.transport(), &data);
         stream.room().await?;
     }
-    end.ended();
+    finish(end, stream).await
+}
+
+/// Nothing more will be read: the peer's stream has ended, or at a stop the next message would have to be waited for.
+async fn finish(end: &End, stream: Stream) -> Result {
+    if !stream.is_stopping() {
+        end.ended();
+    }
     end.close(stream.transport());
     stream.close().await
 }
@@ -65,17 +72,21 @@ async fn talk(end: &End, mut stream: Stream, rounds: usize) -> Result {
         end.write(stream.transport(), &end.fresh(n));
         stream.room().await?;
         let Some(data) = stream.read_exact(n).await? else {
-            return Err("the echo ended early".into());
+            return if stream.is_stopping() {
+                finish(end, stream).await
+            } else {
+                Err("the echo ended early".into())
+            };
         };
         end.read(&data);
         end.echoes(0, echoed, &data);
         echoed += n;
     }
     end.close_write(stream.transport());
-    match stream.read().await? {
-        Some(data) => end.read(&data),
-        None => end.ended(),
+    if let Some(data) = stream.read().await? {
+        end.read(&data);
+        end.close(stream.transport());
+        return stream.close().await;
     }
-    end.close(stream.transport());
-    stream.close().await
+    finish(end, stream).await
 }

@@ -1,0 +1,57 @@
+//! [`Facts`]: what stands in a certificate, for people to read.
+
+use crate::{TlsError, identity::certificates, subject, trust::hex};
+use std::time::{Duration, SystemTime};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// What stands in a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Facts {
+    /// Whom it was made for, as in `CN=ann, O=Example`.
+    pub subject: String,
+    /// Who has signed it.
+    pub issuer: String,
+    /// The DNS names and IP addresses that it is for.
+    pub names: Vec<String>,
+    /// From when on it is valid.
+    pub from: SystemTime,
+    /// Until when it is valid.
+    pub until: SystemTime,
+    /// It may sign others.
+    pub is_authority: bool,
+    /// Its SHA-256, as in `ab:cd:...`: what [`Trust::Pinned`](crate::Trust::Pinned) compares.
+    pub fingerprint: String,
+}
+
+impl Facts {
+    /// Reads the certificates in a PEM text, in their order.
+    ///
+    /// # Errors
+    /// There is none in it, or one is no certificate.
+    pub fn of_pem(pem: &[u8]) -> Result<Vec<Self>, TlsError> {
+        certificates("the given PEM", pem)?.iter().map(|der| Self::of_der(der)).collect()
+    }
+
+    fn of_der(der: &[u8]) -> Result<Self, TlsError> {
+        let (_, read) = X509Certificate::from_der(der)
+            .map_err(|error| TlsError::unusable("the certificate", error.to_string()))?;
+        let validity = read.validity();
+        Ok(Self {
+            subject: read.subject().to_string(),
+            issuer: read.issuer().to_string(),
+            names: subject::all_names(&read),
+            from: at(validity.not_before.timestamp()),
+            until: at(validity.not_after.timestamp()),
+            is_authority: read.is_ca(),
+            fingerprint: hex(&subject::fingerprint(der)),
+        })
+    }
+}
+
+fn at(seconds: i64) -> SystemTime {
+    let distance = Duration::from_secs(seconds.unsigned_abs());
+    let epoch = SystemTime::UNIX_EPOCH;
+    let at = if seconds < 0 { epoch.checked_sub(distance) } else { epoch.checked_add(distance) };
+    at.unwrap_or(epoch)
+}
