@@ -61,7 +61,7 @@ impl Forward {
     /// The endpoint's string cannot be understood.
     pub fn new(to: impl IntoEndpoint) -> Result<Self> {
         let to = to.into_endpoint()?;
-        let shown = to.to_string().into();
+        let shown = to.to_string();
         Ok(Self(Rc::new(Shared { shown, to, limits: ProxyLimits::default(), on_end: None })))
     }
 
