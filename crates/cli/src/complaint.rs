@@ -31,41 +31,67 @@ impl Complaint {
     /// An endpoint that cannot be listened on.
     pub(crate) fn listen(endpoint: &str, error: &(dyn Error + 'static)) -> Self {
         if error.is::<EndpointError>() {
-            let remedy = match endpoint.starts_with("tls") {
-                true => {
-                    "`trenza cert self localhost` makes a certificate for development: tls:8443:cert=localhost.pem"
-                }
-                false => "write it like tcp:8080, or tcp:8080:interface=127.0.0.1 for this machine only",
-            };
-            return Self { code: 2, ..Self::new(error).remedy(remedy) };
+            // It shows what is wrong, and says what would be right.
+            let complaint = Self { code: 2, ..Self::new(error) };
+            // Where a certificate comes from is another question.
+            let uncertified = endpoint.starts_with("tls") && !endpoint.contains(":cert");
+            let remedy = "`trenza cert self localhost` makes a certificate for development: tls:8443:cert=localhost.pem";
+            return if uncertified { complaint.remedy(remedy) } else { complaint };
         }
-        let port = port(endpoint);
-        match error.downcast_ref().map(io::Error::kind) {
-            Some(ErrorKind::AddrInUse) if port == 0 => {
-                Self::new(format!("another program listens on {endpoint}"))
-                    .remedy("choose another address, or stop the other program")
+        let Some(kind) = error.downcast_ref().map(io::Error::kind) else { return Self::new(error) };
+        match Place::of(endpoint) {
+            Some(place) => Self::port(kind, endpoint, &place),
+            None if endpoint.contains("unix:") => Self::socket(kind, endpoint, error),
+            None => None,
+        }
+        .unwrap_or_else(|| Self::new(error))
+    }
+
+    /// A port that cannot be listened on; None: the error says all there is to say.
+    fn port(kind: ErrorKind, endpoint: &str, place: &Place<'_>) -> Option<Self> {
+        let port = place.port;
+        match kind {
+            ErrorKind::AddrInUse => {
+                let other = place.with(port.checked_add(1).unwrap_or(8080));
+                let what = format!("port {port} is taken: another program listens on {endpoint}");
+                let remedy = format!("choose another one with --listen {other}; port 0 is any that is free");
+                Some(Self::new(what).remedy(remedy))
             }
-            Some(ErrorKind::NotFound) if endpoint.starts_with("unix:") => {
-                Self::new(error).remedy("the folder of a socket must be there")
-            }
-            Some(ErrorKind::AddrInUse) => {
-                let other = with_port(endpoint, port.checked_add(1).unwrap_or(8080));
-                Self::new(format!("port {port} is taken: another program listens on {endpoint}"))
-                    .remedy(format!("choose another one with --listen {other}; port 0 is any that is free"))
-            }
-            Some(ErrorKind::PermissionDenied) if (1..1024).contains(&port) => {
-                let other = with_port(endpoint, port + 8000);
-                Self::new(format!("no right to listen on port {port} ({endpoint})")).remedy(format!(
+            ErrorKind::PermissionDenied if (1..1024).contains(&port) => {
+                let other = place.with(port + 8000);
+                let what = format!("no right to listen on port {port} ({endpoint})");
+                Some(Self::new(what).remedy(format!(
                     "ports below 1024 are for root, or for a program that was given them by \
                      `setcap cap_net_bind_service=+ep FILE`; choose another one with --listen {other}"
-                ))
+                )))
             }
-            Some(ErrorKind::AddrNotAvailable) => {
-                Self::new(format!("this machine does not have the address of {endpoint}"))
-                    .remedy(format!("leave interface= out for all addresses: --listen tcp:{port}"))
+            ErrorKind::AddrNotAvailable => {
+                let what = format!("this machine does not have the address of {endpoint}");
+                let remedy = "leave interface= out for all addresses: --listen";
+                Some(Self::new(what).remedy(format!("{remedy} {}{port}", place.before)))
             }
-            _ => Self::new(error),
+            _ => None,
         }
+    }
+
+    /// A UNIX socket that cannot be listened on; None: the error says all there is to say.
+    fn socket(kind: ErrorKind, endpoint: &str, error: &(dyn Error + 'static)) -> Option<Self> {
+        let remedy = match kind {
+            ErrorKind::AddrInUse => {
+                let what = format!("another program listens on {endpoint}");
+                return Some(Self::new(what).remedy("choose another path, or stop the other program"));
+            }
+            ErrorKind::NotFound | ErrorKind::NotADirectory => {
+                "the folder of a socket must be there: make it, or choose another path"
+            }
+            ErrorKind::PermissionDenied => {
+                "choose a folder where you may make files: `ls -ld FOLDER` shows who may"
+            }
+            ErrorKind::AlreadyExists => "choose another path, or remove the file",
+            ErrorKind::InvalidInput => "choose a shorter path, or start the program in the socket's folder",
+            _ => return None,
+        };
+        Some(Self::new(error).remedy(remedy))
     }
 
     /// A file that cannot be used for what it was named for.
@@ -97,7 +123,13 @@ impl Complaint {
 
     /// An endpoint that cannot be connected to, whatever happens.
     pub(crate) fn target(error: &(dyn Error + 'static)) -> Self {
-        Self { code: 2, ..Self::new(error).remedy("write it like tcp:example.org:80 or tcp:[::1]:80") }
+        Self { code: 2, ..Self::new(error) }
+    }
+
+    /// An endpoint for datagrams where connections are to go.
+    pub(crate) fn datagrams(endpoint: &str) -> Self {
+        let what = format!("{endpoint} is for datagrams, and connections do not go there");
+        Self { code: 2, ..Self::new(what).remedy("write it like tcp:example.org:80 or tcp:[::1]:80") }
     }
 
     /// A password file that cannot be read; `UnexpectedEof`: there is nobody in it.
@@ -107,6 +139,10 @@ impl Complaint {
         match error.kind() {
             ErrorKind::NotFound => Self::new(format!("there is no file {shown}")).remedy(remedy),
             ErrorKind::UnexpectedEof => Self::new(format!("there is no user in {shown}")).remedy(remedy),
+            ErrorKind::IsADirectory => Self::new(format!("{shown} is a folder")).remedy("name a file in it"),
+            ErrorKind::InvalidData => Self::new(format!("{shown} is no text in UTF-8")).remedy(remedy),
+            ErrorKind::PermissionDenied => Self::new(format!("no right to read the file {shown}"))
+                .remedy(format!("`ls -l {shown}` shows who may: run as that user, or change it with chmod")),
             _ => Self::new(format!("cannot read the file {shown}: {error}")),
         }
     }
@@ -115,6 +151,15 @@ impl Complaint {
     pub(crate) fn users(path: &Path, error: &UsersError) -> Self {
         Self::new(format!("in {}: {error}", path.display()))
             .remedy("a line is NAME:PASSWORD, of 1 to 255 bytes each, or with --user the password alone")
+    }
+
+    /// The only user, whose name or password cannot be one.
+    pub(crate) fn only_user(path: &Path, name: &str) -> Self {
+        Self::new(format!(
+            "the user {name:?} and the first line of {}, the password, are no pair",
+            path.display()
+        ))
+        .remedy("name and password have 1 to 255 bytes each")
     }
 
     /// A folder that cannot be served.
@@ -155,39 +200,64 @@ pub(crate) fn tell(error: &(dyn Error + 'static)) -> ExitCode {
     complaint.code.into()
 }
 
-/// The port of an endpoint string that was understood.
-fn port(endpoint: &str) -> u16 {
-    endpoint.split(':').nth(1).and_then(|port| port.parse().ok()).unwrap_or(0)
+/// Where in an endpoint string its port is.
+#[derive(Debug)]
+struct Place<'a> {
+    /// The kind, and the prefixes that it stands behind: `haproxy:tcp:`.
+    before: &'a str,
+    port: u16,
+    /// The options: `:backlog=9`.
+    after: &'a str,
 }
 
-/// The same endpoint with another port.
-fn with_port(endpoint: &str, port: u16) -> String {
-    let mut parts = endpoint.splitn(3, ':');
-    let kind = parts.next().unwrap_or("tcp");
-    let options = parts.nth(1).map(|options| format!(":{options}")).unwrap_or_default();
-    format!("{kind}:{port}{options}")
+impl<'a> Place<'a> {
+    /// None: it has no port.
+    fn of(endpoint: &'a str) -> Option<Self> {
+        let kinds = ["tcp:", "tls:", "udp:"].into_iter();
+        let begins = kinds.filter_map(|kind| {
+            let at = endpoint.find(kind)?;
+            let first = at == 0 || endpoint.get(..at)?.ends_with(':');
+            first.then_some(at + kind.len())
+        });
+        let (before, rest) = endpoint.split_at_checked(begins.min()?)?;
+        let (port, after) = rest.split_at_checked(rest.find(':').unwrap_or(rest.len()))?;
+        Some(Self { before, port: port.parse().ok()?, after })
+    }
+
+    /// The same endpoint with another port.
+    fn with(&self, port: u16) -> String {
+        format!("{}{port}{}", self.before, self.after)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn remedy(endpoint: &str, kind: ErrorKind) -> String {
+        let complaint = Complaint::listen(endpoint, &io::Error::from(kind));
+        assert!(complaint.what.contains(endpoint), "{complaint:?}");
+        complaint.remedy.unwrap()
+    }
+
     #[test]
     fn the_remedy_is_an_endpoint_that_can_be_typed() {
-        assert_eq!(
-            with_port("tcp:8080:interface=[::1]:backlog=9", 8081),
-            "tcp:8081:interface=[::1]:backlog=9"
-        );
-        assert_eq!(with_port("tcp:65535", 8080), "tcp:8080");
-        assert_eq!(with_port("tls:443:cert=a.pem", 8443), "tls:8443:cert=a.pem");
-        let taken = Complaint::listen("tcp:65535", &io::Error::from(ErrorKind::AddrInUse));
-        assert!(taken.what.starts_with("port 65535 is taken"), "{taken:?}");
-        assert!(taken.remedy.is_some_and(|remedy| remedy.contains("--listen tcp:8080;")));
+        for (endpoint, other) in [
+            ("tcp:8080:interface=[::1]:backlog=9", "tcp:8081:interface=[::1]:backlog=9"),
+            ("tcp:65535", "tcp:8080;"),
+            ("tls:443:cert=a.pem", "tls:444:cert=a.pem"),
+            ("udp:7007", "udp:7008"),
+            ("haproxy:version=2:tcp:80:idle=3", "haproxy:version=2:tcp:81:idle=3"),
+        ] {
+            let remedy = remedy(endpoint, ErrorKind::AddrInUse);
+            assert!(remedy.contains(&format!("--listen {other}")), "{remedy}");
+        }
+        assert!(remedy("udp:7:interface=192.0.2.1", ErrorKind::AddrNotAvailable).ends_with("--listen udp:7"));
     }
 
     #[test]
     fn what_has_no_port_is_not_said_to_have_one() {
-        for endpoint in ["unix:/run/x.sock", "haproxy:tcp:80"] {
+        for endpoint in ["unix:/run/x.sock", "haproxy:unix:/run/tcp:80"] {
             let taken = Complaint::listen(endpoint, &io::Error::from(ErrorKind::AddrInUse));
             assert_eq!(taken.what, format!("another program listens on {endpoint}"));
             assert!(taken.remedy.is_some());

@@ -3,14 +3,13 @@
 use crate::{
     complaint::Complaint,
     lines::Lines,
-    passing::{listen, shown},
-    room::Room,
+    passing::{Clients, listen, shown},
+    room::{Room, count},
     terminal::say,
 };
 use std::num::NonZeroUsize;
 use trenza::{
-    Addr, Datagram, DatagramProtocol, Factory, Policy, Protocol, Reactor, Result, Transport, UdpPort,
-    wire::Input,
+    Addr, Datagram, DatagramProtocol, Factory, Protocol, Reactor, Result, Transport, UdpPort, wire::Input,
 };
 
 const EXAMPLES: &str = "\
@@ -45,7 +44,7 @@ pub(crate) struct Args {
     udp: bool,
 
     /// Connections at once; more of them wait [default: 10000, or what the limit of open files allows]
-    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Limits")]
     max_connections: Option<NonZeroUsize>,
 }
 
@@ -60,11 +59,11 @@ pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
 impl Args {
     fn serve(&self, reactor: &Reactor, lines: &Lines, descriptors: u64) -> Result {
         let room = Room { descriptors, reserved: 0, each: 1 };
-        let policy = Policy::new().connections(room.clients(self.max_connections));
+        let clients = Clients { all: room.clients(self.max_connections), per_address: None };
         let (datagrams, streams): (Vec<_>, Vec<_>) =
             self.listen.iter().cloned().partition(|endpoint| endpoint.starts_with("udp:"));
         let mut told = Vec::new();
-        for address in listen(reactor, &streams, &policy, &Echoes, lines, STOPPING)? {
+        for address in listen(reactor, &streams, clients, &Echoes, lines, STOPPING)? {
             told.push(shown("", &address));
             if let Some(same) = Some(&address).filter(|_| self.udp).and_then(same_udp) {
                 told.push(echo_udp(reactor, &same)?);

@@ -7,7 +7,7 @@ use crate::{
     room::Room,
     terminal::say,
 };
-use trenza::{IntoEndpoint, Reactor, Result, proxy::Forward};
+use trenza::{ConnectTo, Error, IntoEndpoint, Reactor, Result, proxy::Forward};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,9 +53,12 @@ pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
 impl Args {
     fn serve(&self, reactor: &Reactor, lines: &Lines, descriptors: u64) -> Result {
         // Whether it makes sense is known now; whether anybody is there, when the first client comes.
-        let to = self.to.as_str().into_endpoint().and_then(|to| to.connecting(reactor).map(|_| to));
-        let to = to.map_err(|error| Complaint::target(&*error))?;
+        let wrong = |error: Error| Complaint::target(&*error);
+        let to = self.to.as_str().into_endpoint().map_err(wrong)?;
         let target = to.to_string();
+        if let ConnectTo::Datagrams { .. } = to.connecting(reactor).map_err(wrong)?.to {
+            return Err(Complaint::datagrams(&target).into());
+        }
         let forward = Forward::new(to)?;
         let forward = forward.limits(self.passing.limits()).on_end(self.passing.log(reactor, lines));
         // A client has a connection to its target, too.

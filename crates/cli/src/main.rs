@@ -13,7 +13,7 @@ mod told;
 mod web;
 
 use clap::{Parser, Subcommand};
-use std::{io::stderr, process::ExitCode};
+use std::{env, io::stderr, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
 /// Servers for the common Internet protocols in one program.
@@ -21,7 +21,8 @@ use tracing_subscriber::EnvFilter;
 #[command(
     name = "trenza",
     version,
-    after_help = "`trenza COMMAND --help` explains a command and has examples."
+    after_help = "`trenza COMMAND --help` explains a command and has examples.\n\
+                  TRENZA_LOG=debug in the environment shows more of what goes on."
 )]
 struct Program {
     #[command(subcommand)]
@@ -37,6 +38,16 @@ enum Command {
     Echo(echo::Args),
 }
 
+/// What the engine may say: warnings, and of connections what `log=yes` in an endpoint asks for.
+fn filter() -> EnvFilter {
+    let usual = || EnvFilter::new("warn,trenza::traffic=info");
+    let Some(wished) = env::var_os("TRENZA_LOG") else { return usual() };
+    EnvFilter::try_new(wished.to_string_lossy()).unwrap_or_else(|error| {
+        terminal::warn(&format!("TRENZA_LOG is not understood ({error}): write it like TRENZA_LOG=debug"));
+        usual()
+    })
+}
+
 fn main() -> ExitCode {
     // Wrong usage ends here with 2.
     let program = Program::parse();
@@ -44,11 +55,11 @@ fn main() -> ExitCode {
         .with_writer(stderr)
         .log_internal_errors(false)
         .with_ansi(terminal::colours())
-        .with_env_filter(EnvFilter::try_from_env("TRENZA_LOG").unwrap_or_else(|_| EnvFilter::new("warn")))
+        .with_env_filter(filter())
         .init();
     // A connection needs a descriptor. With few of them a server still serves few.
     let descriptors = trenza::raise_descriptor_limit().unwrap_or_else(|error| {
-        tracing::warn!("the limit of open files stays as it is: {error}");
+        terminal::warn(&format!("the limit of open files stays as it is: {error}"));
         u64::MAX
     });
     let ended = match &program.command {

@@ -3,7 +3,7 @@
 use crate::{
     complaint::Complaint,
     lines::Lines,
-    room::Room,
+    room::{Room, count},
     terminal::{Style, paint},
     told::Told,
 };
@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use jiff::tz::TimeZone;
 use std::{num::NonZeroUsize, time::Duration};
 use trenza::{
-    Addr, Factory, IntoEndpoint, Policy, Reactor, Result,
+    Addr, Addresses, Endpoint, Factory, IntoEndpoint, Policy, Reactor, Result,
     proxy::{ProxyLimits, Record, log::Format},
 };
 
@@ -38,17 +38,17 @@ pub(crate) struct Passing {
     idle_timeout: Duration,
 
     /// Clients at once; more of them wait [default: 10000, or what the limit of open files allows]
-    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Limits")]
     max_connections: Option<NonZeroUsize>,
 
     /// Clients at once from one address; more of them are refused
-    #[arg(long, value_name = "N", default_value = "10000", help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = count, help_heading = "Limits")]
     max_connections_per_address: NonZeroUsize,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LogFormat {
-    /// Text: when, who, where to, bytes, how long, and what went wrong
+    /// When, who, where to, bytes, how long, and what went wrong
     Text,
     /// A JSON object a line
     Json,
@@ -84,29 +84,53 @@ impl Passing {
     ) -> Result<Vec<Addr>> {
         let clients = room.clients(self.max_connections);
         reactor.set_connections_max(clients.saturating_mul(2).saturating_add(1));
-        let policy = Policy::new().connections(clients).per_address(self.max_connections_per_address.get());
-        listen(reactor, on, &policy, service, lines, STOPPING)
+        let clients = Clients { all: clients, per_address: Some(self.max_connections_per_address.get()) };
+        listen(reactor, on, clients, service, lines, STOPPING)
     }
 }
 
-/// Listens everywhere, with limits that all ports share; gives the addresses. The first port says `stopping` when it
-/// stops.
+/// How many clients there may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clients {
+    pub(crate) all: usize,
+    pub(crate) per_address: Option<usize>,
+}
+
+/// Listens everywhere, with limits that all ports share but those whose endpoint has its own; gives the addresses. The
+/// first port says `stopping` when it stops.
 pub(crate) fn listen(
     reactor: &Reactor,
     on: &[String],
-    policy: &Policy,
+    clients: Clients,
     service: &(impl Factory + Clone),
     lines: &Lines,
     stopping: &'static str,
 ) -> Result<Vec<Addr>> {
     let mut addresses = Vec::new();
+    let all = Policy::new().connections(clients.all);
+    let table = clients.per_address.map(Addresses::new);
+    let limited = |on: Endpoint| {
+        let own = |name| on.parsed().is_some_and(|parsed| parsed.has_option(name));
+        let policy = if own("connections") { Policy::new() } else { all.clone() };
+        let policy = match &table {
+            Some(table) if !own("per-address") => policy.addresses(table),
+            _ => policy,
+        };
+        on.policy(policy)
+    };
     for endpoint in on {
         let told = addresses.is_empty().then(|| (reactor.clone(), lines.clone(), stopping));
-        let bound = endpoint.as_str().into_endpoint().map(|on| on.policy(policy.clone()));
+        let bound = endpoint.as_str().into_endpoint().map(limited);
         let port = bound.and_then(|on| reactor.listen_with(on, Told::new(service.clone(), told)));
         addresses.push(port.map_err(|error| Complaint::listen(endpoint, &*error))?.addr());
     }
     Ok(addresses)
+}
+
+/// An address without a port: the endpoint of a UNIX socket, or what it is called.
+fn place(address: &Addr) -> String {
+    let kind = if address.unix().is_some() { "unix:" } else { "" };
+    format!("{kind}{address}")
 }
 
 /// An address as clients are told it, behind `scheme`.
@@ -117,7 +141,9 @@ pub(crate) fn shown(scheme: &str, address: &Addr) -> String {
             let link = paint(Style::Link, &format!("{scheme}localhost:{port}"));
             format!("  {link} and all other addresses of this machine")
         }
-        _ => format!("  {}", paint(Style::Link, &format!("{scheme}{address}"))),
+        Some(_) => format!("  {}", paint(Style::Link, &format!("{scheme}{address}"))),
+        // It is no part of an address that a program would take.
+        None => format!("  {}", place(address)),
     }
 }
 

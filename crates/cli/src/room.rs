@@ -1,11 +1,17 @@
 //! [`Room`]: how many connections there may be with the descriptors that there are.
 
+use crate::terminal::warn;
 use std::num::NonZeroUsize;
 
 /// Connections at once, where nobody asks for another number.
 const CONNECTIONS: usize = 10_000;
 /// Descriptors that the program itself needs.
 const DESCRIPTORS: u64 = 32;
+
+/// How many, from the command line.
+pub(crate) fn count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "a number above 0 is wanted".into())
+}
 
 /// How a service spends descriptors. All must not go to clients, or nothing could be opened for them, and whoever comes
 /// in would get nothing.
@@ -28,7 +34,7 @@ impl Room {
         let wished = asked.map_or(CONNECTIONS, NonZeroUsize::get);
         if asked.is_some() && room < wished {
             let descriptors = self.descriptors;
-            tracing::warn!("{room} connections at once instead of {wished}: {descriptors} files may be open");
+            warn(&format!("{room} connections at once instead of {wished}: {descriptors} files may be open"));
         }
         wished.min(room)
     }

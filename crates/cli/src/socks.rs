@@ -5,7 +5,7 @@ use crate::{
     lines::Lines,
     passing::{Passing, shown},
     room::Room,
-    terminal::{Style, paint, say},
+    terminal::{say, warn},
 };
 use std::{fs, io::ErrorKind, os::unix::fs::MetadataExt, path::PathBuf};
 use trenza::{
@@ -92,10 +92,7 @@ impl Args {
             say(&shown("socks5h://", address));
         }
         if open && addresses.iter().any(|address| address.ip().is_some_and(|ip| !ip.is_loopback())) {
-            say(&format!(
-                "{} whoever reaches this machine can use it: --password-file asks for a password",
-                paint(Style::Hint, "warning:")
-            ));
+            warn("whoever reaches this machine can use it: --password-file asks for a password");
         }
         say("Ctrl-C stops.");
         Ok(())
@@ -106,16 +103,16 @@ impl Args {
         let Some(path) = &self.password_file else { return Ok(None) };
         let text = fs::read_to_string(path);
         let text = text.map_err(|error| Complaint::password_file(path, &error))?;
-        if fs::metadata(path).is_ok_and(|file| file.mode() & 0o004 != 0) {
+        if fs::metadata(path).is_ok_and(|file| file.is_file() && file.mode() & 0o004 != 0) {
             let shown = path.display();
-            tracing::warn!("everybody on this machine can read {shown}: chmod o-r {shown}");
+            warn(&format!("everybody on this machine can read {shown}: chmod o-r {shown}"));
         }
-        let wrong = |error| Complaint::users(path, &error);
         let users = match &self.user {
-            None => Users::parse(&text).map_err(wrong)?,
+            None => Users::parse(&text).map_err(|error| Complaint::users(path, &error))?,
             Some(name) => {
                 let mut users = Users::new();
-                users.add(name, text.lines().next().unwrap_or_default()).map_err(wrong)?;
+                let password = text.lines().next().unwrap_or_default();
+                users.add(name, password).map_err(|_| Complaint::only_user(path, name))?;
                 users
             }
         };

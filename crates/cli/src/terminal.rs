@@ -32,6 +32,11 @@ pub(crate) fn paint(style: Style, text: &str) -> String {
     if colours() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
+/// Tells of what is not as it should be, but keeps nothing from being done.
+pub(crate) fn warn(what: &str) {
+    say(&format!("{} {what}", paint(Style::Hint, "warning:")));
+}
+
 /// Prints a line on standard error. Where that is gone there is nobody to tell, which is no reason to end.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(stderr(), "{line}");

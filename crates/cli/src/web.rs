@@ -3,7 +3,7 @@
 use crate::{
     complaint::Complaint,
     lines::Lines,
-    room::Room,
+    room::{Room, count},
     terminal::{Style, paint, say},
     told::Told,
 };
@@ -65,11 +65,11 @@ pub(crate) struct Args {
     quiet: bool,
 
     /// Connections at once; more of them wait [default: 10000, or what the limit of open files allows]
-    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Limits")]
     max_connections: Option<NonZeroUsize>,
 
     /// Connections at once from one address to one port; more of them are refused
-    #[arg(long, value_name = "N", default_value = "10000", help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = count, help_heading = "Limits")]
     max_connections_per_address: NonZeroUsize,
 }
 

@@ -299,6 +299,10 @@ fn what_is_wrong_is_named_with_a_way_out() {
         (&["forward", "--listen", "tcp:0"][..], 2, "--to"),
         (&["forward", LISTEN, "--to", "tcp:x"], 2, "PORT is missing"),
         (&["forward", LISTEN, "--to", "quic:x:1"], 2, "unknown kind"),
+        (&["forward", LISTEN, "--to", "example.org:80"], 2, "did you mean tcp:example.org:80?"),
+        (&["forward", LISTEN, "--to", "udp:x:1"], 2, "udp:x:1 is for datagrams"),
+        (&["forward", LISTEN, "--to", "socks5:h:1:pasword=secret:tcp:x:1"], 2, "did you mean password?"),
+        (&["forward", "--listen", "udp:7", "--to", "tcp:x:1"], 2, "for connections there are fd,"),
         (&["forward", LISTEN, "--to", "socks5:h:1:password=secret:tcp:x"], 2, "password=***"),
         (&["forward", LISTEN, "--to", "tcp:x:1", "--idle-timeout", "0"], 2, "above 0"),
         (&["forward", "--listen", "tcp:x", "--to", "tcp:x:1"], 2, "not a port"),
@@ -306,6 +310,12 @@ fn what_is_wrong_is_named_with_a_way_out() {
         (&["socks", LISTEN, "--password-file", "no/such/file"], 1, "there is no file no/such/file"),
         (&["socks", LISTEN, "--password-file", users], 1, "line 2: there is no colon"),
         (&["socks", LISTEN, "--password-file", "/dev/null"], 1, "there is no user in /dev/null"),
+        (
+            &["socks", LISTEN, "--password-file", "/dev/null", "--user", "ann"],
+            1,
+            "\"ann\" and the first line",
+        ),
+        (&["socks", LISTEN, "--password-file", folder.path().to_str().unwrap()], 1, "is a folder"),
         (&["socks", LISTEN, "--allow", "10.0.0.0/33"], 2, "names no destinations"),
         (&["echo"], 2, "--listen"),
         (&["echo", "--listen", "tcp:0:interface=192.0.2.1"], 1, "does not have the address"),
@@ -313,12 +323,38 @@ fn what_is_wrong_is_named_with_a_way_out() {
         let (got, said) = failed(arguments);
         assert_eq!(got, code, "{arguments:?}: {said}");
         assert!(said.contains(part) && !said.contains("secret"), "{said}");
-        assert!(said.contains("hint:") || said.contains("Usage:") || said.contains("--help"), "{said}");
+        // An endpoint's error says itself what would be right.
+        let remedies = ["hint:", "--help", "^"];
+        assert!(remedies.iter().any(|remedy| said.contains(remedy)), "{said}");
     }
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("tcp:{}:interface=127.0.0.1", taken.local_addr().unwrap().port());
     let (code, said) = failed(&["socks", "--listen", &endpoint]);
     assert!(code == 1 && said.contains("is taken") && said.contains("--listen tcp:"), "{said}");
+}
+
+#[test]
+fn what_an_endpoint_says_of_its_connections_goes_before_what_holds_for_all() {
+    let (program, address) = start(&["echo", "--listen=tcp:0:interface=127.0.0.1:connections=1:log=yes"]);
+    let mut first = connect(address);
+    first.write_all(b"1").unwrap();
+    first.read_exact(&mut [0]).unwrap();
+    let mut second = connect(address);
+    second.write_all(b"2").unwrap();
+    // Nothing tells that somebody waits. So much is done for the first one that the second one would be heard, too.
+    for _ in 0..100 {
+        first.write_all(b"1").unwrap();
+        first.read_exact(&mut [0]).unwrap();
+    }
+    second.set_nonblocking(true).unwrap();
+    let waits = second.read(&mut [0]).unwrap_err();
+    assert_eq!(waits.kind(), std::io::ErrorKind::WouldBlock);
+    drop(first);
+    second.set_nonblocking(false).unwrap();
+    second.read_exact(&mut [0]).unwrap();
+    drop(second);
+    let said = stop(program);
+    assert!(said.contains("trenza::traffic") && said.contains("127.0.0.1:"), "log=yes was given: {said}");
 }
 
 #[test]

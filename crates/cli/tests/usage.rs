@@ -52,11 +52,58 @@ fn wrong_usage_is_2() {
 }
 
 #[test]
-fn an_endpoint_that_is_none_is_2_and_shown_right() {
-    for endpoint in ["8080", "tcp:http", "tcp:70000", "tcp:80:interface=lo", "quic:443"] {
+fn an_endpoint_that_is_none_is_2_and_what_is_right_is_said_once() {
+    for (endpoint, remedy) in [
+        ("8080", "did you mean tcp:8080?"),
+        ("localhost:8080", "did you mean tcp:8080:interface=127.0.0.1?"),
+        ("tcp:http", "ports are 0 to 65535"),
+        ("tcp:70000", "ports are 0 to 65535"),
+        ("tcp:80:interface=lo", "takes an IP address"),
+        ("tcp:127.0.0.1:80", "as in tcp:8080 or tcp:8080:interface=127.0.0.1"),
+        ("quic:443", "known: exec, fd, haproxy,"),
+        ("udp:53", "for connections there are fd, haproxy,"),
+    ] {
         let (code, said) = failed(&trenza(["web", "--listen", endpoint]));
         assert_eq!(code, 2, "{endpoint}");
-        assert!(said.contains(endpoint) && said.contains("tcp:8080:interface=127.0.0.1"), "{said}");
+        assert!(said.contains(&format!("\n  {endpoint}\n  ")) && said.matches(remedy).count() == 1, "{said}");
+        assert!(!said.contains("hint:"), "two remedies: {said}");
+    }
+}
+
+#[test]
+fn numbers_that_are_none_are_asked_for_in_plain_words() {
+    for number in ["0", "x", "-1", "99999999999999999999999"] {
+        let (code, said) = failed(&trenza(["web", &format!("--max-connections={number}")]));
+        assert!(code == 2 && said.contains("a number above 0 is wanted"), "{said}");
+    }
+}
+
+#[test]
+fn a_log_filter_that_is_none_is_said_to_be_none() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trenza"));
+    let output = command.args(["web", "no/such/folder"]).env("TRENZA_LOG", "a=b=c").output().unwrap();
+    let (code, said) = failed(&output);
+    assert_eq!(code, 1);
+    assert!(
+        said.contains("warning: TRENZA_LOG is not understood") && said.contains("TRENZA_LOG=debug"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_socket_that_cannot_be_made_says_what_to_do() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("file.txt");
+    std::fs::write(&file, "text").unwrap();
+    let file = file.display();
+    for (path, what, remedy) in [
+        (format!("{file}"), "which is no socket", "choose another path, or remove the file"),
+        (format!("{file}/s"), "cannot listen on", "the folder of a socket must be there"),
+        (format!("{file}{}", "x".repeat(120)), "must be shorter", "choose a shorter path"),
+    ] {
+        let (code, said) = failed(&trenza(["web", "--listen", &format!("unix:{path}")]));
+        assert_eq!(code, 1);
+        assert!(said.contains(what) && said.contains(&format!("hint: {remedy}")), "{said}");
     }
 }
 

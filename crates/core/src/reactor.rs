@@ -75,9 +75,7 @@ impl Reactor {
             ListenOn::Bind(bind) => self.0.host.bind(&bind).map_err(explain)?,
             ListenOn::Socket(socket) => self.0.host.adopt(socket).map_err(explain)?,
             ListenOn::Bound(bound) => bound,
-            ListenOn::Datagrams(_) => {
-                return Err(format!("{endpoint} is for datagrams: Reactor::udp takes it").into());
-            }
+            ListenOn::Datagrams(_) => return Err(self.listens_for_datagrams(endpoint)),
             ListenOn::Stream(stream) => {
                 let (addr, layers) = (stream.local.clone(), listening.layers);
                 let state = PortState::new(made, addr, layers, listening.policy);

@@ -119,18 +119,22 @@ fn what_is_wrong_with_a_server_is_pointed_at() {
         ("8080", "did you mean tcp:8080?", "8080"),
         ("quic:80", "known: exec, fd, many, stdio, systemd, tcp, udp, unix, via", "quic"),
         ("tpc:80", "did you mean tcp?", "tpc"),
+        ("localhost:80", "did you mean tcp:80:interface=127.0.0.1?", "localhost"),
+        ("[::1]:80", "did you mean tcp:80:interface=[::1]?", "[::1]"),
         ("tcp", "PORT is missing: tcp:PORT, as in tcp:8080", ""),
         ("tcp:", "not a port", ""),
         ("tcp:http", "\"http\" is not a port", "http"),
         ("tcp:70000", "0 to 65535", "70000"),
-        ("tcp:h:80", "one value too many", "80"),
+        ("tcp:h:80", "one value too many: tcp:PORT, as in tcp:8080 or tcp:8080:interface=127.0.0.1", "80"),
         ("tcp:80:interfaces=lo", "did you mean interface?); known: interface, backlog", "interfaces"),
         ("tcp:80:interface=::1", "\"::1\" stands", "::1"),
         ("tcp:80:interface=lo", "interface= takes an IP address", "lo"),
         ("tcp:80:backlog=x", "backlog= takes a number", "x"),
         ("tcp:80:backlog=1:backlog=2", "stands there twice", "backlog"),
         ("tcp:80:backlog=1:81", "behind the options", "81"),
+        ("tcp:80:connections=0", "connections= takes a number above 0", "0"),
         ("via", "an endpoint is missing here: via:ENDPOINT", ""),
+        ("via:", "an endpoint is missing here, as tcp:8080", ""),
         ("via:tcp:80:backlo=1", "did you mean backlog?", "backlo"),
         ("via:user=x:tcp:80", "there are none here", "user"),
         ("via:8080", "did you mean tcp:8080?", "8080"),
@@ -148,9 +152,22 @@ fn what_is_wrong_with_a_server_is_pointed_at() {
 }
 
 #[test]
+fn no_connections_come_where_datagrams_do() {
+    let (what, shown) = complaint(with_reactor(|reactor| reactor.serve("udp:53", |_| async { Ok(()) })));
+    assert_eq!(
+        what,
+        "for connections there are fd, many, stdio, systemd, tcp, unix, via; this is for datagrams, as Reactor::udp takes it"
+    );
+    assert_eq!(shown, "udp:53");
+}
+
+#[test]
 fn what_is_wrong_with_a_client_is_pointed_at() {
     for (text, part, at) in [
         ("tcp:80", "PORT is missing: tcp:HOST:PORT", ""),
+        ("h:80", "did you mean tcp:h:80?", "h"),
+        ("tcp:::1:80", "tcp:[::1]:80:bind=[::1]:timeout=5; an address with colons stands in brackets", "1"),
+        ("via:a:1:h:80", "did you mean tcp:h:80?", "h"),
         ("tcp:h:80:timeout=-1", "timeout= takes a number of seconds", "-1"),
         ("tcp:h:80:bind=lo", "bind= takes an IP address", "lo"),
         ("many:x", "cannot be connected to; what can: exec, fd, stdio, tcp, unix, via", "many"),

@@ -95,7 +95,7 @@ fn text(record: &Record, time: &str, combined: bool) -> String {
     // Writing to a string cannot fail.
     let _ = match record.remote.ip() {
         Some(ip) => write!(line, "{ip} - - [{time}] \""),
-        None => write!(line, "{} - - [{time}] \"", record.remote),
+        None => write!(line, "{} - - [{time}] \"", word(&record.remote)),
     };
     match &record.method {
         Some(method) => {
@@ -113,6 +113,12 @@ fn text(record: &Record, time: &str, combined: bool) -> String {
         }
     }
     line
+}
+
+/// A client without an IP address as one word, since a space ends the field. Most of those of UNIX sockets have no name.
+fn word(remote: &Addr) -> String {
+    let text = remote.to_string();
+    if text.contains(|c: char| c.is_whitespace() || c.is_control()) { "unix".to_owned() } else { text }
 }
 
 fn json(record: &Record, time: &str) -> String {
@@ -172,6 +178,7 @@ fn escape(text: &[u8], line: &mut String) {
 mod tests {
     use super::*;
     use std::net::SocketAddr;
+    use trenza_core::UnixAddr;
 
     fn record() -> Record {
         Record {
@@ -195,6 +202,12 @@ mod tests {
         assert_eq!(Format::common(TimeZone::UTC).line(&record()), common);
         let combined = format!("{common} \"-\" \"curl/8\"");
         assert_eq!(Format::combined(TimeZone::UTC).line(&record()), combined);
+    }
+
+    #[test]
+    fn who_has_no_name_is_one_word() {
+        let record = Record { remote: UnixAddr::Unnamed.into(), ..record() };
+        assert!(Format::common(TimeZone::UTC).line(&record).starts_with("unix - - [14/Nov/"));
     }
 
     #[test]

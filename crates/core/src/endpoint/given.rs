@@ -66,7 +66,10 @@ impl<'a> Given<'a> {
             return Err(self.parsed.error(at, what));
         }
         if let Some(part) = self.values.get(most) {
-            let what = format!("{:?} is one value too many: {}", part.text, self.shape());
+            let torn = self.values.iter().any(|part| part.text.is_empty());
+            let torn = if torn { "; an address with colons stands in brackets, as in [::1]" } else { "" };
+            let other = self.form.examples.get(1).map(|other| format!(" or {other}")).unwrap_or_default();
+            let what = format!("{:?} is one value too many: {}{other}{torn}", part.text, self.shape());
             return Err(self.parsed.error(part.at.clone(), what));
         }
         if self.values.len() < least {

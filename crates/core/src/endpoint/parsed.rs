@@ -6,7 +6,7 @@
 //!     kind   option    what the kind stands before: kind, value, option
 //! ```
 
-use crate::{EndpointError, Error, Result};
+use crate::{EndpointError, Error, Result, endpoint::error::meant};
 use std::{ops::Range, rc::Rc};
 
 /// Options whose value is not shown.
@@ -69,6 +69,11 @@ impl Parsed {
     /// The string as it was written, from this kind on.
     pub fn as_str(&self) -> &str {
         self.text.get(self.start()..).unwrap_or_default()
+    }
+
+    /// Whether an option of that name is given to this kind or, where it is a prefix, to one behind it.
+    pub fn has_option(&self, name: &str) -> bool {
+        self.parts.iter().any(|part| part.key.as_ref().is_some_and(|(key, _)| key == name))
     }
 
     /// The string with its passwords hidden.
@@ -164,8 +169,9 @@ fn is_name(key: &str) -> bool {
         && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
+/// Also of a key that is nearly one: who mistypes it does not want the value shown either.
 fn is_secret(key: &str) -> bool {
-    SECRETS.contains(&key)
+    meant(key, SECRETS).is_some()
 }
 
 /// Without the brackets around it and the escapes in it.
@@ -237,6 +243,7 @@ mod tests {
         let error = parsed.error(parsed.parts.last().unwrap().at.clone(), "no");
         let error = error.downcast_ref::<EndpointError>().unwrap();
         assert_eq!(&error.endpoint[error.at.clone()], "y");
+        assert!(parsed.has_option("user") && parsed.has_option("password") && !parsed.has_option("tcp"));
         let secret = parsed.error(parsed.parts[3].at.clone(), "no").to_string();
         assert!(!secret.contains("a\\:b") && secret.ends_with(&"^".repeat("password=***".len())), "{secret}");
         // What stands behind a prefix knows where it is in the whole.
@@ -244,6 +251,8 @@ mod tests {
         assert_eq!((tail.kind(), tail.as_str(), tail.shown()), ("tcp", "tcp:x:y", "tcp:x:y".into()));
         let inner = tail.error(tail.end(), "no").to_string();
         assert!(inner.contains("password=***") && !inner.contains("a\\:b"), "{inner}");
+        let mistyped = Parsed::new("socks5:h:1080:pasword=a:Passwort=b:idle=c:tcp:x:1").unwrap();
+        assert_eq!(mistyped.shown(), "socks5:h:1080:pasword=***:Passwort=***:idle=c:tcp:x:1");
     }
 
     #[test]

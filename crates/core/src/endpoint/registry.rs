@@ -1,11 +1,11 @@
 //! The kinds of endpoint that a reactor knows.
 
 use crate::{
-    Connecting, EndpointKind, Form, Given, Listening, Parsed, Reactor, Result,
+    Connecting, Endpoint, EndpointKind, Error, Form, Given, Listening, Parsed, Reactor, Result,
     endpoint::{error::meant, fd::Fd, stdio::Stdio, systemd::Systemd, tcp::Tcp, udp::Udp, unix::Unix},
     process::exec::Exec,
 };
-use std::{collections::BTreeMap, rc::Rc};
+use std::{collections::BTreeMap, net::IpAddr, rc::Rc};
 
 /// Kinds by name.
 pub(crate) struct Kinds(BTreeMap<&'static str, Rc<dyn EndpointKind>>);
@@ -48,27 +48,45 @@ impl Reactor {
 
     /// What a string stands for where a server listens.
     pub(crate) fn listening(&self, parsed: &Parsed) -> Result<Listening> {
-        let kind = self.kind_of(parsed)?;
+        let kind = self.kind_of(parsed, |name, port| {
+            let ip = if name == "localhost" { "127.0.0.1" } else { name };
+            ip.parse::<IpAddr>().ok()?;
+            let ip = if ip.contains(':') { format!("[{ip}]") } else { ip.to_owned() };
+            Some(format!("tcp:{port}:interface={ip}"))
+        })?;
         let form = self.form(parsed, kind.usage().server, "listened on", |kind| kind.usage().server)?;
         kind.listen(&Given::new(parsed, &form)?, self)
     }
 
     /// What a string stands for where a client connects.
     pub(crate) fn connecting(&self, parsed: &Parsed) -> Result<Connecting> {
-        let kind = self.kind_of(parsed)?;
+        let kind = self.kind_of(parsed, |_, _| Some(format!("tcp:{}", parsed.shown())))?;
         let form = self.form(parsed, kind.usage().client, "connected to", |kind| kind.usage().client)?;
         kind.connect(&Given::new(parsed, &form)?, self)
     }
 
-    fn kind_of(&self, parsed: &Parsed) -> Result<Rc<dyn EndpointKind>> {
+    /// The kind; where there is none, and a port follows as if it were a host, `of_host` guesses what was meant.
+    fn kind_of(
+        &self,
+        parsed: &Parsed,
+        of_host: impl FnOnce(&str, u16) -> Option<String>,
+    ) -> Result<Rc<dyn EndpointKind>> {
         let (name, kinds) = (parsed.kind(), &self.0.kinds.borrow().0);
         if let Some(kind) = kinds.get(name) {
             return Ok(kind.clone());
         }
+        if name.is_empty() {
+            return Err(parsed.error(parsed.kind_at(), "an endpoint is missing here, as tcp:8080"));
+        }
+        let port = parsed.parts.get(1).filter(|part| part.key.is_none());
+        let port = port.and_then(|part| part.text.parse().ok());
         let guess = match name {
             _ if name.parse::<u16>().is_ok() => Some(format!("tcp:{name}")),
             _ if name.contains('/') && kinds.contains_key("unix") => Some(format!("unix:{name}")),
-            _ => meant(name, kinds.keys().copied()).map(str::to_owned),
+            _ => {
+                let meant = meant(name, kinds.keys().copied()).map(str::to_owned);
+                meant.or_else(|| of_host(name, port?))
+            }
         };
         let guess = guess.map(|guess| format!(" (did you mean {guess}?)")).unwrap_or_default();
         let known = kinds.keys().copied().collect::<Vec<_>>().join(", ");
@@ -86,10 +104,25 @@ impl Reactor {
         if let Some(form) = form {
             return Ok(form);
         }
+        let what = format!("{} cannot be {verb}; what can: {}", parsed.kind(), self.streams(side));
+        Err(parsed.error(parsed.kind_at(), what))
+    }
+
+    /// The names of kinds for connections that have a form on this side.
+    fn streams(&self, side: impl Fn(&dyn EndpointKind) -> Option<Form>) -> String {
         let streams = self.kinds().into_iter().filter(|kind| !kind.is_for_datagrams());
         let can = streams.filter(|kind| side(&**kind).is_some());
-        let can = can.map(|kind| kind.usage().name).collect::<Vec<_>>().join(", ");
-        let what = format!("{} cannot be {verb}; what can: {can}", parsed.kind());
-        Err(parsed.error(parsed.kind_at(), what))
+        can.map(|kind| kind.usage().name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The error of who wants to listen for connections on what is for datagrams.
+    pub(crate) fn listens_for_datagrams(&self, endpoint: &Endpoint) -> Error {
+        let can = self.streams(|kind| kind.usage().server);
+        let what =
+            format!("for connections there are {can}; this is for datagrams, as Reactor::udp takes it");
+        match endpoint.parsed() {
+            Some(parsed) => parsed.error(parsed.kind_at().start..parsed.end().end, what),
+            None => format!("cannot listen on {endpoint}: {what}").into(),
+        }
     }
 }

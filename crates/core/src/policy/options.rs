@@ -1,7 +1,7 @@
 //! The options of endpoint strings that make a policy.
 
 use crate::{Choice, Given, Policy, Rate, Result};
-use std::rc::Rc;
+use std::{num::NonZeroUsize, rc::Rc};
 
 pub(crate) const CONNECTIONS: Choice =
     Choice { name: "connections", value: "NUMBER", about: "how many there may be; more wait" };
@@ -25,13 +25,13 @@ impl Policy {
         let mut add =
             |change: &dyn Fn(Self) -> Self| policy = Some(change(policy.take().unwrap_or_default()));
         let number = |choice: Choice| {
-            given.option(choice.name).map(|value| value.parse::<usize>("a number")).transpose()
+            given.option(choice.name).map(|value| value.parse::<NonZeroUsize>("a number above 0")).transpose()
         };
         if let Some(max) = number(CONNECTIONS)? {
-            add(&|policy| policy.connections(max));
+            add(&|policy| policy.connections(max.get()));
         }
         if let Some(max) = number(PER_ADDRESS)? {
-            add(&|policy| policy.per_address(max));
+            add(&|policy| policy.per_address(max.get()));
         }
         let rate = |choice: Choice| {
             let value = given.option(choice.name);
