@@ -372,9 +372,7 @@ pub trait Driver {
     /// How many of the bytes that have left the [`OutBuf`] the system still holds because the peer did not take them;
     /// 0 where a driver cannot tell. The loop asks when a send left bytes behind and when a time is over: a peer that
     /// reads slowly makes this smaller long before there is room again.
-    fn held(&mut self, _token: Token) -> usize {
-        0
-    }
+    fn held(&mut self, token: Token) -> usize;
     /// Waits for events until the given time (None: without end), or until woken.
     ///
     /// # Errors
@@ -384,16 +382,12 @@ pub trait Driver {
     fn next(&mut self) -> Option<Event<'_>>;
     /// When a `wait` ends for the driver's own sake, with or without an event; whoever waits on
     /// [`Driver::descriptor`] calls by then. None: not for its own sake.
-    fn until(&self) -> Option<Instant> {
-        None
-    }
+    fn until(&self) -> Option<Instant>;
     /// Ends a `wait` from any thread, also one that begins later.
     fn waker(&self) -> Waker;
     /// A descriptor that is readable while a `wait` would return at once, as far as that was so after the last `wait`
     /// or because of the system or the waker since. None: there is none.
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        None
-    }
+    fn descriptor(&self) -> Option<BorrowedFd<'_>>;
 }
 
 /// A blocking piece of work for the thread pool.

@@ -238,3 +238,35 @@ fn children_of_children_end_with_them() {
     net.run();
     assert_eq!((host.left(), net.ends()), (Left::default(), 0));
 }
+
+#[test]
+fn a_number_that_is_given_out_again_confuses_nobody() {
+    for_seeds(0..20, |seed| {
+        let net = Net::new(seed);
+        let host = net.host("here");
+        host.program("talk", async |mut fake| {
+            fake.write(1, b"the first").await?;
+            Ok(ExitStatus::Code(1))
+        });
+        host.program("leave", async |_| Ok(ExitStatus::Code(2)));
+        let [first, second] = [Notes::default(), Notes::default()];
+        // Its output is not taken yet when it is gone, so it has exited and not ended.
+        let (own, talk) = (first.clone(), Command::new("talk"));
+        let one = host.run(|reactor| reactor.spawn_process(talk, own)).unwrap();
+        net.run_until(|| one.pipe(1).is_some());
+        one.pipe(1).unwrap().pause();
+        net.run();
+        assert_eq!((first.count("exited"), first.count("ended")), (1, 0));
+        let (own, leave) = (second.clone(), Command::new("leave"));
+        let other = host.run(|reactor| reactor.spawn_process(leave, own)).unwrap();
+        assert_eq!(other.pid(), one.pid());
+        assert!(one.signal(Signal::Kill).is_err(), "it would hit the other one");
+        net.run();
+        assert_eq!((second.count("exited exit code 2"), second.count("ended")), (1, 1));
+        assert_eq!((one.status(), first.count("exited")), (Some(ExitStatus::Code(1)), 1));
+        one.pipe(1).unwrap().resume();
+        net.run();
+        assert_eq!((first.count("ended"), first.1.borrow().as_slice()), (1, &b"the first"[..]));
+        assert_eq!((host.left(), net.ends()), (Left::default(), 0));
+    });
+}

@@ -14,6 +14,7 @@ use std::{
     collections::VecDeque,
     fmt, io, mem,
     net::{Ipv4Addr, SocketAddr},
+    os::fd::BorrowedFd,
     rc::Rc,
     sync::atomic::Ordering,
     task::Waker,
@@ -170,6 +171,7 @@ impl SimDriver {
         let (pid, status) = world.hosts.get_mut(self.host)?.exits.pop_front()?;
         let name = world.name(self.host);
         world.note(format_args!("{name} Exited({pid}, {status})"));
+        world.processes.give_back(pid);
         Some((pid, status))
     }
 
@@ -235,6 +237,18 @@ impl SimDriver {
 }
 
 impl Driver for SimDriver {
+    fn held(&mut self, _: Token) -> usize {
+        0
+    }
+
+    fn until(&self) -> Option<Instant> {
+        None
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
     fn host(&self) -> Rc<dyn Host> {
         Rc::new(SimHost::new(self.world.clone(), self.host, self.boot))
     }

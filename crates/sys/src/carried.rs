@@ -4,8 +4,8 @@ use crate::stream::QUIET;
 use rustix::{
     io::Errno,
     net::{
-        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-        SendFlags, recvmsg, sendmsg,
+        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+        SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
     },
 };
 use std::{
@@ -40,6 +40,11 @@ pub(crate) fn receive(
                     }
                 }
                 close_in_children(came)?;
+                if received.flags.contains(ReturnFlags::CTRUNC) {
+                    let what =
+                        "descriptors came with its bytes and are lost: this process may not have so many";
+                    return Err(io::Error::other(what));
+                }
                 return Ok(Some(received.bytes));
             }
             Err(Errno::AGAIN) => return Ok(None),

@@ -350,9 +350,8 @@ impl PollDriver {
                 }
             }
             if let Some(token) = self.ended.pop_front() {
-                let open = self.sockets.get_mut(token).filter(|socket| socket.state == State::Open);
-                if let Some(socket) = open {
-                    socket.state = State::Ended;
+                if self.sockets.get_mut(token).is_some_and(|socket| socket.state == State::Open) {
+                    self.change(token, |socket| socket.state = State::Ended);
                     return Some(Step::Event(Event::Eof { token }));
                 }
                 continue;
@@ -694,7 +693,11 @@ impl Driver for PollDriver {
     }
 
     fn held(&mut self, token: Token) -> usize {
-        self.sockets.get_mut(token).map_or(0, |socket| stream::held(socket.fd.as_fd()))
+        match (self.sockets.get_mut(token), self.writers.get(&token.index)) {
+            (Some(socket), Some(writer)) if socket.ways == Ways::Apart => stream::held(writer.fd.as_fd()),
+            (Some(socket), _) => stream::held(socket.fd.as_fd()),
+            (None, _) => 0,
+        }
     }
 
     fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {

@@ -9,7 +9,10 @@ use std::{
     rc::Rc,
     time::{Duration, Instant},
 };
-use trenza_core::{Engine, Input, Limits, Protocol, Reason, Result, Transport, driver::Ends};
+use trenza_core::{
+    Engine, Input, Limits, Protocol, Reason, Result, Transport,
+    driver::{Close, Driver, Ends, Event, Open},
+};
 use trenza_sys::PollDriver;
 
 /// What a protocol has heard.
@@ -187,6 +190,38 @@ fn a_terminal_is_a_connection_that_closes_at_once() {
     drop(terminal);
     run(&mut engine, || shown.end.borrow().is_some());
     assert_eq!(shown.end.borrow().as_deref(), Some("closed by the peer"));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_terminal_that_has_ended_does_not_keep_the_loop_busy() {
+    use rustix::{
+        fs::{Mode, OFlags},
+        pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    };
+    let control: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&control).unwrap();
+    unlockpt(&control).unwrap();
+    let name = ptsname(&control, Vec::new()).unwrap();
+    let terminal = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+    let mut driver = PollDriver::new().unwrap();
+    let token = driver.open(Open::Adopt(Ends::one(terminal))).unwrap();
+    driver.read(token, true);
+    driver.wait(Some(Instant::now())).unwrap();
+    assert!(driver.next().is_none());
+    driver.close(token, Close::Write);
+    driver.wait(Some(Instant::now())).unwrap();
+    assert!(matches!(driver.next(), Some(Event::Eof { .. })));
+    // Whoever types goes on, and nobody reads it.
+    rustix::io::write(&control, b"a line\n").unwrap();
+    let end = Instant::now() + Duration::from_millis(200);
+    let mut waits = 0;
+    while Instant::now() < end {
+        driver.wait(Some(end)).unwrap();
+        assert!(driver.next().is_none());
+        waits += 1;
+    }
+    assert!(waits < 10, "it spins: {waits} waits");
 }
 
 #[test]

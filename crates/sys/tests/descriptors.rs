@@ -15,7 +15,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use trenza_core::driver::{Driver, Open};
+use trenza_core::driver::{Driver, Ends, Open};
+use trenza_wire::OutBuf;
 
 static LIMIT: Mutex<()> = Mutex::new(());
 
@@ -70,4 +71,28 @@ fn listener_outlives_a_lack_of_descriptors() {
     }
     net.accept();
     net.accept();
+}
+
+#[test]
+fn descriptors_that_come_when_there_is_no_room_are_not_lost_in_silence() {
+    let _limit = soft_limit(100);
+    let mut net = Net::new();
+    let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+    let token = net.driver.open(Open::Adopt(Ends::one(near))).unwrap();
+    net.driver.read(token, true);
+    let giver = net.driver.open(Open::Adopt(Ends::one(far))).unwrap();
+    let mut out = OutBuf::new();
+    out.push_descriptor(File::open("/dev/null").unwrap().into());
+    out.push_slice(b"here");
+    net.driver.send(giver, &mut out);
+    assert!(out.is_empty());
+    let taken = exhaust();
+    match net.next() {
+        Told::Failed(of, error) => {
+            assert_eq!(of, token);
+            assert!(error.to_string().contains("are lost"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    drop(taken);
 }

@@ -11,13 +11,16 @@ use std::{
     os::fd::OwnedFd,
     rc::Rc,
 };
-use trenza_core::{Input, Limits, Protocol, Reason, Result, Transport};
+use trenza_core::{Bucket, Input, Limits, Protocol, Rate, Reason, Result, Seen, Tap, Transport};
+use trenza_tests::Xor;
 
 cases! {
     a_descriptor_comes_with_its_byte
     a_descriptor_without_a_byte_behind_it_waits
     many_descriptors_come_in_order_with_the_bytes
     a_descriptor_comes_with_a_file_that_is_sent
+    a_descriptor_comes_with_its_byte_through_layers
+    descriptors_keep_their_places_under_a_rate_and_a_tap
     descriptors_wait_while_the_protocol_has_paused
     too_many_descriptors_that_wait_end_the_connection
     no_more_descriptors_wait_to_be_sent_than_may
@@ -26,6 +29,17 @@ cases! {
     a_coroutine_takes_descriptors_when_it_likes
     descriptors_go_to_the_protocol_that_has_taken_over
     what_was_not_passed_is_closed_with_the_connection
+}
+
+/// Looks on, and wants files as bytes or not.
+struct Glance(bool);
+
+impl Tap for Glance {
+    fn see(&mut self, _: &Transport, _: Seen<'_>) {}
+
+    fn copies_files(&self) -> bool {
+        self.0
+    }
 }
 
 /// A file whose content says which it is.
@@ -151,6 +165,67 @@ async fn a_descriptor_comes_with_a_file_that_is_sent(ground: Ground) -> Result {
     ground.until(|| heard.0.lost.borrow().is_some()).await;
     assert!(*heard.0.bytes.borrow() == bytes(50_000));
     assert_eq!(*heard.0.files.borrow(), [(3, 0)]);
+    Ok(())
+}
+
+async fn a_descriptor_comes_with_its_byte_through_layers(ground: Ground) -> Result {
+    let heard = Heard::default();
+    let (takes, gives) = pair(&ground, &heard).await?;
+    gives.push_layer(Xor::client(1));
+    takes.push_layer(Xor::server(2));
+    // Behind bytes of the same piece, and with a file.
+    gives.write(b"a");
+    gives.send_descriptor(numbered(0))?;
+    gives.write(b"b");
+    gives.send_descriptor(numbered(1))?;
+    ground.until(|| heard.0.bytes.borrow().len() == 2 && heard.0.files.borrow().len() == 1).await;
+    let mut file = tempfile::tempfile()?;
+    file.write_all(&bytes(100_000))?;
+    gives.send_file(file, 0..100_000);
+    ground.until(|| heard.0.bytes.borrow().len() == 100_002 && heard.0.files.borrow().len() == 2).await;
+    // Another layer is pushed behind them.
+    gives.write(b"c");
+    gives.send_descriptor(numbered(2))?;
+    gives.write(b"d");
+    gives.push_layer(Xor::client(3));
+    // Behind which it says hello.
+    ground.until(|| heard.0.bytes.borrow().len() >= 100_004 && heard.0.files.borrow().len() == 3).await;
+    assert!(heard.0.files.borrow().iter().map(|(number, _)| *number).eq(0..3));
+    gives.abort();
+    Ok(())
+}
+
+async fn descriptors_keep_their_places_under_a_rate_and_a_tap(ground: Ground) -> Result {
+    for copies in [false, true] {
+        let heard = Heard::default();
+        let (_, gives) = pair(&ground, &heard).await?;
+        gives.set_rate_out(Some(&Bucket::new(Rate::new(1_000_000).burst(1000))));
+        gives.tap(Glance(copies));
+        ground.settle().await;
+        let (mut places, mut written) = (Vec::new(), 0);
+        for round in 0..12 {
+            gives.write(&bytes(700)[..round]);
+            places.push(written + round);
+            written += 700 + round;
+            gives.send_descriptor(numbered(round))?;
+            gives.write(&bytes(700));
+            if round == 5 {
+                gives.flushed().await?;
+            }
+        }
+        let mut file = tempfile::tempfile()?;
+        file.write_all(&bytes(5000))?;
+        places.push(written);
+        gives.send_descriptor(numbered(12))?;
+        gives.send_file(file, 0..5000);
+        gives.close();
+        ground.until(|| heard.0.lost.borrow().is_some()).await;
+        assert_eq!(*heard.0.lost.borrow(), Some("PeerClosed".into()));
+        assert!(heard.0.files.borrow().iter().map(|(number, _)| *number).eq(0..13));
+        for ((number, came), place) in heard.0.files.borrow().iter().zip(&places) {
+            assert!(came <= place, "{number} came behind {came} bytes, not {place}");
+        }
+    }
     Ok(())
 }
 

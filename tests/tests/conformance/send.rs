@@ -17,6 +17,7 @@ cases! {
     writable_comes_once_for_each_time_it_was_full
     a_producer_that_waits_for_writable_sends_everything
     writable_does_not_come_where_nothing_more_is_written
+    writable_is_not_told_of_room_that_was_filled_again
     a_full_connection_is_not_read
     with_read_while_full_it_is_read
     after_close_nothing_is_written
@@ -314,5 +315,35 @@ async fn handles_of_an_ended_connection_do_nothing(ground: Ground) -> Result {
     assert!(!srv.is_open() && !srv.is_full());
     assert_eq!((srv.counts().unsent, srv.counts().unread), (0, 0));
     assert!(ground.reactor().connection(srv.id()).is_none());
+    Ok(())
+}
+
+async fn writable_is_not_told_of_room_that_was_filled_again(ground: Ground) -> Result {
+    let limits = Limits { high: 1000, low: 500, read_while_full: true, ..Limits::default() };
+    let srv = Actor::new(&ground, "srv")
+        .made(move |transport| {
+            transport.set_limits(limits.clone());
+            Ok(())
+        })
+        .data(|transport, input| {
+            // Between the moment that there is room and that in which it is told.
+            input.rest();
+            if !transport.is_full() {
+                transport.write(&bytes(1001));
+            }
+            Ok(())
+        })
+        .writable(|transport| {
+            assert!(!transport.is_full(), "there is no room");
+            Ok(())
+        });
+    let (srv, cli) = ground.pair(srv, Actor::new(&ground, "cli")).await?;
+    for _ in 0..100 {
+        cli.write(b"?");
+        ground.turn().await;
+    }
+    srv.close();
+    ground.log().lost("cli").await;
+    assert_eq!(ground.log().lost("srv").await, "Closed");
     Ok(())
 }

@@ -21,6 +21,7 @@ cases! {
     a_read_that_is_dropped_loses_nothing
     a_slow_reader_holds_the_writer_back
     write_all_waits_for_room
+    who_waits_for_room_when_writing_ends_goes_on
     write_all_to_a_lost_connection_is_an_error
     close_waits_for_the_end
     close_of_a_lost_connection_is_an_error
@@ -221,6 +222,29 @@ async fn write_all_waits_for_room(ground: Ground) -> Result {
     done.await?;
     assert_eq!(ground.log().count("srv"), 6 + text.len());
     Ok(())
+}
+
+async fn who_waits_for_room_when_writing_ends_goes_on(ground: Ground) -> Result {
+    let srv = Actor::new(&ground, "srv").stays().made(|transport| {
+        transport.pause();
+        Ok(())
+    });
+    let (srv, cli) = open(&ground, srv).await?;
+    let transport = cli.transport().clone();
+    transport.set_limits(Limits { high: 1000, low: 500, unsent: usize::MAX, ..Limits::default() });
+    let long = bytes(ground.plenty());
+    let writes = ground.reactor().spawn(async move {
+        let mut cli = cli;
+        cli.write_all(&long).await?;
+        Ok(cli)
+    });
+    ground.until(|| transport.is_full()).await;
+    transport.close_write();
+    srv.resume();
+    // The peer says nothing that would wake it.
+    let cli = writes.await?;
+    srv.close();
+    cli.close().await
 }
 
 async fn write_all_to_a_lost_connection_is_an_error(ground: Ground) -> Result {

@@ -14,6 +14,7 @@ cases! {
     a_tap_is_below_the_layers
     a_tap_sees_which_ranges_of_files_have_left
     a_tap_that_wants_files_as_bytes_gets_them
+    a_tap_that_wants_files_as_bytes_may_begin_while_one_is_sent
     a_tap_sees_what_has_left_only
     a_tap_that_begins_late_sees_what_follows
     a_tap_may_use_every_handle
@@ -152,6 +153,28 @@ async fn a_tap_that_wants_files_as_bytes_gets_them(ground: Ground) -> Result {
     eye.ended(&ground).await;
     let all = [b"<", &bytes(100_000)[..], b">"].concat();
     assert!(ground.log().bytes("cli") == all && *eye.sent.borrow() == all && eye.files.borrow().is_empty());
+    Ok(())
+}
+
+async fn a_tap_that_wants_files_as_bytes_may_begin_while_one_is_sent(ground: Ground) -> Result {
+    let n = ground.scaled(100_000, 3_000_000);
+    let text = bytes(n);
+    let (near, far) = ground.reactor().pair();
+    let (near, far) = (near.switch_to(Plain), far.switch_to(Actor::new(&ground, "far")));
+    let (srv, cli) = ground.pair(Plain, Actor::new(&ground, "cli")).await?;
+    for (sends, name) in [(near, "far"), (srv, "cli")] {
+        let eye = Eye { copies: true, ..Eye::default() };
+        sends.send_file(file(n)?, 0..n as u64);
+        sends.tap(eye.clone());
+        ground.log().received(name, n).await;
+        sends.send_file(file(n)?, 0..n as u64);
+        sends.close();
+        ground.log().lost(name).await;
+        eye.ended(&ground).await;
+        assert!(ground.log().bytes(name) == [&text[..], &text].concat());
+        assert!(eye.sent.borrow().ends_with(&text), "{name}");
+    }
+    drop((far, cli));
     Ok(())
 }
 

@@ -8,7 +8,6 @@ use crate::{
     policy::{
         Admission,
         bucket::{Meter, Pace},
-        tap::Through,
     },
     timer::{Due, Key},
 };
@@ -30,6 +29,8 @@ pub(crate) struct Edge {
     /// Bytes that the driver has taken.
     taken: u64,
     taps: Vec<Box<dyn Tap>>,
+    /// One of them wants files as bytes.
+    copies: bool,
     /// What has left and the taps have not seen.
     unseen: Vec<Chunk>,
     timer: Option<Key>,
@@ -159,6 +160,11 @@ impl Edge {
         }
     }
 
+    /// Files are to be seen as bytes.
+    pub(crate) fn copies_files(&self) -> bool {
+        self.copies
+    }
+
     /// The timer, for who ends the connection.
     pub(crate) fn timer(&self) -> Option<Key> {
         self.timer
@@ -231,9 +237,7 @@ impl Entry {
             }
             Change::Tap(tap) => {
                 edge.taps.push(tap);
-                if edge.begin_tap(&transport) && self.stack.is_none() {
-                    transport.push_layer(Through);
-                }
+                edge.copies |= edge.begin_tap(&transport);
             }
         }
     }

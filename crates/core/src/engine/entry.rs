@@ -1,7 +1,7 @@
 //! [`Entry`]: what the loop keeps of a connection, and how bytes reach its protocol.
 
 use crate::{
-    Connection, Layers, Limit, Peer, Protocol, Reason, Result, Transport,
+    Layers, Limit, Peer, Protocol, Reason, Result, Transport,
     connection::Origin,
     engine::command::Command,
     engine::edge::Edge,
@@ -72,10 +72,13 @@ impl Entry {
         self.offer_unread();
     }
 
-    /// There is room again. Where nothing more is written nobody is told: a producer that writes until the
-    /// connection is full would never end, since what it writes is dropped.
+    /// There is room again, unless it was filled meanwhile: then it hears of it another time. Where nothing more is
+    /// written nobody is told: a producer that writes until the connection is full would never end, since what it
+    /// writes is dropped. But a coroutine may wait for room with what it wrote before.
     pub(crate) fn tell_writable(&mut self) {
-        if !self.transport.0.is_over() && !self.transport.0.flags.any(Flags::HALF) {
+        let connection = &self.transport.0;
+        let ends = connection.flags.any(Flags::HALF) && !connection.flags.any(Flags::STREAM);
+        if !connection.is_over() && !ends && !self.transport.is_full() {
             self.call(Protocol::writable);
         }
     }
@@ -391,7 +394,7 @@ impl Entry {
             return;
         }
         let mut stack = self.stack.take().unwrap_or_default();
-        if let Err(reason) = may_push(&stack, &before, &connection) {
+        if let Err(reason) = self.may_push(&stack, &before) {
             self.stack = Some(stack);
             return self.transport.condemn(reason);
         }
@@ -451,10 +454,14 @@ impl Entry {
         }
     }
 
-    /// Files leave the system's driver as they are. In memory they are read like those for layers.
+    /// Files leave the system's driver as they are. In memory, and where a tap wants to see them, they are read like those
+    /// for layers.
     pub(crate) fn open_files(&mut self) {
         if self.stack.is_none() && self.reads_files() {
-            self.stack = Some(Box::default());
+            let mut stack = Box::<Stack>::default();
+            stack.wire.adopt_lent(&mut self.transport.0.out.borrow_mut());
+            self.account(0, stack.unsent());
+            self.stack = Some(stack);
         }
     }
 
@@ -465,7 +472,11 @@ impl Entry {
             let out = connection.out.borrow();
             out.in_memory() < out.len()
         };
-        connection.is_in_memory() && held()
+        self.copies_files() && held()
+    }
+
+    fn copies_files(&self) -> bool {
+        self.transport.0.is_in_memory() || self.edge.as_ref().is_some_and(|edge| edge.copies_files())
     }
 
     /// The driver may have taken all at once: then nothing else would have the next piece of a file read.
@@ -508,17 +519,17 @@ impl Entry {
         self.drop_empty_stack();
         self.transport.mark_dirty();
     }
-}
 
-/// Whether one more layer may be pushed over these, behind what was written before it.
-fn may_push(stack: &Stack, before: &OutBuf, connection: &Connection) -> Result<(), Reason> {
-    if stack.layers() >= connection.limits().layers {
-        return Err(Reason::Overflow(Limit::Layers));
+    /// Whether one more layer may be pushed over these, behind what was written before it.
+    fn may_push(&self, stack: &Stack, before: &OutBuf) -> Result<(), Reason> {
+        if stack.layers() >= self.transport.limits().layers {
+            return Err(Reason::Overflow(Limit::Layers));
+        }
+        let file = stack.is_reading() || before.in_memory() < before.len();
+        if file && (stack.layers() > 0 || self.copies_files()) {
+            // Pieces of files are read for the uppermost layer only.
+            return Err(Reason::Failed("a layer was pushed over another while a file was being sent".into()));
+        }
+        Ok(())
     }
-    let file = stack.is_reading() || before.in_memory() < before.len();
-    if file && (stack.layers() > 0 || connection.is_in_memory()) {
-        // Pieces of files are read for the uppermost layer only.
-        return Err(Reason::Failed("a layer was pushed over another while a file was being sent".into()));
-    }
-    Ok(())
 }

@@ -116,6 +116,7 @@ impl Stack {
 
     /// Pushes nearest to the protocol. `before` was written before it, `left` was received but not read.
     pub(crate) fn push(&mut self, layer: Box<dyn Layer>, mut before: OutBuf, left: Vec<u8>) {
+        self.hand_down(&mut before);
         let below = self.stages.last_mut().map_or(&mut self.wire, |stage| &mut stage.plain);
         below.append(&mut before);
         self.stages.push(Stage { layer, left, plain: OutBuf::new() });
@@ -305,18 +306,27 @@ impl Stack {
             return None;
         }
         let mut out = connection.out.borrow_mut();
-        while out.queued() > 0 && out.file().is_none() {
-            // They pass the layers by, and go with the next byte of the lowest.
-            std::iter::from_fn(|| out.pop_descriptor()).for_each(|fd| self.wire.push_descriptor(fd));
-            let top = self.stages.last_mut().map_or(&mut self.wire, |stage| &mut stage.plain);
-            top.push_chunk(out.pop_chunk()?);
-        }
+        self.hand_down(&mut out);
         if !room || out.queued() == 0 {
             return None;
         }
         let piece = out.split_chunk(PIECE)?;
         self.reading = piece.len();
         Some(piece)
+    }
+
+    /// Moves bytes to the uppermost layer, up to a file. Descriptors pass the layers by: they go with the next byte of the
+    /// lowest, before which nothing is moved that is behind them.
+    fn hand_down(&mut self, out: &mut OutBuf) {
+        while out.queued() > 0 {
+            std::iter::from_fn(|| out.pop_descriptor()).for_each(|fd| self.wire.push_descriptor(fd));
+            if out.file().is_some() {
+                return;
+            }
+            let top = self.stages.last_mut().map_or(&mut self.wire, |stage| &mut stage.plain);
+            let Some(chunk) = out.split_chunk(out.undivided()) else { return };
+            top.push_chunk(chunk);
+        }
     }
 
     /// The piece of the file was read.

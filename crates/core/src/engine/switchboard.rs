@@ -91,6 +91,10 @@ impl Driver for Switchboard {
         }
     }
 
+    fn until(&self) -> Option<Instant> {
+        self.system.until()
+    }
+
     fn waker(&self) -> Waker {
         self.system.waker()
     }

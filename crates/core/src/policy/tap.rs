@@ -1,6 +1,6 @@
 //! [`Tap`]: somebody who looks on.
 
-use crate::{Buf, Flow, Layer, OutBuf, Reason, Result, Transport, Wire};
+use crate::{Reason, Transport};
 use std::ops::Range;
 
 /// What a [`Tap`] sees of a connection.
@@ -56,25 +56,5 @@ pub trait Tap: 'static {
 impl<F: FnMut(&Transport, Seen<'_>) + 'static> Tap for F {
     fn see(&mut self, transport: &Transport, seen: Seen<'_>) {
         self(transport, seen);
-    }
-}
-
-/// A layer that changes nothing: under it files leave as bytes.
-pub(crate) struct Through;
-
-impl Layer for Through {
-    fn decode(&mut self, wire: &mut Wire<'_>, up: &mut Buf, _: &mut OutBuf) -> Result<Flow> {
-        up.push(wire.bytes());
-        wire.consume(usize::MAX);
-        Ok(Flow::More)
-    }
-
-    fn encode(&mut self, plain: &mut OutBuf, down: &mut OutBuf) -> Result {
-        down.append(plain);
-        Ok(())
-    }
-
-    fn eof(&mut self, _: &mut Buf, _: &mut OutBuf) -> Result {
-        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     Addr, ExitStatus, Peer, Process, Protocol, Reason, Result, Timeout, Transport,
     driver::{Driver, Ends, Open},
     engine::{
-        lost::contained,
+        lost::{contained, discard},
         turn::{Turn, flags_of},
     },
     shared::Stop,
@@ -39,12 +39,15 @@ pub(crate) enum Order {
     Settle,
 }
 
-/// Children by the number of their process.
+/// Children in the order in which they were started.
 #[derive(Default)]
 pub(crate) struct Children {
-    table: BTreeMap<u32, (Rc<State>, Seat)>,
+    table: BTreeMap<u64, (Rc<State>, Seat)>,
+    /// Those that have not exited, by the number of their process. Afterwards the system may give it to another one, while
+    /// pipes of the first are still open.
+    live: BTreeMap<u32, u64>,
     /// Those that have exited before the loop got to know them.
-    early: BTreeMap<u32, ExitStatus>,
+    early: Vec<(u32, ExitStatus)>,
 }
 
 impl Children {
@@ -65,8 +68,16 @@ impl Children {
         self.states().for_each(|state| state.fail(Reason::Stopped));
     }
 
+    fn meet(&mut self, state: &Rc<State>, seat: &Seat) {
+        match self.early.iter().position(|(pid, _)| *pid == state.pid) {
+            Some(place) => state.status.set(Some(self.early.remove(place).1)),
+            None => drop(self.live.insert(state.pid, state.number)),
+        }
+        self.table.insert(state.number, (state.clone(), seat.clone()));
+    }
+
     fn seat(&self, state: &Rc<State>) -> Option<Seat> {
-        let (known, seat) = self.table.get(&state.pid)?;
+        let (known, seat) = self.table.get(&state.number)?;
         Rc::ptr_eq(known, state).then(|| seat.clone())
     }
 }
@@ -89,7 +100,8 @@ pub(crate) fn call(
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => state.fail(Reason::Failed(error)),
-        Err(_) => {
+        Err(payload) => {
+            discard(payload);
             tracing::error!(pid = state.pid, program = %state.program, "a callback of a child process panicked");
             state.fail(Reason::Panicked);
         }
@@ -101,8 +113,7 @@ impl Turn {
     pub(crate) fn process(&mut self, driver: &mut dyn Driver, state: &Rc<State>, order: Order) {
         match order {
             Order::Start(seat, pipes) => {
-                state.status.set(self.children.early.remove(&state.pid));
-                self.children.table.insert(state.pid, (state.clone(), seat.clone()));
+                self.children.meet(state, &seat);
                 if self.reactor.0.stop.get() == Stop::Begun {
                     state.fail(Reason::Stopped);
                 }
@@ -160,10 +171,10 @@ impl Turn {
 
     /// A child has exited.
     pub(crate) fn exited(&mut self, pid: u32, status: ExitStatus) {
-        let Some((state, _)) = self.children.table.get(&pid) else {
-            self.children.early.insert(pid, status);
-            return;
+        let Some(number) = self.children.live.remove(&pid) else {
+            return self.children.early.push((pid, status));
         };
+        let Some((state, _)) = self.children.table.get(&number) else { return };
         let state = state.clone();
         state.status.set(Some(status));
         tracing::debug!(pid, program = %state.program, %status, "a child process has exited");
@@ -184,15 +195,15 @@ impl Turn {
         let known = self.children.seat(state).is_some();
         let coming = state.stage.get() == Stage::Coming && !state.failed.get();
         if known && !coming && state.status.get().is_some() && state.is_silent() {
-            self.end_process(state.pid, Reason::Closed);
+            self.end_process(state.number, Reason::Closed);
         }
     }
 
-    fn end_process(&mut self, pid: u32, otherwise: Reason) {
-        let Some((state, seat)) = self.children.table.remove(&pid) else { return };
+    fn end_process(&mut self, number: u64, otherwise: Reason) {
+        let Some((state, seat)) = self.children.table.remove(&number) else { return };
         state.stage.set(Stage::Ended);
         let reason = state.reason.take().unwrap_or(otherwise);
-        tracing::debug!(pid, program = %state.program, %reason, "a child process has ended");
+        tracing::debug!(pid = state.pid, program = %state.program, %reason, "a child process has ended");
         let protocol = seat.take();
         if let Some(mut protocol) = protocol {
             contained("ended", || protocol.ended(&state.handle(), &reason));
@@ -218,8 +229,8 @@ impl Turn {
     /// The loop ends: so do its children, whose status nobody will hear.
     pub(crate) fn end_processes(&mut self) {
         self.children.fail_all();
-        while let Some(pid) = self.children.table.keys().next().copied() {
-            self.end_process(pid, Reason::Stopped);
+        while let Some(number) = self.children.table.keys().next().copied() {
+            self.end_process(number, Reason::Stopped);
         }
     }
 }

@@ -48,6 +48,9 @@ pub(crate) enum Early {
 /// What a child's handles share with the loop: never its protocol.
 pub(crate) struct State {
     pub(crate) reactor: Reactor,
+    /// The loop's number of it, which no other has.
+    pub(crate) number: u64,
+    /// The system's, which may be another's once it has exited.
     pub(crate) pid: u32,
     pub(crate) program: Rc<str>,
     /// The code that started it.
@@ -99,6 +102,7 @@ impl State {
         let Newborn { pid, program, made, leads_group, terminal } = newborn;
         Self {
             reactor: reactor.clone(),
+            number: reactor.0.next_serial(),
             pid,
             program,
             made,

@@ -62,6 +62,8 @@ pub(crate) struct Processes {
     live: BTreeMap<u32, Process>,
     births: VecDeque<Birth>,
     last_pid: u32,
+    /// Numbers that are nobody's any more: the one given back last is given out first.
+    free_pids: Vec<u32>,
     /// Machines of processes that are over.
     free: Vec<usize>,
 }
@@ -70,6 +72,18 @@ impl Processes {
     /// Forgets all programs, for the caller to drop: they may hold hosts.
     pub(crate) fn take_programs(&mut self) -> impl Sized + use<> {
         (std::mem::take(&mut self.programs), std::mem::take(&mut self.births))
+    }
+
+    fn next_pid(&mut self) -> u32 {
+        self.free_pids.pop().unwrap_or_else(|| {
+            self.last_pid += 1;
+            self.last_pid
+        })
+    }
+
+    /// Whoever started a process was told of its end.
+    pub(crate) fn give_back(&mut self, pid: u32) {
+        self.free_pids.push(pid);
     }
 
     pub(crate) fn add_program(&mut self, host: usize, name: OsString, program: Program) -> Option<Program> {
@@ -102,8 +116,7 @@ impl World {
                 "a simulated host has no descriptors to give",
             ));
         }
-        self.processes.last_pid += 1;
-        let pid = self.processes.last_pid;
+        let pid = self.processes.next_pid();
         let name = format!("{}/{}({pid})", self.name(host), how.program.to_string_lossy());
         let machine = match self.processes.free.pop() {
             Some(machine) => machine,

@@ -186,8 +186,9 @@ fn descriptor_of(pid: u32) -> io::Result<Option<OwnedFd>> {
     let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(None) };
     match pidfd_open(pid, PidfdFlags::NONBLOCK) {
         Ok(fd) => Ok(Some(fd)),
-        // Kernels before 5.10, and fences that do not know the call.
-        Err(Errno::NOSYS | Errno::INVAL | Errno::PERM) => Ok(None),
+        // Kernels before 5.10, and fences that do not know the call. It is gone already where this program was started
+        // with SIGCHLD ignored: then the system reaps, and nobody hears how it has exited.
+        Err(Errno::NOSYS | Errno::INVAL | Errno::PERM | Errno::SRCH) => Ok(None),
         Err(errno) => Err(errno.into()),
     }
 }
@@ -320,5 +321,26 @@ mod tests {
         children.signal(pid, Signal::Other(15), false).unwrap();
         let child = children.live.borrow_mut().remove(&pid).unwrap();
         assert_eq!(status(child.wait_with_output().unwrap().status), Signal::Terminate.into());
+    }
+
+    #[test]
+    fn one_that_the_system_has_reaped_already_has_exited() {
+        // As where SIGCHLD is ignored: its number is nobody's before it could be watched.
+        let mut child = process::Command::new("true").spawn().unwrap();
+        let pid = child.id();
+        child.wait().unwrap();
+        let children = Children::default();
+        children.watch(pid).unwrap();
+        children.live.borrow_mut().insert(pid, child);
+        assert!(children.take_newborn().is_empty());
+        let mut patience = 3000;
+        while children.live.borrow().contains_key(&pid) {
+            if let Some((exited, _)) = children.next_exit() {
+                assert_eq!(exited, pid);
+            }
+            thread::sleep(Duration::from_millis(1));
+            patience -= 1;
+            assert!(patience > 0, "nobody heard of it");
+        }
     }
 }

@@ -114,7 +114,8 @@ impl Service {
         }
         let (switch, veil) = (draw_from(reactor, 2) == 0, draw_from(reactor, 2) == 0);
         let flood = draw_from(reactor, 2) == 0;
-        let bytes = draw_from(reactor, large * 8);
+        // More for a proxy, so that what it passes on has to wait.
+        let bytes = draw_from(reactor, large * if self == Self::ProxySink { 40 } else { 8 });
         let connected = reactor.connect(to, move |transport| {
             let end = |role| end(transport, role);
             match self {
