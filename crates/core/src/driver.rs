@@ -56,8 +56,10 @@
 pub use crate::process::spawn::{Child, Descriptor, Grouping, Spawn, TERMINAL, Window};
 use crate::{Addr, Datagram, ExitStatus, Outbox, Signal, SocketOption, UdpOption};
 use std::{
+    fs::File,
     io,
     net::SocketAddr,
+    ops::Range,
     os::fd::{BorrowedFd, OwnedFd},
     sync::Arc,
     task::Waker,
@@ -501,6 +503,11 @@ pub trait Host {
     fn signal(&self, pid: u32, signal: Signal, group: bool) -> io::Result<()> {
         let _ = (pid, signal, group);
         Err(io::Error::new(io::ErrorKind::Unsupported, "this system starts no programs"))
+    }
+    /// Reads a range of a file, all of it, if nobody has to wait for a disk meanwhile. None: somebody would, or the
+    /// system cannot tell, or the file is shorter; then it is read on the thread pool.
+    fn read_cached(&self, _file: &File, _range: &Range<u64>) -> Option<Vec<u8>> {
+        None
     }
     /// The name service.
     fn resolver(&self) -> Resolve;
