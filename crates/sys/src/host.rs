@@ -55,6 +55,14 @@ impl SystemHost {
         &self.children
     }
 
+    /// Keeps the file of a socket that was bound here until that is served.
+    fn keep_file(&self, file: Option<SocketFile>) {
+        let replaced = file.and_then(|file| self.files.borrow_mut().insert(file.path().to_owned(), file));
+        if let Some(replaced) = replaced {
+            replaced.leave();
+        }
+    }
+
     /// The file that goes with a socket that was bound to a path here.
     pub(crate) fn take_file(&self, addr: &Addr) -> Option<SocketFile> {
         self.files.borrow_mut().remove(addr.unix()?.as_path()?)
@@ -81,8 +89,7 @@ impl Host for SystemHost {
     fn bind(&self, how: &Bind) -> io::Result<Bound> {
         if let Addr::Unix(at) = &how.addr {
             let (socket, addr, file) = unix::bind(how, at)?;
-            let replaced = file.and_then(|file| self.files.borrow_mut().insert(file.path().to_owned(), file));
-            drop(replaced);
+            self.keep_file(file);
             let bound = self.adopt(socket)?;
             return Ok(Bound { addr: addr.into(), ..bound });
         }
@@ -101,8 +108,9 @@ impl Host for SystemHost {
     }
 
     fn bind_udp(&self, how: &BindUdp) -> io::Result<Bound> {
-        let (socket, addr) = datagram::bind(how)?;
-        Ok(Bound { addr: Addr::from(addr), socket: driver::Socket::Descriptor(socket) })
+        let (socket, addr, file) = datagram::bind(how)?;
+        self.keep_file(file);
+        Ok(Bound { addr, socket: driver::Socket::Descriptor(socket) })
     }
 
     fn adopt(&self, socket: OwnedFd) -> io::Result<Bound> {
