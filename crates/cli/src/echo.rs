@@ -2,7 +2,7 @@
 
 use crate::{
     complaint::Complaint,
-    lines::Lines,
+    lines::{self, Lines},
     passing::{Clients, listen, shown},
     room::{Room, count},
     terminal::say,
@@ -50,10 +50,7 @@ pub(crate) struct Args {
 
 /// Serves until it is told to stop.
 pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
-    let lines = Lines::new();
-    let ended = trenza::run(|reactor| args.serve(reactor, &lines, descriptors));
-    lines.finish();
-    ended
+    lines::run(|reactor, lines| args.serve(reactor, lines, descriptors))
 }
 
 impl Args {

@@ -2,7 +2,7 @@
 
 use crate::{
     complaint::Complaint,
-    lines::Lines,
+    lines::{self, Lines},
     passing::{Passing, shown},
     room::Room,
     terminal::say,
@@ -44,10 +44,7 @@ pub(crate) struct Args {
 
 /// Forwards until it is told to stop.
 pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
-    let lines = Lines::new();
-    let ended = trenza::run(|reactor| args.serve(reactor, &lines, descriptors));
-    lines.finish();
-    ended
+    lines::run(|reactor, lines| args.serve(reactor, lines, descriptors))
 }
 
 impl Args {

@@ -14,7 +14,7 @@ use std::{
     thread,
     time::Duration,
 };
-use trenza::Reactor;
+use trenza::{Reactor, Result};
 
 /// What may wait in memory for a slow reader.
 const HELD_MAX: usize = 1 << 20;
@@ -24,6 +24,14 @@ const ENOUGH: usize = 32 << 10;
 const DELAY: Duration = Duration::from_millis(100);
 /// How long the end of the program waits for a reader that does not keep up.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Runs a service that says something in lines, and writes what is left of them when it has ended.
+pub(crate) fn run(serve: impl FnOnce(&Reactor, &Lines) -> Result) -> Result {
+    let lines = Lines::new();
+    let ended = trenza::run(|reactor| serve(reactor, &lines));
+    lines.finish();
+    ended
+}
 
 /// A cheap clone.
 #[derive(Debug, Clone)]
@@ -46,7 +54,7 @@ enum State {
 
 impl Lines {
     /// For standard error.
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         let delay = if stderr().is_terminal() { None } else { Some(DELAY) };
         Self { held: Arc::default(), state: Rc::new(Cell::new(State::Idle)), delay }
     }
@@ -95,7 +103,7 @@ impl Lines {
 
     /// Writes what is left, for when the loop has ended. A reader that takes nothing does not keep the program from
     /// its end: a full pipe, a stopped terminal.
-    pub(crate) fn finish(&self) {
+    fn finish(&self) {
         let (held, (done, end)) = (self.held.clone(), mpsc::channel::<()>());
         let last = thread::Builder::new().spawn(move || {
             // With standard error gone there is nobody to tell.

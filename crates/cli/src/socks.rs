@@ -2,7 +2,7 @@
 
 use crate::{
     complaint::Complaint,
-    lines::Lines,
+    lines::{self, Lines},
     passing::{Passing, shown},
     room::Room,
     terminal::{say, warn},
@@ -63,10 +63,7 @@ pub(crate) struct Args {
 /// Serves until it is told to stop.
 pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
     let users = args.users()?;
-    let lines = Lines::new();
-    let ended = trenza::run(|reactor| args.serve(reactor, users, &lines, descriptors));
-    lines.finish();
-    ended
+    lines::run(|reactor, lines| args.serve(reactor, users, lines, descriptors))
 }
 
 impl Args {

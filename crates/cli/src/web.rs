@@ -2,7 +2,7 @@
 
 use crate::{
     complaint::Complaint,
-    lines::Lines,
+    lines::{self, Lines},
     room::{Room, count},
     terminal::{Style, paint, say},
     told::Told,
@@ -93,10 +93,7 @@ pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
     // To be opened a folder need not be one that may be entered; `.` in it says whether it is.
     let files = fs::metadata(args.folder.join(".")).and_then(|_| Files::new(&args.folder, args.files()));
     let files = files.map_err(|error| Complaint::folder(&args.folder, &error))?;
-    let lines = Lines::new();
-    let ended = trenza::run(|reactor| args.serve(reactor, &files, &lines, descriptors));
-    lines.finish();
-    ended
+    lines::run(|reactor, lines| args.serve(reactor, &files, lines, descriptors))
 }
 
 impl Args {

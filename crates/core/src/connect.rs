@@ -19,8 +19,13 @@ pub(crate) fn connect<P: Protocol>(
     if reactor.0.stop.get() == Stop::Begun {
         return reactor.fired(Err(Reason::Stopped.into()));
     }
-    if let ConnectTo::Datagrams { .. } = place.to {
-        let what = format!("udp:{} is for datagrams: Reactor::udp_connect takes it", place.shown);
+    let datagrams = match place.to {
+        ConnectTo::Datagrams { .. } => Some("udp"),
+        ConnectTo::UnixDatagrams(_) => Some("unix-datagram"),
+        _ => None,
+    };
+    if let Some(kind) = datagrams {
+        let what = format!("{kind}:{} is for datagrams: Reactor::udp_connect takes it", place.shown);
         return reactor.fired(Err(what.into()));
     }
     let (deferred, resolver) = reactor.deferred();
@@ -36,7 +41,7 @@ pub(crate) fn connect<P: Protocol>(
         ConnectTo::Addresses(addresses) => {
             reactor.0.command(Command::Run(Box::new(move || race.begin_with(addresses))));
         }
-        ConnectTo::Datagrams { .. } => {}
+        ConnectTo::Datagrams { .. } | ConnectTo::UnixDatagrams(_) => {}
         ConnectTo::Stream(make) => {
             let shared = &reactor.0;
             shared.asked.set(Some(race.asked));

@@ -43,7 +43,9 @@
 //!     room. A completion driver copies what it takes, bounds by itself how much is in flight, and counts as sent what
 //!     it has taken.
 //! 13. Datagrams may be lost, doubled and in any order; one comes whole or not at all, and those of one piece
-//!     ([`Datagram::stride`]) have one sender, one destination and one ECN.
+//!     ([`Datagram::stride`]) have one sender, one destination and one ECN. Of UNIX sockets none is lost, doubled or
+//!     overtaken. Where the receiver is full, a socket with a peer leaves them in the outbox until there is room; one
+//!     without refuses them (`WouldBlock`), since whoever does not read must not hold up what is for others.
 //! 14. [`Host::spawn`] starts a process, and the driver of the same machine sees to its end by itself: it tells
 //!     [`Event::Exited`] once, and by then the process is reaped, so that its number may be used again. A readiness driver
 //!     watches a descriptor of the process (pidfd, EVFILT_PROC), a completion driver has a poll of it or a `waitid` in
@@ -54,8 +56,10 @@
 pub use crate::process::spawn::{Child, Descriptor, Grouping, Spawn, TERMINAL, Window};
 use crate::{Addr, Datagram, ExitStatus, Outbox, Signal, SocketOption, UdpOption};
 use std::{
+    fs::File,
     io,
     net::SocketAddr,
+    ops::Range,
     os::fd::{BorrowedFd, OwnedFd},
     sync::Arc,
     task::Waker,
@@ -229,17 +233,26 @@ pub struct Bind {
     pub backlog: i32,
 }
 
-/// How to bind a UDP socket.
+/// How to bind a datagram socket.
 #[derive(Debug, Clone)]
 pub struct BindUdp {
-    /// The address; port 0 takes any free one.
-    pub addr: SocketAddr,
+    /// The address, of UDP or UNIX; port 0 takes any free one, [`UnixAddr::Unnamed`](crate::UnixAddr::Unnamed) none.
+    pub addr: Addr,
     /// With `addr` the IPv6 wildcard: IPv4 as well.
     pub dual_stack: bool,
     /// Others that say so too may bind the same address.
     pub reuse: bool,
+    /// With `addr` a path: the permissions of its file, or what the process's umask leaves of all.
+    pub mode: Option<u32>,
     /// The only peer, of a socket that has one.
-    pub to: Option<SocketAddr>,
+    pub to: Option<Addr>,
+}
+
+impl BindUdp {
+    /// Nothing but an address.
+    pub fn at(addr: impl Into<Addr>) -> Self {
+        Self { addr: addr.into(), dual_stack: false, reuse: false, mode: None, to: None }
+    }
 }
 
 /// How to close.
@@ -422,10 +435,11 @@ pub trait Host {
     /// # Errors
     /// What the system says: the address is taken, not ours, or not permitted.
     fn bind(&self, how: &Bind) -> io::Result<Bound>;
-    /// Binds a UDP socket.
+    /// Binds a datagram socket, of UDP or UNIX.
     ///
     /// # Errors
-    /// What the system says: the address is taken, not ours, or not permitted; there is no way to its peer.
+    /// What the system says: the address is taken, not ours, or not permitted; there is no way to its peer; nobody is
+    /// bound to its peer's UNIX address.
     fn bind_udp(&self, how: &BindUdp) -> io::Result<Bound>;
     /// Tells the address of a socket that somebody else bound, and makes it ready to be served.
     ///
@@ -489,6 +503,11 @@ pub trait Host {
     fn signal(&self, pid: u32, signal: Signal, group: bool) -> io::Result<()> {
         let _ = (pid, signal, group);
         Err(io::Error::new(io::ErrorKind::Unsupported, "this system starts no programs"))
+    }
+    /// Reads a range of a file, all of it, if nobody has to wait for a disk meanwhile. None: somebody would, or the
+    /// system cannot tell, or the file is shorter; then it is read on the thread pool.
+    fn read_cached(&self, _file: &File, _range: &Range<u64>) -> Option<Vec<u8>> {
+        None
     }
     /// The name service.
     fn resolver(&self) -> Resolve;

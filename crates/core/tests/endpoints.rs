@@ -117,7 +117,7 @@ fn what_is_wrong_with_a_server_is_pointed_at() {
     for (text, part, at) in [
         ("", "begins with its kind", ""),
         ("8080", "did you mean tcp:8080?", "8080"),
-        ("quic:80", "known: exec, fd, many, stdio, systemd, tcp, udp, unix, via", "quic"),
+        ("quic:80", "known: exec, fd, many, stdio, systemd, tcp, udp, unix, unix-datagram, via", "quic"),
         ("tpc:80", "did you mean tcp?", "tpc"),
         ("localhost:80", "did you mean tcp:80:interface=127.0.0.1?", "localhost"),
         ("[::1]:80", "did you mean tcp:80:interface=[::1]?", "[::1]"),
@@ -237,7 +237,10 @@ fn a_kind_of_the_same_name_replaces() {
     with_reactor(|reactor| {
         reactor.register(Mine);
         let names: Vec<_> = reactor.kinds().iter().map(|kind| kind.usage().name).collect();
-        assert_eq!(names, ["exec", "fd", "many", "stdio", "systemd", "tcp", "udp", "unix", "via"]);
+        assert_eq!(
+            names,
+            ["exec", "fd", "many", "stdio", "systemd", "tcp", "udp", "unix", "unix-datagram", "via"]
+        );
         let mine = "tcp:".into_endpoint().unwrap().listening(reactor).unwrap_err();
         assert!(mine.to_string().contains("tcp is mine"));
     });

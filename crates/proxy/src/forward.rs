@@ -61,10 +61,8 @@ impl Forward {
     /// The endpoint's string cannot be understood.
     pub fn new(to: impl IntoEndpoint) -> Result<Self> {
         let to = to.into_endpoint()?;
-        let shown = format!("{to:?}");
-        let shown =
-            shown.strip_prefix("Endpoint(").and_then(|shown| shown.strip_suffix(')')).unwrap_or(&shown);
-        Ok(Self(Rc::new(Shared { shown: shown.into(), to, limits: ProxyLimits::default(), on_end: None })))
+        let shown = to.to_string();
+        Ok(Self(Rc::new(Shared { shown, to, limits: ProxyLimits::default(), on_end: None })))
     }
 
     /// Sets the limits.

@@ -395,7 +395,7 @@ impl Driver for SimDriver {
             }
             Some(What::Stream(stream)) => stream.ends().for_each(|end| world.reset(end)),
             Some(What::Port { listener, .. }) => world.unbind(*listener),
-            Some(What::Datagrams(socket)) => drop(world.mailboxes.remove(&socket.id)),
+            Some(What::Datagrams(socket)) => world.close_mailbox(socket.id),
             Some(What::Watch(watch)) => watch.end(world),
             Some(What::Free) | None => {}
         }
@@ -463,11 +463,11 @@ impl Driver for SimDriver {
             Told::Sent(bytes) => Event::Sent { token, bytes },
             Told::Failed(error) => Event::Failed { token, error },
             Told::Datagram { from, to, ecn, stride } => {
-                self.sender = from.into();
-                let (data, from, to) = (&mut self.buffer[..], &self.sender, Some(to));
+                self.sender = from;
+                let (data, from) = (&mut self.buffer[..], &self.sender);
                 Event::Datagram { token, datagram: Datagram { data, from, to, ecn, stride } }
             }
-            Told::Undelivered(to, error) => Event::Undelivered { token, to: Some(to.into()), error },
+            Told::Undelivered(to, error) => Event::Undelivered { token, to: Some(to), error },
         })
     }
 
@@ -493,7 +493,7 @@ impl Drop for SimDriver {
             match &slot.what {
                 What::Port { listener, .. } => world.unbind(*listener),
                 What::Stream(stream) => stream.ends().for_each(|end| world.release(end)),
-                What::Datagrams(socket) => drop(world.mailboxes.remove(&socket.id)),
+                What::Datagrams(socket) => world.close_mailbox(socket.id),
                 What::Watch(watch) => watch.end(&mut world),
                 What::Free => {}
             }

@@ -59,7 +59,7 @@ impl Host for SimHost {
     fn bind_udp(&self, how: &BindUdp) -> io::Result<Bound> {
         self.check()?;
         let (id, addr) = self.world.borrow_mut().bind_udp(self.host, how)?;
-        Ok(Bound { addr: addr.into(), socket: Socket::Simulated(id) })
+        Ok(Bound { addr, socket: Socket::Simulated(id) })
     }
 
     /// There are no descriptors here.

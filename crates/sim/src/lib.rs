@@ -114,7 +114,7 @@ mod trace;
 mod watch;
 mod world;
 
-pub use datagram::{DATAGRAM_MAX, DatagramProbe, FLIGHTS_MAX, Received};
+pub use datagram::{DATAGRAM_MAX, DatagramProbe, FLIGHTS_MAX, Received, UNIX_DATAGRAM_MAX};
 pub use dice::Dice;
 pub use disk::{
     DISK_CAPACITY, DISK_CHANGES_MAX, DISK_DIRTY_MAX, DISK_NAME_MAX, DISK_NODES_MAX, DISK_SECTOR, Disk,

@@ -68,7 +68,10 @@ impl World {
             Addr::Unix(_) => (how.addr.clone(), false),
             _ => return Err(io::ErrorKind::InvalidInput.into()),
         };
-        if self.listeners.values().any(|other| other.host == host && other.overlaps(&addr, dual_stack)) {
+        let is_path = addr.unix().is_some_and(|unix| unix.as_path().is_some());
+        if self.listeners.values().any(|other| other.host == host && other.overlaps(&addr, dual_stack))
+            || is_path && self.mailboxes.values().any(|other| other.host == host && other.addr == addr)
+        {
             return Err(io::ErrorKind::AddrInUse.into());
         }
         let id = self.id();

@@ -8,7 +8,7 @@ use crate::{
 use std::os::fd::OwnedFd;
 use std::{
     io::{self, IoSlice},
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     os::unix::fs::FileExt,
 };
 use trenza_core::{
@@ -39,12 +39,12 @@ pub(crate) enum Told {
     Failed(io::Error),
     /// Its bytes are in the driver's buffer.
     Datagram {
-        from: SocketAddr,
-        to: IpAddr,
+        from: Addr,
+        to: Option<IpAddr>,
         ecn: Option<u8>,
         stride: Option<usize>,
     },
-    Undelivered(SocketAddr, io::Error),
+    Undelivered(Addr, io::Error),
 }
 
 /// A connection of a driver.

@@ -317,7 +317,8 @@ impl World {
             machine.next_port = port.checked_add(1).unwrap_or(EPHEMERAL);
             let listened =
                 self.listeners.values().any(|other| other.host == host && other.addr.port() == Some(port));
-            let bound = self.mailboxes.values().any(|other| other.host == host && other.addr.port() == port);
+            let bound =
+                self.mailboxes.values().any(|other| other.host == host && other.addr.port() == Some(port));
             if !listened && !bound {
                 return Some(port);
             }

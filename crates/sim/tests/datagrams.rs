@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 use trenza_core::{
-    Addr, Datagram, DatagramProtocol, LeftKind, Outgoing, Reason, Result, UdpOption, UdpPort,
-    driver::{BindUdp, Driver, Event, Open},
+    Addr, Datagram, DatagramProtocol, LeftKind, Outbox, Outgoing, Reason, Result, UdpOption, UdpPort,
+    UnixAddr,
+    driver::{BindUdp, Close, Driver, Event, Open, Token},
 };
 use trenza_sim::{DatagramProbe, HostHandle, Hostility, Kind, Net, Verdict, for_seeds};
 
@@ -270,7 +271,7 @@ fn who_does_not_read_loses_what_comes() {
     let [srv, cli] = ["srv", "cli"].map(|name| net.host(name));
     // A loop that does not come to it.
     let mut driver = srv.driver();
-    let bind = BindUdp { addr: addr(&srv, 7), dual_stack: false, reuse: false, to: None };
+    let bind = BindUdp::at(addr(&srv, 7));
     let bound = driver.host().bind_udp(&bind).unwrap();
     let token = driver.open(Open::Datagrams(bound)).unwrap();
     driver.read(token, true);
@@ -331,4 +332,65 @@ fn what_is_left_is_named_with_its_line() {
     port.close();
     net.run();
     assert_eq!((host.left().ports, net.ends(), host.leftovers().len()), (0, 0, 0));
+}
+
+/// A UNIX socket of a loop that does not come to it.
+fn unread(driver: &mut impl Driver, at: &UnixAddr, to: Option<&UnixAddr>) -> Token {
+    let how = BindUdp { to: to.cloned().map(Addr::from), ..BindUdp::at(at.clone()) };
+    let bound = driver.host().bind_udp(&how).unwrap();
+    let token = driver.open(Open::Datagrams(bound)).unwrap();
+    driver.read(token, true);
+    token
+}
+
+/// Waits, and gives what is told, without what datagrams say.
+fn told(driver: &mut impl Driver) -> Vec<String> {
+    driver.wait(None).unwrap();
+    let mut told = Vec::new();
+    while let Some(event) = driver.next() {
+        told.push(match event {
+            Event::Datagram { .. } => "got".into(),
+            Event::Undelivered { error, .. } => format!("{:?}", error.kind()),
+            Event::Sent { .. } => "room".into(),
+            other => format!("{other:?}"),
+        });
+    }
+    told
+}
+
+#[test]
+fn a_full_unix_socket_holds_up_who_has_it_as_peer_and_refuses_others() {
+    let net = Net::gentle(1);
+    let mut driver = net.host("srv").driver();
+    let [full, other] = ["/full", "/other"].map(UnixAddr::path);
+    let receiver = unread(&mut driver, &full, None);
+    let peer = unread(&mut driver, &UnixAddr::Unnamed, Some(&full));
+    let stranger = unread(&mut driver, &other, None);
+    let to = Addr::from(full.clone());
+    let mut out = Outbox::new();
+    (0..50).for_each(|_| out.push(Outgoing::new(&to, b"hello")));
+    let all = out.cost();
+    driver.send_to(peer, &mut out);
+    let taken = all - out.cost();
+    assert!(taken > 0 && taken < all);
+    let mut late = Outbox::new();
+    late.push(Outgoing::new(&to, b"me too"));
+    driver.send_to(stranger, &mut late);
+    assert!(late.is_empty());
+    let mut heard = told(&mut driver);
+    while !out.is_empty() {
+        driver.send_to(peer, &mut out);
+        heard.extend(told(&mut driver));
+    }
+    let count = |what: &str| heard.iter().filter(|told| *told == what).count();
+    assert_eq!((count("got"), count("WouldBlock")), (50, 1));
+    assert!(count("room") > 0 && heard.len() == 51 + count("room"), "{heard:?}");
+    // Who waits for a socket that is closed is told to go on, and then refused.
+    (0..50).for_each(|_| out.push(Outgoing::new(&to, b"hello")));
+    driver.send_to(peer, &mut out);
+    driver.close(receiver, Close::Abort);
+    assert_eq!(told(&mut driver), ["room"]);
+    driver.send_to(peer, &mut out);
+    assert!(out.is_empty());
+    assert!(told(&mut driver).iter().all(|told| told == "NotFound"));
 }

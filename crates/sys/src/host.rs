@@ -10,8 +10,10 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::{
     cell::RefCell,
     collections::BTreeMap,
+    fs::File,
     io,
     net::ToSocketAddrs,
+    ops::Range,
     os::fd::OwnedFd,
     path::PathBuf,
     sync::Arc,
@@ -53,6 +55,14 @@ impl SystemHost {
         &self.children
     }
 
+    /// Keeps the file of a socket that was bound here until that is served.
+    fn keep_file(&self, file: Option<SocketFile>) {
+        let replaced = file.and_then(|file| self.files.borrow_mut().insert(file.path().to_owned(), file));
+        if let Some(replaced) = replaced {
+            replaced.leave();
+        }
+    }
+
     /// The file that goes with a socket that was bound to a path here.
     pub(crate) fn take_file(&self, addr: &Addr) -> Option<SocketFile> {
         self.files.borrow_mut().remove(addr.unix()?.as_path()?)
@@ -79,8 +89,7 @@ impl Host for SystemHost {
     fn bind(&self, how: &Bind) -> io::Result<Bound> {
         if let Addr::Unix(at) = &how.addr {
             let (socket, addr, file) = unix::bind(how, at)?;
-            let replaced = file.and_then(|file| self.files.borrow_mut().insert(file.path().to_owned(), file));
-            drop(replaced);
+            self.keep_file(file);
             let bound = self.adopt(socket)?;
             return Ok(Bound { addr: addr.into(), ..bound });
         }
@@ -99,8 +108,9 @@ impl Host for SystemHost {
     }
 
     fn bind_udp(&self, how: &BindUdp) -> io::Result<Bound> {
-        let (socket, addr) = datagram::bind(how)?;
-        Ok(Bound { addr: Addr::from(addr), socket: driver::Socket::Descriptor(socket) })
+        let (socket, addr, file) = datagram::bind(how)?;
+        self.keep_file(file);
+        Ok(Bound { addr, socket: driver::Socket::Descriptor(socket) })
     }
 
     fn adopt(&self, socket: OwnedFd) -> io::Result<Bound> {
@@ -152,9 +162,28 @@ impl Host for SystemHost {
         self.children.signal(pid, signal, group)
     }
 
+    fn read_cached(&self, file: &File, range: &Range<u64>) -> Option<Vec<u8>> {
+        read_cached(file, range)
+    }
+
     fn resolver(&self) -> Resolve {
         Arc::new(|name, port| (name, port).to_socket_addrs().map(Iterator::collect))
     }
+}
+
+#[cfg(target_os = "linux")]
+fn read_cached(file: &File, range: &Range<u64>) -> Option<Vec<u8>> {
+    use rustix::io::{ReadWriteFlags, preadv2};
+    let mut data = vec![0; usize::try_from(range.end.checked_sub(range.start)?).ok()?];
+    let into = &mut [io::IoSliceMut::new(&mut data)];
+    let read = preadv2(file, into, range.start, ReadWriteFlags::NOWAIT).ok()?;
+    (read == data.len()).then_some(data)
+}
+
+/// Elsewhere nobody can tell what is in memory.
+#[cfg(not(target_os = "linux"))]
+fn read_cached(_file: &File, _range: &Range<u64>) -> Option<Vec<u8>> {
+    None
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -2,7 +2,7 @@
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use crate::socket;
-use crate::unix::{self, SocketFile};
+use crate::unix;
 use rustix::{
     io::Errno,
     net::{SocketAddrAny, SocketAddrUnix},
@@ -26,14 +26,12 @@ pub(crate) struct Listener {
     addr: Addr,
     /// Bound to no address in particular: each connection has its own.
     wildcard: bool,
-    /// Goes with the listener.
-    _file: Option<SocketFile>,
 }
 
 impl Listener {
-    pub(crate) fn new(addr: Addr, file: Option<SocketFile>) -> Self {
+    pub(crate) fn new(addr: Addr) -> Self {
         let wildcard = addr.ip().is_some_and(|ip| ip.is_unspecified());
-        Self { addr, wildcard, _file: file }
+        Self { addr, wildcard }
     }
 
     /// This end's address of a connection that was accepted.

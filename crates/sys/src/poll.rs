@@ -4,12 +4,13 @@ use crate::{
     SystemHost,
     adopted::{self, Adopted, Writer},
     carried,
-    datagram::{self, Mail},
+    datagram::{self, Family, Mail},
     listener::{self, ACCEPTS_MAX, Listener, Refusal, Reserve},
     rest::{REST, Rests, is_short_of_memory},
     slots::{self, Slots},
     socket::{self, Interest, Kind, Socket, State, Ways},
     stream,
+    unix::SocketFile,
 };
 use polling::{Events, Poller};
 use rustix::net::Shutdown;
@@ -58,6 +59,8 @@ pub struct PollDriver {
     sockets: Slots<Socket>,
     /// By index of their token.
     listeners: BTreeMap<u32, Listener>,
+    /// The files of sockets that are bound to a path, by index: each is removed while its socket is still bound.
+    files: BTreeMap<u32, SocketFile>,
     /// Writing ends apart from what is read, by index of their token.
     writers: BTreeMap<u32, Writer>,
     /// Those that no poller takes and that are always ready, by index.
@@ -133,6 +136,7 @@ impl PollDriver {
             host,
             sockets: Slots::new(),
             listeners: BTreeMap::new(),
+            files: BTreeMap::new(),
             writers: BTreeMap::new(),
             always: BTreeMap::new(),
             processes: BTreeMap::new(),
@@ -158,9 +162,24 @@ impl PollDriver {
             _ => socket::tune(&fd)?,
         }
         let token = self.sockets.insert(Socket::new(fd, State::Listening))?;
-        let file = self.host.take_file(&bound.addr);
-        self.listeners.insert(token.index, Listener::new(bound.addr, file));
+        self.own_file(token, &bound.addr);
+        self.listeners.insert(token.index, Listener::new(bound.addr));
         Ok(token)
+    }
+
+    fn open_datagrams(&mut self, bound: Bound) -> io::Result<Token> {
+        let fd = descriptor(bound.socket)?;
+        let family = Family::of(&bound.addr, &fd);
+        let token = self.sockets.insert(Socket::new(fd, State::Datagrams(family)))?;
+        self.own_file(token, &bound.addr);
+        Ok(token)
+    }
+
+    /// The file of a socket goes with it.
+    fn own_file(&mut self, token: Token, addr: &Addr) {
+        if let Some(file) = self.host.take_file(addr) {
+            self.files.insert(token.index, file);
+        }
     }
 
     fn adopt(&mut self, ends: Ends) -> io::Result<Token> {
@@ -413,9 +432,9 @@ impl PollDriver {
 
     fn writable(&mut self, token: Token) -> Option<Event<'static>> {
         let socket = self.sockets.get_mut(token)?;
-        if matches!(socket.state, State::Datagrams { .. }) {
+        if let State::Datagrams(family) = socket.state {
             // Refused datagrams show as readiness to write, whether that was asked for or not.
-            self.mail.ask(token, socket.fd.as_fd());
+            self.mail.ask(token, socket.fd.as_fd(), family);
         }
         if socket.state == State::Connecting {
             return match stream::connected(&socket.fd) {
@@ -442,7 +461,7 @@ impl PollDriver {
             State::Listening => return self.accept(token, reads).map(Step::Event),
             State::Process => return self.process_exited(token).map(Step::Event),
             State::Open => {}
-            State::Datagrams { .. } => return self.receive_datagrams(token),
+            State::Datagrams(family) => return self.receive_datagrams(token, family),
             State::Connecting | State::Ended | State::Watched | State::Broken => return None,
         }
         if socket.ways == Ways::Closed {
@@ -479,9 +498,9 @@ impl PollDriver {
         }
     }
 
-    fn receive_datagrams(&mut self, token: Token) -> Option<Step> {
+    fn receive_datagrams(&mut self, token: Token, family: Family) -> Option<Step> {
         let socket = self.sockets.get_mut(token)?;
-        match self.mail.receive(token, socket.fd.as_fd()) {
+        match self.mail.receive(token, socket.fd.as_fd(), family) {
             Ok(_) => self.mail.next().map(Step::Datagram),
             Err(error) if is_short_of_memory(&error) => {
                 self.rest(token);
@@ -522,7 +541,7 @@ impl PollDriver {
     /// The event that tells of an error, once. A listener is only turned off; a connection is over.
     fn fail(&mut self, token: Token, error: io::Error) -> Option<Event<'static>> {
         match self.sockets.get_mut(token)?.state {
-            State::Listening | State::Datagrams { .. } => self.change(token, |socket| socket.reading = false),
+            State::Listening | State::Datagrams(_) => self.change(token, |socket| socket.reading = false),
             State::Connecting => {
                 self.remove(token);
                 return Some(Event::Connected { token, result: Err(error) });
@@ -545,9 +564,8 @@ impl PollDriver {
     fn remove(&mut self, token: Token) -> Option<Socket> {
         let mut socket = self.sockets.remove(token)?;
         socket.hide(&self.poller);
-        if socket.state == State::Listening {
-            self.listeners.remove(&token.index);
-        }
+        self.listeners.remove(&token.index);
+        self.files.remove(&token.index);
         self.processes.remove(&token.index);
         self.always.remove(&token.index);
         self.drop_writer(token);
@@ -608,10 +626,7 @@ impl Driver for PollDriver {
                 self.change(token, |_| ());
                 Ok(token)
             }
-            Open::Datagrams(bound) => {
-                let v6 = matches!(bound.addr, Addr::Ip(addr) if addr.is_ipv6());
-                self.sockets.insert(Socket::new(descriptor(bound.socket)?, State::Datagrams { v6 }))
-            }
+            Open::Datagrams(bound) => self.open_datagrams(bound),
             Open::Adopt(ends) => self.adopt(ends),
             Open::Watch(socket, interest) => {
                 let ways = match interest {
@@ -659,11 +674,15 @@ impl Driver for PollDriver {
 
     fn send_to(&mut self, token: Token, out: &mut Outbox) {
         let Some(socket) = self.sockets.get_mut(token) else { return };
-        let State::Datagrams { v6 } = socket.state else { return };
+        let State::Datagrams(family) = socket.state else { return };
         if socket.writing {
             return;
         }
-        if !self.mail.send(token, socket.fd.as_fd(), v6, out) {
+        let all = self.mail.send(token, socket.fd.as_fd(), family, out);
+        if all.is_err() {
+            self.rest(token);
+        }
+        if !matches!(all, Ok(true)) {
             self.change(token, |socket| socket.writing = true);
         }
     }
@@ -683,7 +702,7 @@ impl Driver for PollDriver {
             return self.close_write(token);
         }
         let Some(socket) = self.remove(token) else { return };
-        if matches!(socket.state, State::Datagrams { .. }) {
+        if matches!(socket.state, State::Datagrams(_)) {
             return self.mail.forget(token);
         }
         if how == Close::Abort && socket.state != State::Listening && socket.kind.is_socket() {
@@ -762,7 +781,7 @@ impl Drop for PollDriver {
         for writer in self.writers.values_mut() {
             writer.watched.hide(&writer.fd, &self.poller);
         }
-        // Their files go while they listen.
-        self.listeners.clear();
+        // While they are bound.
+        self.files.clear();
     }
 }

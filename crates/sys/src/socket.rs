@@ -1,6 +1,6 @@
 //! [`Socket`]: what the driver knows of one socket.
 
-use crate::slots;
+use crate::{datagram::Family, slots};
 use polling::{Event, PollMode, Poller};
 use socket2::{SockRef, TcpKeepalive};
 use std::{
@@ -74,10 +74,8 @@ pub(crate) enum State {
     Open,
     /// The peer's FIN came: nothing is left to read.
     Ended,
-    /// A UDP socket, of IPv6 or of IPv4.
-    Datagrams {
-        v6: bool,
-    },
+    /// A socket for datagrams.
+    Datagrams(Family),
     /// Somebody else's, who wants to know when it is ready. `reading`: it is to be told.
     Watched,
     /// It has failed; the loop knows or is about to be told.
@@ -131,7 +129,7 @@ impl Socket {
             State::Listening => (self.reading, false),
             State::Process => (true, false),
             State::Connecting => (false, true),
-            State::Open | State::Datagrams { .. } => (self.reading, self.writing),
+            State::Open | State::Datagrams(_) => (self.reading, self.writing),
             State::Ended => (false, self.writing),
             State::Watched => (self.reading, self.reading),
             State::Broken => (false, false),

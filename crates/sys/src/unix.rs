@@ -54,7 +54,7 @@ pub(crate) fn addr_of(addr: &SocketAddrUnix) -> UnixAddr {
 }
 
 /// The address for system calls.
-fn sock_addr(addr: &UnixAddr) -> io::Result<SockAddr> {
+pub(crate) fn sock_addr(addr: &UnixAddr) -> io::Result<SockAddr> {
     match addr {
         UnixAddr::Path(path) if path.as_os_str().as_bytes().contains(&0) || path.as_os_str().is_empty() => {
             Err(io::Error::new(io::ErrorKind::InvalidInput, "no file has such a name"))
@@ -81,11 +81,50 @@ fn abstract_addr(_: &[u8]) -> io::Result<SockAddr> {
 /// and binds holds a lock on the folder meanwhile, so that of two who find the same abandoned file one wins, and the
 /// other finds somebody listening. The permissions are set before anybody can connect: before `listen`.
 pub(crate) fn bind(how: &Bind, at: &UnixAddr) -> io::Result<(OwnedFd, UnixAddr, Option<SocketFile>)> {
-    let UnixAddr::Path(path) = at else {
-        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-        socket.bind(&sock_addr(at)?).map_err(|error| explain(error, "somebody listens on it"))?;
-        socket.listen(how.backlog)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let Placed { addr, file, _locked } = place(&socket, Type::STREAM, at, how.mode)?;
+    socket.listen(how.backlog)?;
+    Ok((socket.into(), addr, file))
+}
+
+/// A socket for datagrams, connected to its peer if it has one, and the file that goes with it.
+///
+/// Datagrams of others never get in: it has its peer before it has an address, and of its permissions none that were
+/// not asked for, where the system lets them be set before (Linux).
+pub(crate) fn bind_datagrams(
+    at: &UnixAddr,
+    mode: Option<u32>,
+    to: Option<&UnixAddr>,
+) -> io::Result<(OwnedFd, UnixAddr, Option<SocketFile>)> {
+    let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
+    socket.set_nonblocking(true)?;
+    if let Some(to) = to {
+        socket.connect(&sock_addr(to)?)?;
+    }
+    if *at == UnixAddr::Unnamed {
         return Ok((socket.into(), at.clone(), None));
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(mode) = mode {
+        rustix::fs::fchmod(&socket, rustix::fs::Mode::from_raw_mode(mode & 0o777))?;
+    }
+    let Placed { addr, file, _locked } = place(&socket, Type::DGRAM, at, mode)?;
+    Ok((socket.into(), addr, file))
+}
+
+/// Where a socket was bound.
+struct Placed {
+    addr: UnixAddr,
+    file: Option<SocketFile>,
+    /// Until the socket is seen to be used.
+    _locked: Option<File>,
+}
+
+/// Binds a socket of this type.
+fn place(socket: &Socket, kind: Type, at: &UnixAddr, mode: Option<u32>) -> io::Result<Placed> {
+    let UnixAddr::Path(path) = at else {
+        socket.bind(&sock_addr(at)?).map_err(|error| explain(error, "somebody listens on it"))?;
+        return Ok(Placed { addr: at.clone(), file: None, _locked: None });
     };
     let path = std::path::absolute(path)?;
     let addr =
@@ -95,20 +134,18 @@ pub(crate) fn bind(how: &Bind, at: &UnixAddr) -> io::Result<(OwnedFd, UnixAddr, 
             }
             _ => error,
         })?;
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     let _locked = lock(path.parent().unwrap_or(&path))?;
-    clear(&path, &addr)?;
+    clear(&path, &addr, kind)?;
     socket.bind(&addr)?;
     let file = SocketFile::new(path.clone());
-    if let Some(mode) = how.mode {
+    if let Some(mode) = mode {
         set_mode(&path, mode)?;
     }
-    socket.listen(how.backlog)?;
-    Ok((socket.into(), UnixAddr::path(path), Some(file?)))
+    Ok(Placed { addr: UnixAddr::path(path), file: Some(file?), _locked })
 }
 
 /// Removes a socket file on which nobody listens.
-fn clear(path: &Path, addr: &SockAddr) -> io::Result<()> {
+fn clear(path: &Path, addr: &SockAddr, kind: Type) -> io::Result<()> {
     let stat = match lstat(path) {
         Err(Errno::NOENT) => return Ok(()),
         stat => stat?,
@@ -117,7 +154,7 @@ fn clear(path: &Path, addr: &SockAddr) -> io::Result<()> {
         let what = "there is a file of that name which is no socket; it was left as it is";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
     }
-    let asks = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let asks = Socket::new(Domain::UNIX, kind, None)?;
     asks.set_nonblocking(true)?;
     match asks.connect(addr) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => match std::fs::remove_file(path) {
@@ -127,7 +164,8 @@ fn clear(path: &Path, addr: &SockAddr) -> io::Result<()> {
             _ => Ok(()),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+        // Not EPERM: that is a socket for datagrams which has a peer.
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::ACCESS) => {
             Err(explain(error, "there is a socket of somebody else's, who may be listening on it"))
         }
         // It is taken, or it is one of another type, or as many connections wait as may.
@@ -176,24 +214,30 @@ fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
-    number: (u64, u64),
+    /// None: it is another one by now, whatever its number is.
+    number: Option<(u64, u64)>,
 }
 
 impl SocketFile {
     fn new(path: PathBuf) -> io::Result<Self> {
         let about = std::fs::symlink_metadata(&path)?;
-        Ok(Self { path, number: (about.dev(), about.ino()) })
+        Ok(Self { path, number: Some((about.dev(), about.ino())) })
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Its socket was closed, and the path was bound anew: that file may have got its number, which was free again.
+    pub(crate) fn leave(mut self) {
+        self.number = None;
     }
 }
 
 impl Drop for SocketFile {
     /// While the socket still listens: nobody takes the file for abandoned and puts his own in its place meanwhile.
     fn drop(&mut self) {
-        let is_ours = |about: Metadata| (about.dev(), about.ino()) == self.number;
+        let is_ours = |about: Metadata| Some((about.dev(), about.ino())) == self.number;
         if std::fs::symlink_metadata(&self.path).is_ok_and(is_ours) {
             let _ = std::fs::remove_file(&self.path);
         }

@@ -122,3 +122,15 @@ fn what_is_no_file_fails() {
     net.driver.send(token, &mut out);
     assert!(matches!(net.next(), Told::Failed(of, _) if of == token));
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_in_memory_is_read_whole_or_not_at_all() {
+    let (data, net) = (pattern(100_000), Net::new());
+    let (file, host) = (file(&data), net.driver.host());
+    // What was just written is in memory, unless the file system cannot tell.
+    if let Some(read) = host.read_cached(&file, &(7..90_007)) {
+        assert!(read == data[7..90_007]);
+    }
+    assert_eq!(host.read_cached(&file, &(99_999..100_001)), None, "the file is shorter");
+}

@@ -1,5 +1,5 @@
 //! A program that is run once, with input and limits: all its output, or a clear error.
-//! `cargo run -p trenza --example output` with a line to turn round, or with ` -- sort -r` behind it.
+//! `cargo run -p trenza --example output`, then lines to turn round and Ctrl-D; or with ` -- sort -r` behind it.
 
 use std::{env, io::Read, time::Duration};
 use trenza::prelude::*;

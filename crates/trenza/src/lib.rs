@@ -21,8 +21,9 @@
 //! }
 //! ```
 //!
-//! Suites are features: `web` (HTTP), `proxy` (SOCKS, forwarding), and `tls` beneath any of them. Their crates are re-exported as modules. `sim` is the simulated network, and
-//! `test` has `#[trenza::test]`; both are for dev-dependencies.
+//! Suites are features: `web` (HTTP), `proxy` (SOCKS, forwarding), and `tls` beneath any of them. Their crates are
+//! re-exported as modules. `sim` is the simulated network, and `test` has `#[trenza::test]`; both are for
+//! dev-dependencies.
 
 mod run;
 #[cfg(feature = "test")]

@@ -391,6 +391,13 @@ impl io::Write for OutBuf {
         Ok(data.len())
     }
 
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        let len = pieces.iter().map(|piece| piece.len()).sum();
+        self.tail.reserve(len);
+        pieces.iter().for_each(|piece| self.push_slice(piece));
+        Ok(len)
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

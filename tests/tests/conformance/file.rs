@@ -315,9 +315,9 @@ async fn a_file_under_layers_waits_while_the_pool_is_full(ground: Ground) -> Res
     let gate = ground.fill_pool();
     srv.send_file(file(100_000), 0..100_000);
     if !ground.is_simulated() {
+        // What the system has in memory is read without the pool.
         ground.settle().await;
         assert!(srv.is_open());
-        assert_eq!(srv.counts().unsent, 100_000);
     }
     gate.open();
     assert!(received(&ground, &srv).await == bytes(100_000));

@@ -80,4 +80,5 @@ mod throttle;
 mod time;
 mod udp;
 mod unix;
+mod unix_datagram;
 mod watch;

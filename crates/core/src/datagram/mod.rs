@@ -13,7 +13,7 @@ use std::{any::Any, io, net::IpAddr};
 pub struct Datagram<'a> {
     /// Its bytes; there may be none. They may be changed in place.
     pub data: &'a mut [u8],
-    /// Who sent it.
+    /// Who sent it. A UNIX socket that is bound to nothing has no address, and cannot be answered.
     pub from: &'a Addr,
     /// Where it was sent to: an address of this host or a multicast group; of a broadcast, the address of the
     /// interface that it came in on. None where the system does not tell.
@@ -38,7 +38,7 @@ impl Datagram<'_> {
 /// A datagram to send.
 #[derive(Debug, Clone, Copy)]
 pub struct Outgoing<'a> {
-    /// Its bytes, at most 65,507 over IPv4; there may be none.
+    /// Its bytes, at most 65,507 over IPv4, 65,536 over UNIX sockets; there may be none.
     pub data: &'a [u8],
     /// Where to. On a connected port only its peer.
     pub to: &'a Addr,
@@ -64,7 +64,7 @@ impl<'a> Outgoing<'a> {
     }
 }
 
-/// What a UDP port does with datagrams. Only [`datagram_received`](DatagramProtocol::datagram_received) is required.
+/// What a port for datagrams does with them, over UDP or UNIX sockets. Only [`datagram_received`](DatagramProtocol::datagram_received) is required.
 ///
 /// The loop owns it and calls it with `&mut self`; no handle ever does. An `Err` from any callback, or a panic, ends
 /// the port; `stopped` follows both. What the network says of a datagram that was sent never ends it.
@@ -74,7 +74,13 @@ impl<'a> Outgoing<'a> {
 ///                            failed* writable* stopping?
 /// ```
 ///
-/// Datagrams get lost, are doubled and overtake each other; nobody is told. Who needs an answer asks again:
+/// Datagrams of UDP get lost, are doubled and overtake each other; nobody is told. Those of UNIX sockets arrive in
+/// order, and what did not is told as `failed`: nobody is bound there, or a port without a peer found the receiver full
+/// (`WouldBlock`). A connected port waits for its peer instead, and is held back by [`writable`].
+///
+/// [`writable`]: DatagramProtocol::writable
+///
+/// Who needs an answer of UDP asks again:
 ///
 /// ```
 /// use std::time::Duration;
@@ -150,7 +156,9 @@ pub trait DatagramProtocol: Any {
 
     /// The system or the network refused a datagram that was sent: nobody listens there (an ICMP message came back,
     /// where the system tells), there is no way to `to`, or it is too long. It may have been sent long ago, and
-    /// whether anything is told is chance: never rely on it. Default: nothing.
+    /// whether anything is told is chance: never rely on it. Over UNIX sockets the system tells of each datagram that it
+    /// refused (of thousands in one turn the loop does not remember all), and also, as `InvalidData` and with no
+    /// address, of one that came and was longer than 65,536 bytes. Default: nothing.
     ///
     /// # Errors
     /// Ends the port.

@@ -1,8 +1,8 @@
-//! Opening UDP ports: [`Reactor::udp`] and [`Reactor::udp_connect`].
+//! Opening ports for datagrams: [`Reactor::udp`] and [`Reactor::udp_connect`].
 
 use crate::{
     Addr, ConnectError, ConnectTo, Connecting, DatagramProtocol, Deferred, Endpoint, IntoEndpoint, ListenOn,
-    Outbox, Reactor, Reason, Result, UdpCounts, UdpPort,
+    Outbox, Reactor, Reason, Result, UdpCounts, UdpPort, UnixAddr,
     connect::by_families,
     datagram::port::UdpState,
     driver::{BindUdp, Bound},
@@ -21,7 +21,9 @@ use std::{
 
 impl Reactor {
     /// Binds a UDP port: `udp:PORT`, which is all addresses of both families; `udp:PORT:interface=IP`; with
-    /// `reuse=yes` others may bind it as well, as members of multicast groups do.
+    /// `reuse=yes` others may bind it as well, as members of multicast groups do. Or a UNIX socket for datagrams:
+    /// `unix-datagram:PATH`, with `mode=660` as its permissions; `unix-datagram:@NAME` on Linux. An abandoned socket
+    /// file is replaced; the own one is removed at the end.
     ///
     /// # Errors
     /// The endpoint does not follow the grammar; the address is taken, not ours or not permitted.
@@ -29,7 +31,10 @@ impl Reactor {
     pub fn udp(&self, on: impl IntoEndpoint, protocol: impl DatagramProtocol) -> Result<UdpPort> {
         let endpoint = on.into_endpoint()?;
         let ListenOn::Datagrams(how) = endpoint.listening(self)?.on else {
-            return Err(format!("{endpoint} is not for datagrams; as udp:53 is").into());
+            return Err(format!(
+                "{endpoint} is not for datagrams; as udp:53 and unix-datagram:/run/log.sock are"
+            )
+            .into());
         };
         let bound = self.0.host.bind_udp(&how).map_err(|error| unbound(&endpoint, error))?;
         Ok(self.serve_udp(Location::caller(), bound, None, Box::new(protocol)))
@@ -37,7 +42,9 @@ impl Reactor {
 
     /// Makes a UDP port that has a peer, `udp:HOST:PORT`: it sends to that alone and receives from that alone, and what
     /// the network says of its datagrams is told on every system. The local port is any free one; `bind=IP` gives the
-    /// address.
+    /// address. `unix-datagram:PATH` is a UNIX socket as the only peer: there must be one, or the error is that of a
+    /// connect. Only with `bind=PATH` has this end an address that the peer can answer to. A port whose peer has gone
+    /// hears `failed` for each datagram until somebody is bound there again.
     ///
     /// The name is looked up, and the first of its addresses that the system has a way to is taken. Nobody is asked
     /// whether there is anybody. When there is a way to none, the error is an [`io::Error`] with a [`ConnectError`] in
@@ -68,9 +75,20 @@ impl Reactor {
     pub fn udp_connect(&self, to: impl IntoEndpoint, protocol: impl DatagramProtocol) -> Deferred<UdpPort> {
         let made = Location::caller();
         let endpoint = to.into_endpoint();
-        let (host, port, from, shown) = match endpoint.and_then(|endpoint| peer(&endpoint, self)) {
+        let (to, from, shown) = match endpoint.and_then(|endpoint| peer(&endpoint, self)) {
             Ok(peer) => peer,
             Err(error) => return self.fired(Err(error)),
+        };
+        let (host, port) = match to {
+            To::Name(host, port) => (host, port),
+            To::Unix(to) => {
+                let bound = match self.0.stop.get() {
+                    Stop::Begun => Err(Reason::Stopped.into()),
+                    _ => self.bind_unix(to.into(), from, &shown),
+                };
+                let port = bound.map(|(bound, to)| self.serve_udp(made, bound, Some(to), Box::new(protocol)));
+                return self.fired(port);
+            }
         };
         let (deferred, resolver) = self.deferred();
         let reactor = self.clone();
@@ -105,12 +123,24 @@ impl Reactor {
             if addr.is_ipv4() != to.is_ipv4() {
                 continue;
             }
-            match self.0.host.bind_udp(&BindUdp { addr, dual_stack: false, reuse: false, to: Some(to) }) {
+            match self.0.host.bind_udp(&BindUdp { to: Some(to.into()), ..BindUdp::at(addr) }) {
                 Ok(bound) => return Ok((bound, to)),
                 Err(error) => tried.push((to.into(), error.into())),
             }
         }
         Err(ConnectError::new(shown, tried).of_kind(io::ErrorKind::AddrNotAvailable))
+    }
+
+    /// Binds a UNIX socket that is connected to this address.
+    fn bind_unix(&self, to: Addr, from: Option<Addr>, shown: &str) -> Result<(Bound, Addr)> {
+        let own = from.unwrap_or_else(|| UnixAddr::Unnamed.into());
+        match self.0.host.bind_udp(&BindUdp { to: Some(to.clone()), ..BindUdp::at(own) }) {
+            Ok(bound) => Ok((bound, to)),
+            Err(error) => {
+                let kind = error.kind();
+                Err(ConnectError::new(shown, vec![(to, error.into())]).of_kind(kind))
+            }
+        }
     }
 
     fn serve_udp(
@@ -140,11 +170,23 @@ impl Reactor {
     }
 }
 
-/// The name, port and own address of an endpoint that has a peer, and what errors call it.
-fn peer(endpoint: &Endpoint, reactor: &Reactor) -> Result<(String, u16, Option<Addr>, String)> {
+/// Whom a port has as its only peer.
+enum To {
+    /// The first address of a name that there is a way to.
+    Name(String, u16),
+    /// A UNIX socket.
+    Unix(UnixAddr),
+}
+
+/// The peer and the own address of an endpoint that has a peer, and what errors call it.
+fn peer(endpoint: &Endpoint, reactor: &Reactor) -> Result<(To, Option<Addr>, String)> {
     let Connecting { to, shown, from, .. } = endpoint.connecting(reactor)?;
     match to {
-        ConnectTo::Datagrams { host, port } => Ok((host, port, from, shown)),
-        _ => Err(format!("{endpoint} is not for datagrams; as udp:example.org:53 is").into()),
+        ConnectTo::Datagrams { host, port } => Ok((To::Name(host, port), from, shown)),
+        ConnectTo::UnixDatagrams(to) => Ok((To::Unix(to), from, shown)),
+        _ => Err(format!(
+            "{endpoint} is not for datagrams; as udp:example.org:53 and unix-datagram:/dev/log are"
+        )
+        .into()),
     }
 }

@@ -1,4 +1,4 @@
-//! [`UdpPort`]: a UDP port seen from outside.
+//! [`UdpPort`]: a port for datagrams seen from outside.
 
 use crate::{
     Addr, DatagramProtocol, Deferred, Handle, Limits, Outbox, Outgoing, Reactor, Reason, Result, UdpOption,
@@ -57,7 +57,8 @@ pub struct UdpCounts {
     pub unsent: usize,
 }
 
-/// A UDP port seen from outside: one `Rc`, `Eq + Hash`, cheap to clone.
+/// A port for datagrams seen from outside: one `Rc`, `Eq + Hash`, cheap to clone. Its name is that of the first kind
+/// that there was: it stands for UDP and for UNIX sockets alike.
 ///
 /// Every method only queues or reads; none calls a protocol. All are harmless on a port that has ended. Dropping it
 /// changes nothing: the port goes on until [`close`](UdpPort::close).

@@ -1,6 +1,6 @@
 //! [`Connecting`]: what a client's endpoint stands for.
 
-use crate::{Addr, Deferred, Layers, Policy, Reactor, driver::Established};
+use crate::{Addr, Deferred, Layers, Policy, Reactor, UnixAddr, driver::Established};
 use std::{any::Any, fmt, net::IpAddr, rc::Rc, time::Duration};
 
 /// How long a connect may take, unless the endpoint says otherwise.
@@ -51,6 +51,8 @@ pub enum ConnectTo {
         /// The port.
         port: u16,
     },
+    /// A UNIX address to send datagrams to: [`Reactor::udp_connect`] alone takes it.
+    UnixDatagrams(UnixAddr),
 }
 
 impl Connecting {
@@ -84,6 +86,7 @@ impl fmt::Debug for ConnectTo {
             Self::Name { host, port } => f.debug_tuple("Name").field(host).field(port).finish(),
             Self::Addresses(addresses) => f.debug_tuple("Addresses").field(addresses).finish(),
             Self::Stream(_) => f.write_str("Stream"),
+            Self::UnixDatagrams(addr) => f.debug_tuple("UnixDatagrams").field(addr).finish(),
             Self::Datagrams { host, port } => {
                 f.debug_struct("Datagrams").field("host", host).field("port", port).finish()
             }

@@ -11,7 +11,9 @@ use std::{fmt, ops::Range};
 ///   tcp:80:interfaces=lo
 ///          ^^^^^^^^^^
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// `Debug` shows the same, since that is what a `main` that returns it prints.
+#[derive(Clone, PartialEq, Eq)]
 pub struct EndpointError {
     /// The string. What is a password in it is shown as `***`.
     pub endpoint: String,
@@ -31,6 +33,12 @@ impl fmt::Display for EndpointError {
         writeln!(f, "endpoint {:?}: {}", self.endpoint, self.what)?;
         writeln!(f, "  {}", shown(&self.endpoint))?;
         write!(f, "  {:before$}{:^<wrong$}", "", "")
+    }
+}
+
+impl fmt::Debug for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -70,6 +78,7 @@ mod tests {
     fn the_caret_stands_under_the_wrong_place() {
         let endpoint = "tcp:8ü0:backlog=x\n".to_owned();
         let error = EndpointError { at: 9..16, what: "w".into(), endpoint };
+        assert_eq!(format!("{error:?}"), error.to_string(), "what main prints");
         assert_eq!(
             error.to_string(),
             "endpoint \"tcp:8ü0:backlog=x\\n\": w\n  tcp:8ü0:backlog=x\u{fffd}\n          ^^^^^^^"

@@ -21,6 +21,7 @@ mod systemd;
 mod tcp;
 mod udp;
 mod unix;
+mod unix_datagram;
 
 use crate::{
     Connecting, Layer, Layers, ListenOn, Listening, Parsed, Peer, Policy, Reactor, Result, driver::Bind,

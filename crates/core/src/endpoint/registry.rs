@@ -2,7 +2,10 @@
 
 use crate::{
     Connecting, Endpoint, EndpointKind, Error, Form, Given, Listening, Parsed, Reactor, Result,
-    endpoint::{error::meant, fd::Fd, stdio::Stdio, systemd::Systemd, tcp::Tcp, udp::Udp, unix::Unix},
+    endpoint::{
+        error::meant, fd::Fd, stdio::Stdio, systemd::Systemd, tcp::Tcp, udp::Udp, unix::Unix,
+        unix_datagram::UnixDatagram,
+    },
     process::exec::Exec,
 };
 use std::{collections::BTreeMap, net::IpAddr, rc::Rc};
@@ -20,6 +23,7 @@ impl Default for Kinds {
         drop(kinds.add(Rc::new(Tcp)));
         drop(kinds.add(Rc::new(Udp)));
         drop(kinds.add(Rc::new(Unix)));
+        drop(kinds.add(Rc::new(UnixDatagram)));
         kinds
     }
 }

@@ -46,7 +46,7 @@ impl EndpointKind for Udp {
         let interface = given.option("interface").map(|ip| ip.ip()).transpose()?;
         let reuse = given.option("reuse").map(|reuse| reuse.flag()).transpose()?.unwrap_or(false);
         let addr = SocketAddr::new(interface.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)), port);
-        let how = BindUdp { addr, dual_stack: interface.is_none(), reuse, to: None };
+        let how = BindUdp { dual_stack: interface.is_none(), reuse, ..BindUdp::at(addr) };
         Ok(Listening::on(ListenOn::Datagrams(how)))
     }
 

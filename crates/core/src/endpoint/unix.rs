@@ -70,14 +70,16 @@ impl EndpointKind for Unix {
     }
 }
 
-fn addr(value: &Value<'_>) -> Result<UnixAddr> {
+/// What stands there, as an address.
+pub(super) fn addr(value: &Value<'_>) -> Result<UnixAddr> {
     match value.as_str() {
         "" | "@" => Err(value.wrong("is neither a path nor @ and a name")),
         text => Ok(text.strip_prefix('@').map_or_else(|| UnixAddr::path(text), UnixAddr::abstract_name)),
     }
 }
 
-fn permissions(value: &Value<'_>) -> Result<u32> {
+/// What stands there, as permissions.
+pub(super) fn permissions(value: &Value<'_>) -> Result<u32> {
     let mode = u32::from_str_radix(value.as_str(), 8).ok().filter(|mode| *mode <= MODE_MAX);
     mode.ok_or_else(|| value.wrong("is no mode: octal digits, as in 660"))
 }

@@ -49,8 +49,14 @@ impl Turn {
         let token = transport.0.token;
         let Some(entry) = self.entry(token) else { return };
         entry.open_files();
-        if let Some(Chunk::File(file, range)) = entry.encode() {
-            read_piece(transport, file, range);
+        while let Some(Chunk::File(file, range)) = entry.encode() {
+            match transport.reactor().0.host.read_cached(&file, &range) {
+                Some(data) => entry.piece(Ok(data)),
+                None => {
+                    read_piece(transport, file, range);
+                    break;
+                }
+            }
         }
         // A layer may have become ready by what it had to say.
         self.build_if_ready(token);

@@ -140,13 +140,17 @@ impl Stack {
         let mut carry = Vec::new();
         let mut failed = Ok(Decoded::More);
         loop {
+            let Some(stage) = self.stages.get(at) else {
+                match first.take() {
+                    Some(data) => up.extend_from_slice(data),
+                    None if up.is_empty() => *up = carry,
+                    None => up.append(&mut carry),
+                }
+                return failed;
+            };
             let input = match first.take() {
                 Some(data) => data,
                 None => &mut carry[..],
-            };
-            let Some(stage) = self.stages.get(at) else {
-                up.extend_from_slice(input);
-                return failed;
             };
             if input.is_empty() && stage.left.is_empty() {
                 return failed;

@@ -16,7 +16,7 @@ impl<F: FnMut(u32, &Reactor) -> Option<Duration> + 'static> Retry for F {
 }
 
 /// Waits longer after every failure, up to a limit, and never for exactly as long as all the others who have lost the
-/// same server.
+/// same server. For a pause of your own, as before a program is started again, call [`Retry::delay`].
 ///
 /// ```
 /// use std::time::Duration;

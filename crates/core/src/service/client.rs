@@ -43,6 +43,9 @@ type Prepare = Box<dyn FnMut(&Transport) -> Pin<Box<dyn Future<Output = Result>>
 /// It is a handle: its clones are the same service. Dropping all of them changes nothing; it goes on until it is
 /// stopped. When it stops, the protocol hears [`Protocol::stopping`], and it is over when the connection is gone.
 ///
+/// Why an attempt has failed is logged, at the level `debug` of `tracing`; nobody else hears of it, since there is no
+/// connection yet.
+///
 /// ```
 /// use trenza_core::{ClientService, Input, Protocol, Result, Service, Transport};
 ///

@@ -1,4 +1,4 @@
-//! Datagrams: UDP sockets of hosts, and how what they send gets lost, doubled and out of order.
+//! Datagrams: UDP and UNIX sockets of hosts, and how what they send gets lost, doubled and out of order.
 //!
 //! ```text
 //!   send ──▶ rule ──▶ line, loss, doubles ──▶ flight ──▶ partition ──▶ inbox of each socket that it is for
@@ -6,12 +6,15 @@
 //!    └─────────────────── refused ◀──────────────────────────────────┘
 //! ```
 //!
-//! Within a host a datagram is there at once, and nothing happens to it.
+//! Within a host a datagram is there at once, and nothing happens to it. UNIX sockets never leave it, and rules do not
+//! see what moves over them ([`local`]).
 
+mod local;
 mod probe;
 mod slot;
 mod socket;
 
+pub use local::UNIX_DATAGRAM_MAX;
 pub use probe::{DatagramProbe, Received};
 pub(crate) use slot::Slot;
 pub(crate) use socket::{Arrived, Mailbox};
@@ -75,7 +78,8 @@ impl World {
     pub(crate) fn post(&mut self, sender: u64, letter: Letter<'_>) -> io::Result<()> {
         let Letter { data, to, from, ecn } = letter;
         let mailbox = self.mailboxes.get(&sender).ok_or(io::ErrorKind::NotConnected)?;
-        let (host, bound) = (mailbox.host, mailbox.addr);
+        let host = mailbox.host;
+        let bound = mailbox.addr.socket().ok_or(io::ErrorKind::InvalidInput)?;
         let to = SocketAddr::new(to.ip().to_canonical(), to.port());
         if to.is_ipv6() && bound.is_ipv4() || to.is_ipv4() && bound.is_ipv6() && !mailbox.dual_stack {
             return Err(io::Error::from_raw_os_error(EAFNOSUPPORT));
@@ -227,12 +231,13 @@ impl World {
     /// The sockets that a datagram is for, the one that fits best last.
     fn receivers(&self, flight: &Flight) -> Vec<u64> {
         let fits = |mailbox: &&Mailbox| {
-            let port = mailbox.addr.port() == flight.destination.port() || broken("misdeliver-datagram", 16);
+            let port =
+                mailbox.addr.port() == Some(flight.destination.port()) || broken("misdeliver-datagram", 16);
             mailbox.host == flight.hosts.1 && port && mailbox.takes(flight)
         };
         let mut found: Vec<_> = self.mailboxes.iter().filter(|(_, mailbox)| fits(mailbox)).collect();
-        found
-            .sort_by_key(|(id, mailbox)| (mailbox.peer.is_some(), !mailbox.addr.ip().is_unspecified(), **id));
+        let is_wild = |mailbox: &Mailbox| mailbox.addr.ip().is_some_and(|ip| ip.is_unspecified());
+        found.sort_by_key(|(id, mailbox)| (mailbox.peer.is_some(), !is_wild(mailbox), **id));
         found.into_iter().map(|(id, _)| *id).collect()
     }
 
@@ -244,7 +249,8 @@ impl World {
             ip if is_broadcast(ip) => own.into(),
             ip => ip,
         };
-        let arrived = Arrived { data: flight.data.clone(), from: flight.source, to, ecn: flight.ecn };
+        let arrived =
+            Arrived { data: flight.data.clone(), from: flight.source.into(), to: Some(to), ecn: flight.ecn };
         let taken = mailbox.put(arrived);
         self.tell_mailbox(receiver);
         if !taken {
@@ -269,7 +275,7 @@ impl World {
     pub(crate) fn refused(&mut self, sender: u64, to: SocketAddr, kind: io::ErrorKind) {
         self.note(format_args!("{to} refuses a datagram: {kind:?}"));
         if let Some(mailbox) = self.mailboxes.get_mut(&sender) {
-            mailbox.refuse(to, kind.into());
+            mailbox.refuse(to.into(), kind.into());
             self.tell_mailbox(sender);
         }
     }

@@ -61,12 +61,13 @@ pub struct Received {
 impl DatagramProbe {
     pub(crate) fn bind(world: Shared, host: usize, port: u16) -> io::Result<Self> {
         let addr = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-        let how = BindUdp { addr, dual_stack: true, reuse: true, to: None };
+        let how = BindUdp { dual_stack: true, reuse: true, ..BindUdp::at(addr) };
         let (id, addr) = world.borrow_mut().bind_udp(host, &how)?;
         if let Some(mailbox) = world.borrow_mut().mailboxes.get_mut(&id) {
             mailbox.owner = Owner::Probe;
             mailbox.broadcast = true;
         }
+        let addr = addr.socket().ok_or(io::ErrorKind::InvalidInput)?;
         Ok(Self { world, id, addr })
     }
 
@@ -102,11 +103,9 @@ impl DatagramProbe {
     pub fn received(&self) -> Vec<Received> {
         let world = self.world.borrow();
         let inbox = world.mailboxes.get(&self.id).map(|mailbox| mailbox.inbox());
-        let received = inbox.into_iter().flatten().map(|arrived| Received {
-            data: arrived.data.clone(),
-            from: arrived.from,
-            to: arrived.to,
-            ecn: arrived.ecn,
+        let received = inbox.into_iter().flatten().filter_map(|arrived| {
+            let (data, ecn) = (arrived.data.clone(), arrived.ecn);
+            Some(Received { data, from: arrived.from.socket()?, to: arrived.to?, ecn })
         });
         received.collect()
     }
@@ -125,7 +124,7 @@ impl DatagramProbe {
         let mut world = self.world.borrow_mut();
         let mailbox = world.mailboxes.get_mut(&self.id);
         let refused = mailbox.into_iter().flat_map(|mailbox| std::iter::from_fn(|| mailbox.take_refused()));
-        refused.map(|(to, error)| (to, error.kind())).collect()
+        refused.filter_map(|(to, error)| Some((to.socket()?, error.kind()))).collect()
     }
 
     /// The port that it is bound to, on all addresses of its host.
@@ -138,7 +137,7 @@ impl Drop for DatagramProbe {
     fn drop(&mut self) {
         // Within a panic of the world itself it is borrowed, and nobody looks at it any more.
         if let Ok(mut world) = self.world.try_borrow_mut() {
-            world.mailboxes.remove(&self.id);
+            world.close_mailbox(self.id);
         }
     }
 }

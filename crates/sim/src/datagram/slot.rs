@@ -1,13 +1,14 @@
-//! [`Slot`]: a UDP socket in the table of its host's driver.
+//! [`Slot`]: a socket for datagrams in the table of its host's driver.
 
 use super::{Arrived, Letter};
 use crate::{stream::Told, world::World};
+use std::io;
 use trenza_core::{Addr, Outbox};
 
 /// The most bytes of datagrams that are told in one piece.
 const PIECE_MAX: usize = 65_535;
 
-/// A UDP socket of a driver.
+/// A socket for datagrams of a driver.
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) id: u64,
@@ -25,6 +26,7 @@ impl Slot {
     pub(crate) fn pending(&self, world: &World) -> bool {
         let mailbox = world.mailboxes.get(&self.id);
         self.owes
+            || world.may_go_on(self.id)
             || mailbox
                 .is_some_and(|mailbox| mailbox.has_refused() || self.reading && !mailbox.inbox().is_empty())
     }
@@ -34,7 +36,12 @@ impl Slot {
         if std::mem::take(&mut self.owes) {
             return Some(Told::Sent(0));
         }
+        let goes_on = world.may_go_on(self.id);
         let mailbox = world.mailboxes.get_mut(&self.id)?;
+        if goes_on {
+            mailbox.waits_for = None;
+            return Some(Told::Sent(0));
+        }
         if let Some((to, error)) = mailbox.take_refused() {
             return Some(Told::Undelivered(to, error));
         }
@@ -46,13 +53,14 @@ impl Slot {
         *buffer = data;
         let mut count = 1;
         // What came behind it of the same size, or less, goes with it, as systems do that merge what they receive.
-        if world.dice.chance(world.hostility.merge)
+        if to.is_some()
+            && world.dice.chance(world.hostility.merge)
             && let Some(mailbox) = world.mailboxes.get_mut(&self.id)
         {
             while size > 0
                 && buffer.len() == size * count
                 && let Some(next) = mailbox.inbox().front()
-                && (next.from, next.to, next.ecn) == (from, to, ecn)
+                && (&next.from, next.to, next.ecn) == (&from, to, ecn)
                 && (1..=size).contains(&next.data.len())
                 && buffer.len() + next.data.len() <= PIECE_MAX
                 && let Some(next) = mailbox.take()
@@ -61,26 +69,30 @@ impl Slot {
                 count += 1;
             }
         }
+        world.tell_waiting(self.id);
         Some(Told::Datagram { from, to, ecn, stride: (count > 1).then_some(size) })
     }
 
     /// Sends from the front of `out`.
     pub(crate) fn send(&mut self, world: &mut World, out: &mut Outbox) {
-        if self.owes {
+        if self.owes || world.mailboxes.get(&self.id).is_none_or(|mailbox| mailbox.waits_for.is_some()) {
             return;
         }
         while let Some(piece) = out.front() {
             let len = piece.data.len();
+            let (to, unix) = (piece.to.clone(), self.is_unix(world));
             let sent = match piece.to {
-                Addr::Ip(to) => {
+                Addr::Ip(to) if !unix => {
                     let (data, from, ecn) = (piece.data, piece.from, piece.ecn);
-                    world.post(self.id, Letter { data, to: *to, from, ecn }).map_err(|error| (*to, error))
+                    world.post(self.id, Letter { data, to: *to, from, ecn }).map(|()| true)
                 }
-                _ => Ok(()),
+                Addr::Unix(_) if unix => world.post_unix(self.id, piece.to, piece.data),
+                _ => Err(io::ErrorKind::InvalidInput.into()),
             };
             match sent {
-                Ok(()) => out.advance(len),
-                Err((to, error)) => {
+                Ok(true) => out.advance(len),
+                Ok(false) => return,
+                Err(error) => {
                     out.discard(len);
                     if let Some(mailbox) = world.mailboxes.get_mut(&self.id) {
                         mailbox.refuse(to, error);
@@ -93,5 +105,9 @@ impl Slot {
             }
         }
         self.owes = world.dice.chance(world.hostility.extra_sent);
+    }
+
+    fn is_unix(&self, world: &World) -> bool {
+        world.mailboxes.get(&self.id).is_some_and(|mailbox| mailbox.addr.unix().is_some())
     }
 }

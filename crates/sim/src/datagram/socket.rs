@@ -1,4 +1,4 @@
-//! [`Mailbox`]: a UDP socket of a host.
+//! [`Mailbox`]: a socket for datagrams of a host.
 
 use super::{Flight, is_broadcast};
 use crate::{link::Owner, world::World};
@@ -7,7 +7,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
 };
-use trenza_core::{Interface, UdpOption, driver::BindUdp};
+use trenza_core::{Addr, Interface, UdpOption, driver::BindUdp};
 
 /// How many bytes of datagrams wait in a socket, a small sum for each of them included; what is over gets lost.
 const INBOX_MAX: usize = 212_992;
@@ -15,13 +15,17 @@ const OVERHEAD: usize = 256;
 /// How many refusals wait in a socket.
 const REFUSED_MAX: usize = 64;
 
-/// A UDP socket.
+/// A socket for datagrams.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     pub(crate) host: usize,
-    pub(crate) addr: SocketAddr,
+    pub(crate) addr: Addr,
     pub(crate) dual_stack: bool,
-    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) peer: Option<Addr>,
+    /// Of a UNIX socket that has a peer: its number, as far as it is known.
+    pub(super) peer_id: Option<u64>,
+    /// Of a UNIX socket that has a peer: it was full.
+    pub(super) waits_for: Option<u64>,
     pub(crate) owner: Owner,
     pub(crate) broadcast: bool,
     pub(crate) multicast_ttl: u8,
@@ -34,25 +38,48 @@ pub(crate) struct Mailbox {
     inbox: VecDeque<Arrived>,
     /// What the inbox holds.
     held: usize,
-    refused: VecDeque<(SocketAddr, io::Error)>,
+    refused: VecDeque<(Addr, io::Error)>,
 }
 
 /// A datagram that has arrived.
 #[derive(Debug)]
 pub(crate) struct Arrived {
     pub(crate) data: Vec<u8>,
-    pub(crate) from: SocketAddr,
-    pub(crate) to: IpAddr,
+    pub(crate) from: Addr,
+    pub(crate) to: Option<IpAddr>,
     pub(crate) ecn: Option<u8>,
 }
 
 impl Mailbox {
+    /// One that nobody serves so far.
+    pub(super) fn new(host: usize, addr: Addr) -> Self {
+        Self {
+            host,
+            addr,
+            dual_stack: false,
+            peer: None,
+            peer_id: None,
+            waits_for: None,
+            owner: Owner::Nobody,
+            broadcast: false,
+            multicast_ttl: 1,
+            multicast_loop: true,
+            multicast_local: false,
+            reuse: false,
+            groups: BTreeMap::new(),
+            inbox: VecDeque::new(),
+            held: 0,
+            refused: VecDeque::new(),
+        }
+    }
+
     /// Is a datagram for it, whose port is the right one?
     pub(super) fn takes(&self, flight: &Flight) -> bool {
-        if self.peer.is_some_and(|peer| peer != flight.source) {
+        if self.peer.as_ref().is_some_and(|peer| *peer != flight.source.into()) {
             return false;
         }
-        let (to, own) = (flight.destination.ip(), self.addr.ip());
+        let Some(own) = self.addr.socket().map(|own| own.ip()) else { return false };
+        let to = flight.destination.ip();
         let of_family = own.is_ipv4() == to.is_ipv4() || self.dual_stack && own.is_unspecified();
         match to {
             to if to.is_multicast() => {
@@ -67,7 +94,8 @@ impl Mailbox {
     /// Puts a datagram in; false if there is no room.
     pub(super) fn put(&mut self, arrived: Arrived) -> bool {
         let held = self.held + arrived.data.len() + OVERHEAD;
-        if held > INBOX_MAX && self.owner != Owner::Probe {
+        let is_bounded = self.owner != Owner::Probe && self.addr.unix().is_none();
+        if held > INBOX_MAX && is_bounded {
             return false;
         }
         self.held = held;
@@ -86,13 +114,13 @@ impl Mailbox {
         &self.inbox
     }
 
-    pub(super) fn refuse(&mut self, to: SocketAddr, error: io::Error) {
+    pub(super) fn refuse(&mut self, to: Addr, error: io::Error) {
         if self.refused.len() < REFUSED_MAX {
             self.refused.push_back((to, error));
         }
     }
 
-    pub(crate) fn take_refused(&mut self) -> Option<(SocketAddr, io::Error)> {
+    pub(crate) fn take_refused(&mut self) -> Option<(Addr, io::Error)> {
         self.refused.pop_front()
     }
 
@@ -104,27 +132,33 @@ impl Mailbox {
         let wild = |ip: IpAddr, dual: bool, other: IpAddr| {
             ip.is_unspecified() && (dual || ip.is_ipv4() == other.is_ipv4())
         };
-        let (one, other) = (self.addr.ip(), addr.ip());
-        self.addr.port() == addr.port()
+        let Some(own) = self.addr.socket() else { return false };
+        let (one, other) = (own.ip(), addr.ip());
+        own.port() == addr.port()
             && (one == other || wild(one, self.dual_stack, other) || wild(other, dual_stack, one))
     }
 }
 
 impl World {
-    /// Binds a UDP socket, and gives its number.
+    /// Binds a socket for datagrams, and gives its number.
     ///
     /// # Errors
-    /// `AddrInUse`, or `AddrNotAvailable` for an address of another host.
-    pub(crate) fn bind_udp(&mut self, host: usize, how: &BindUdp) -> io::Result<(u64, SocketAddr)> {
-        let ip = how.addr.ip();
+    /// `AddrInUse`, or `AddrNotAvailable` for an address of another host; nobody is bound to a UNIX peer's address.
+    pub(crate) fn bind_udp(&mut self, host: usize, how: &BindUdp) -> io::Result<(u64, Addr)> {
+        let own = match &how.addr {
+            Addr::Unix(at) => return self.bind_unix(host, at, how),
+            other => other.socket().ok_or(io::ErrorKind::InvalidInput)?,
+        };
+        let ip = own.ip();
         if !ip.is_multicast() && self.host_of(ip, host) != Some(host) {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         }
-        let port = match how.addr.port() {
+        let port = match own.port() {
             0 => self.free_port(host).ok_or(io::ErrorKind::AddrInUse)?,
             port => port,
         };
-        let peer = how.to.map(|to| SocketAddr::new(to.ip().to_canonical(), to.port()));
+        let peer = how.to.as_ref().map(|to| to.socket().ok_or(io::ErrorKind::InvalidInput)).transpose()?;
+        let peer = peer.map(|to| SocketAddr::new(to.ip().to_canonical(), to.port()));
         let ip = match (peer, self.hosts.get(host)) {
             // A socket with a peer has the address that it sends from.
             (Some(peer), _) if ip.is_unspecified() && peer.ip().is_loopback() => peer.ip(),
@@ -144,23 +178,13 @@ impl World {
         }
         let id = self.id();
         let mailbox = Mailbox {
-            host,
-            addr,
             dual_stack,
-            peer,
-            owner: Owner::Nobody,
-            broadcast: false,
-            multicast_ttl: 1,
-            multicast_loop: true,
-            multicast_local: false,
+            peer: peer.map(Addr::from),
             reuse: how.reuse,
-            groups: BTreeMap::new(),
-            inbox: VecDeque::new(),
-            held: 0,
-            refused: VecDeque::new(),
+            ..Mailbox::new(host, addr.into())
         };
         self.mailboxes.insert(id, mailbox);
-        Ok((id, addr))
+        Ok((id, addr.into()))
     }
 
     /// Lets the owner of a socket look at it.
@@ -173,7 +197,12 @@ impl World {
 
     /// Sets an option of a socket.
     pub(crate) fn set_udp(&mut self, id: u64, option: &UdpOption) -> io::Result<()> {
-        let host = self.mailboxes.get(&id).ok_or(io::ErrorKind::NotConnected)?.host;
+        let mailbox = self.mailboxes.get(&id).ok_or(io::ErrorKind::NotConnected)?;
+        let host = mailbox.host;
+        let is_buffer = matches!(option, UdpOption::ReceiveBuffer(_) | UdpOption::SendBuffer(_));
+        if mailbox.addr.unix().is_some() && !is_buffer {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "UNIX sockets have no such option"));
+        }
         let local = match *option {
             UdpOption::Join { interface, .. }
             | UdpOption::Leave { interface, .. }

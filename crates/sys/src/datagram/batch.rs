@@ -1,10 +1,11 @@
 //! [`Batch`]: many datagrams in one system call.
 
 use super::{
-    DATAGRAM_MAX, Refused, SENDS_MAX, canonical,
+    DATAGRAM_MAX, Family, NOT_UNIX, Refused, SENDS_MAX, canonical, connect_again,
     control::{Control, Name, Notes, told_by_network},
-    fit,
+    fit, full, is_left,
 };
+use crate::{rest::is_short_of_memory, unix};
 use libc::{c_int, c_uint, c_void};
 use rustix::io::Errno;
 use socket2::Socket;
@@ -29,6 +30,8 @@ pub(crate) struct Batch {
     received: Vec<Received>,
     /// How many of them were told; the last one is being lent.
     told: usize,
+    /// How many came that were longer than their places.
+    too_long: usize,
     /// The kernel takes several datagrams in one piece.
     segments: bool,
     /// The system has told so.
@@ -87,6 +90,7 @@ impl Batch {
             bytes: vec![0; BATCH * DATAGRAM_MAX],
             received: Vec::with_capacity(BATCH),
             told: 0,
+            too_long: 0,
             segments: false,
             asked: false,
             frames: Box::new([Frame::EMPTY; BATCH]),
@@ -94,7 +98,9 @@ impl Batch {
     }
 
     /// Receives what there is; false if that is nothing.
-    pub(crate) fn receive(&mut self, fd: BorrowedFd<'_>) -> io::Result<bool> {
+    pub(crate) fn receive(&mut self, fd: BorrowedFd<'_>, family: Family) -> io::Result<bool> {
+        // Without room for them the kernel drops the descriptors that come with a datagram.
+        let control = if family.is_unix() { 0 } else { size_of::<Control>() };
         self.received.clear();
         self.told = 0;
         let mut messages = [empty(); BATCH];
@@ -102,7 +108,7 @@ impl Batch {
         for ((frame, message), place) in self.frames.iter_mut().zip(&mut messages).zip(places) {
             frame.name = Name::EMPTY;
             frame.piece = libc::iovec { iov_base: place.as_mut_ptr().cast(), iov_len: place.len() };
-            *message = frame.message(size_of::<Name>(), size_of::<Control>());
+            *message = frame.message(size_of::<Name>(), control);
         }
         let received = loop {
             match receive_many(fd, &mut messages) {
@@ -112,13 +118,27 @@ impl Batch {
             }
         };
         for (place, (message, frame)) in messages.iter().zip(&*self.frames).enumerate().take(received) {
+            let (header, len) = (&message.msg_hdr, message.msg_len as usize);
+            if header.msg_flags & libc::MSG_TRUNC as c_int != 0 {
+                self.too_long += 1;
+                continue;
+            }
+            if family.is_unix() {
+                let from = frame.name.read_unix(header.msg_namelen as usize).into();
+                self.received.push(Received { place, len, from, notes: Notes::default() });
+                continue;
+            }
             // A datagram without a sender cannot be answered, nor does any system make one.
             let Some(from) = frame.name.read() else { continue };
-            let notes = Notes::read(&frame.control, message.msg_hdr.msg_controllen as _);
-            let (len, from) = (message.msg_len as usize, canonical(from).into());
-            self.received.push(Received { place, len, from, notes });
+            let notes = Notes::read(&frame.control, header.msg_controllen as _);
+            self.received.push(Received { place, len, from: canonical(from).into(), notes });
         }
         Ok(received > 0)
+    }
+
+    /// How many datagrams were dropped since the last call because they were too long.
+    pub(crate) fn take_too_long(&mut self) -> usize {
+        mem::take(&mut self.too_long)
     }
 
     /// Goes to the next datagram; false if there is none.
@@ -136,21 +156,24 @@ impl Batch {
     }
 
     /// Sends from the front of `out`. True when all has left or was refused; false when there may be room again later.
+    ///
+    /// # Errors
+    /// There was no memory for what a connected UNIX socket sends.
     pub(crate) fn send(
         &mut self,
         fd: BorrowedFd<'_>,
-        v6: bool,
+        family: Family,
         out: &mut Outbox,
         refused: &mut Vec<Refused>,
-    ) -> bool {
+    ) -> io::Result<bool> {
         let (mut sent, mut tried, mut single) = (0, false, false);
         while !out.is_empty() {
             if sent >= SENDS_MAX {
-                return false;
+                return Ok(false);
             }
-            let whole = !single && self.takes_segments(fd);
-            let (messages, lens) = self.messages(v6, out, whole);
-            let error = match messages {
+            let whole = !single && !family.is_unix() && self.takes_segments(fd);
+            let (messages, lens) = self.messages(family, out, whole);
+            let mut error = match messages {
                 Err(error) => error,
                 Ok(mut messages) => match send_many(fd, &mut messages) {
                     Ok(n) => {
@@ -161,21 +184,33 @@ impl Batch {
                     Err(error) => error,
                 },
             };
-            match error.kind() {
-                io::ErrorKind::Interrupted => continue,
-                io::ErrorKind::WouldBlock => return false,
-                _ => {}
-            }
-            let first = out.pieces(largest(whole)).next();
-            if first.is_some_and(|first| first.stride.is_some()) && self.must_cut(&error) {
-                // Not as one piece then.
-                single = true;
-                continue;
-            }
-            // It may be what the network has told of an earlier one: that is over once it was told.
-            self.refusals(fd, refused);
-            if !mem::replace(&mut tried, true) {
-                continue;
+            match (family, error.kind()) {
+                (_, io::ErrorKind::Interrupted) => continue,
+                (Family::Unix { connected: false }, io::ErrorKind::WouldBlock) => error = full(),
+                (_, io::ErrorKind::WouldBlock) => return Ok(false),
+                (Family::Unix { connected: true }, _) if is_short_of_memory(&error) => return Err(error),
+                (Family::Unix { connected: true }, _)
+                    if is_left(&error) && !mem::replace(&mut tried, true) =>
+                {
+                    match out.front().map_or(Ok(()), |first| connect_again(fd, first.to)) {
+                        Ok(()) => continue,
+                        Err(gone) => error = gone,
+                    }
+                }
+                (Family::Unix { .. }, _) => {}
+                _ => {
+                    let first = out.pieces(largest(whole)).next();
+                    if first.is_some_and(|first| first.stride.is_some()) && self.must_cut(&error) {
+                        // Not as one piece then.
+                        single = true;
+                        continue;
+                    }
+                    // It may be what the network has told of an earlier one: that is over once it was told.
+                    self.refusals(fd, refused);
+                    if !mem::replace(&mut tried, true) {
+                        continue;
+                    }
+                }
             }
             tried = false;
             if let Some(first) = out.front() {
@@ -183,7 +218,7 @@ impl Batch {
             }
             out.discard(lens.first().copied().unwrap_or(usize::MAX));
         }
-        true
+        Ok(true)
     }
 
     /// Whether pieces of several datagrams can be sent.
@@ -204,14 +239,14 @@ impl Batch {
     /// The next messages and how long each is. An error is about the first.
     fn messages(
         &mut self,
-        v6: bool,
+        family: Family,
         out: &Outbox,
         whole: bool,
     ) -> (io::Result<Vec<libc::mmsghdr>>, Vec<usize>) {
         let (mut messages, mut lens) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
         for (frame, piece) in self.frames.iter_mut().zip(out.pieces(largest(whole))) {
             lens.push(piece.data.len());
-            match frame.address(v6, &piece) {
+            match frame.address(family, &piece) {
                 Ok(message) => messages.push(message),
                 Err(error) if messages.is_empty() => return (Err(error), lens),
                 Err(_) => break,
@@ -251,13 +286,23 @@ fn largest(whole: bool) -> impl Fn(usize) -> usize {
 
 impl Frame {
     /// Makes this the message of a datagram.
-    fn address(&mut self, v6: bool, piece: &Outgoing<'_>) -> io::Result<libc::mmsghdr> {
+    fn address(&mut self, family: Family, piece: &Outgoing<'_>) -> io::Result<libc::mmsghdr> {
         let invalid = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
-        let Addr::Ip(to) = piece.to else {
-            return Err(invalid("not an IP address"));
+        let base = piece.data.as_ptr().cast_mut().cast::<c_void>(); // the kernel only reads it
+        self.piece = libc::iovec { iov_base: base, iov_len: piece.data.len() };
+        let to = match (family, piece.to) {
+            // To its peer, whom an address would look up anew.
+            (Family::Unix { connected: true }, _) => return Ok(self.message(0, 0)),
+            (Family::Unix { .. }, Addr::Unix(to)) => {
+                unix::sock_addr(to)?;
+                let name = self.name.write_unix(to);
+                return Ok(self.message(name, 0));
+            }
+            (Family::Unix { .. }, _) => return Err(invalid(NOT_UNIX)),
+            (_, Addr::Ip(to)) => canonical(*to),
+            _ => return Err(invalid("not an IP address")),
         };
-        let to = canonical(*to);
-        let name = self.name.write(fit(to, v6));
+        let name = self.name.write(fit(to, family == Family::V6));
         let mut at = 0;
         match (piece.from.map(|from| from.to_canonical()), to.is_ipv4()) {
             (None, _) => {}
@@ -281,8 +326,6 @@ impl Frame {
         if let Some(stride) = piece.stride {
             at = self.control.push(at, (libc::SOL_UDP, libc::UDP_SEGMENT), &(stride as u16).to_ne_bytes());
         }
-        let base = piece.data.as_ptr().cast_mut().cast::<c_void>(); // the kernel only reads it
-        self.piece = libc::iovec { iov_base: base, iov_len: piece.data.len() };
         Ok(self.message(name, at))
     }
 }
@@ -377,11 +420,10 @@ mod tests {
     /// A socket of ours, and one of the standard library that is its peer.
     fn pair() -> (OwnedFd, Addr, UdpSocket, Addr) {
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let how = BindUdp { addr, dual_stack: false, reuse: false, to: None };
-        let (fd, addr) = super::super::bind(&how).unwrap();
+        let (fd, addr, _) = super::super::bind(&BindUdp::at(addr)).unwrap();
         let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let other = peer.local_addr().unwrap();
-        (fd, addr.into(), peer, other.into())
+        (fd, addr, peer, other.into())
     }
 
     fn sizes(peer: &UdpSocket, count: usize) -> Vec<usize> {
@@ -399,12 +441,14 @@ mod tests {
             let (mut out, data) = (Outbox::new(), vec![7; 1000 * 70 / 2 + 5]);
             out.push(Outgoing { stride: Some(500), ..Outgoing::new(&to, &data) });
             out.push(Outgoing::new(&to, b""));
-            let (messages, lens) = batch.messages(false, &out, segments);
+            let (messages, lens) = batch.messages(Family::V4, &out, segments);
             // The kernel takes 64 at most in one piece.
             let expected = if segments { vec![32_000, 3005, 0] } else { vec![500; BATCH] };
             assert_eq!((messages.unwrap().len(), lens), (expected.len(), expected));
             let mut refused = Vec::new();
-            assert!(batch.send(fd.as_fd(), false, &mut out, &mut refused) && refused.is_empty());
+            assert!(
+                batch.send(fd.as_fd(), Family::V4, &mut out, &mut refused).unwrap() && refused.is_empty()
+            );
             assert!(sizes(&peer, 72).into_iter().eq([500; 70].into_iter().chain([5, 0])));
         }
     }
@@ -416,7 +460,10 @@ mod tests {
         // Larger than what a packet of the loopback interface holds, so that the kernel would have to cut it up.
         let data = vec![1; 65_000];
         out.push(Outgoing { stride: Some(65_000 - 1), ..Outgoing::new(&to, &data) });
-        assert!(batch.send(fd.as_fd(), false, &mut out, &mut refused) && refused.is_empty(), "{refused:?}");
+        assert!(
+            batch.send(fd.as_fd(), Family::V4, &mut out, &mut refused).unwrap() && refused.is_empty(),
+            "{refused:?}"
+        );
         let mut buffer = vec![0; 70_000];
         let got = [peer.recv(&mut buffer).unwrap(), peer.recv(&mut buffer).unwrap()];
         assert_eq!(got, [64_999, 1]);
@@ -429,10 +476,12 @@ mod tests {
         let (fd, own, peer, from) = pair();
         let Addr::Ip(to) = own else { panic!("{own}") };
         let mut batch = Batch::new();
-        assert!(!batch.receive(fd.as_fd()).unwrap() && !batch.advance() && batch.current().is_none());
+        assert!(
+            !batch.receive(fd.as_fd(), Family::V4).unwrap() && !batch.advance() && batch.current().is_none()
+        );
         (0..40).for_each(|n| assert_eq!(peer.send_to(&[n; 9], to).unwrap(), 9));
         for count in [BATCH, 40 - BATCH] {
-            assert!(batch.receive(fd.as_fd()).unwrap());
+            assert!(batch.receive(fd.as_fd(), Family::V4).unwrap());
             for _ in 0..count {
                 assert!(batch.advance());
                 let datagram = batch.current().unwrap();
@@ -451,9 +500,9 @@ mod tests {
         // From one of ours to itself: the kernel keeps the piece whole.
         let own = Addr::from(own);
         out.push(Outgoing { stride: Some(100), ecn: Some(2), ..Outgoing::new(&own, &[5; 950]) });
-        assert!(batch.send(fd.as_fd(), false, &mut out, &mut Vec::new()));
+        assert!(batch.send(fd.as_fd(), Family::V4, &mut out, &mut Vec::new()).unwrap());
         let mut got = Vec::new();
-        while batch.receive(fd.as_fd()).unwrap() {
+        while batch.receive(fd.as_fd(), Family::V4).unwrap() {
             while batch.advance() {
                 let datagram = batch.current().unwrap();
                 assert_eq!((datagram.ecn, datagram.from), (Some(2), &own));
@@ -471,7 +520,7 @@ mod tests {
         drop(peer);
         let (mut batch, mut out, mut refused) = (Batch::new(), Outbox::new(), Vec::new());
         (0..3).for_each(|_| out.push(Outgoing::new(&nobody, b"anybody?")));
-        assert!(batch.send(fd.as_fd(), false, &mut out, &mut refused));
+        assert!(batch.send(fd.as_fd(), Family::V4, &mut out, &mut refused).unwrap());
         batch.refusals(fd.as_fd(), &mut refused);
         assert!((1..=3).contains(&refused.len()), "{refused:?}");
         for Refused { to, error } in refused.drain(..) {

@@ -1,6 +1,11 @@
 //! Control messages (RFC 3542, section 20) and socket addresses, written and read as bytes.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::{
+    ffi::OsStr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6},
+    os::unix::ffi::OsStrExt,
+};
+use trenza_core::UnixAddr;
 
 /// The size of the header of a control message: length, level, type.
 const HEADER: usize = size_of::<usize>() + 2 * size_of::<i32>();
@@ -104,6 +109,37 @@ impl Name {
     }
 }
 
+impl Name {
+    /// The address of a UNIX socket that the system has put into the first `len` bytes.
+    pub(super) fn read_unix(&self, len: usize) -> UnixAddr {
+        let Some((_family, path)) = self.0.get(..len).and_then(|all| all.split_first_chunk::<2>()) else {
+            return UnixAddr::Unnamed;
+        };
+        match path.split_first() {
+            None => UnixAddr::Unnamed,
+            Some((0, name)) => UnixAddr::abstract_name(name),
+            Some(_) => {
+                let end = path.iter().position(|byte| *byte == 0).unwrap_or(path.len());
+                UnixAddr::path(OsStr::from_bytes(path.get(..end).unwrap_or_default()))
+            }
+        }
+    }
+
+    /// Puts the address of a UNIX socket here, which fits, and gives its size.
+    pub(super) fn write_unix(&mut self, addr: &UnixAddr) -> usize {
+        let family = (libc::AF_UNIX as u16).to_ne_bytes();
+        let bytes = match addr {
+            UnixAddr::Path(path) => [&family[..], path.as_os_str().as_bytes(), &[0]].concat(),
+            UnixAddr::Abstract(name) => [&family[..], &[0], &**name].concat(),
+            _ => family.to_vec(),
+        };
+        if let Some(room) = self.0.get_mut(..bytes.len()) {
+            room.copy_from_slice(&bytes);
+        }
+        bytes.len()
+    }
+}
+
 /// What control messages say of a datagram that came.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Notes {
@@ -187,5 +223,17 @@ mod tests {
             assert_eq!(name.read(), Some(addr));
         }
         assert_eq!(Name::EMPTY.read(), None);
+    }
+
+    #[test]
+    fn unix_addresses_are_read_as_they_were_written() {
+        for addr in [UnixAddr::path("/tmp/s"), UnixAddr::abstract_name(b"a\0b"), UnixAddr::Unnamed] {
+            let mut name = Name::EMPTY;
+            let len = name.write_unix(&addr);
+            assert_eq!(name.read_unix(len), addr);
+        }
+        assert_eq!(Name::EMPTY.read_unix(0), UnixAddr::Unnamed);
+        assert_eq!(Name([b'x'; 128]).read_unix(1000), UnixAddr::Unnamed, "there is no such size");
+        assert_eq!(Name([b'x'; 128]).read_unix(110), UnixAddr::path("x".repeat(108)));
     }
 }

@@ -1,7 +1,9 @@
-//! UDP sockets: binding, options, and how datagrams move.
+//! Sockets for datagrams, UDP and UNIX: binding, options, and how datagrams move.
 //!
 //! On Linux many datagrams move in one system call, with their local address and ECN, several of one sender in one
 //! piece where the kernel has that ([`batch`]). Elsewhere they move one by one and bare.
+//!
+//! Over UNIX sockets there is nothing beside the bytes: descriptors that somebody sends with them are not taken.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod batch;
@@ -15,6 +17,7 @@ pub(crate) use batch::{Batch, prepare};
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use single::{Batch, prepare};
 
+use crate::unix::{self, SocketFile};
 use rustix::io::Errno;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, SockRef, Socket, Type};
 use std::{
@@ -35,6 +38,32 @@ pub(crate) const SENDS_MAX: usize = 1024;
 
 /// So many refusals wait to be told; what is over is not told.
 const REFUSED_MAX: usize = 4096;
+
+/// What a socket for datagrams moves them over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    V4,
+    V6,
+    Unix {
+        /// It has a peer.
+        connected: bool,
+    },
+}
+
+impl Family {
+    /// That of a socket with this address.
+    pub(crate) fn of(addr: &Addr, fd: &OwnedFd) -> Self {
+        match addr {
+            Addr::Ip(SocketAddr::V4(_)) => Self::V4,
+            Addr::Ip(SocketAddr::V6(_)) => Self::V6,
+            _ => Self::Unix { connected: SockRef::from(fd).peer_addr().is_ok() },
+        }
+    }
+
+    fn is_unix(self) -> bool {
+        matches!(self, Self::Unix { .. })
+    }
+}
 
 /// A datagram that the system or the network refused.
 #[derive(Debug)]
@@ -60,18 +89,20 @@ impl Mail {
     }
 
     /// Receives what there is; false if that is nothing. The datagrams that came before have been told.
-    pub(crate) fn receive(&mut self, token: Token, fd: BorrowedFd<'_>) -> io::Result<bool> {
+    pub(crate) fn receive(&mut self, token: Token, fd: BorrowedFd<'_>, family: Family) -> io::Result<bool> {
         self.of = Some(token);
-        match self.batch().receive(fd) {
+        match self.batch().receive(fd, family) {
             Ok(received) => {
+                let too_long = self.batch().take_too_long();
+                self.note(token, (0..too_long).map(|_| cut()).collect());
                 if !received {
-                    self.ask(token, fd);
+                    self.ask(token, fd, family);
                 }
                 Ok(received)
             }
             // It tells of a datagram that was sent; who that was to is in the queue of errors.
             Err(error) if is_told_late(&error) => {
-                if self.ask(token, fd) == 0 {
+                if self.ask(token, fd, family) == 0 {
                     self.note(token, vec![Refused { to: None, error }]);
                 }
                 Ok(false)
@@ -81,7 +112,11 @@ impl Mail {
     }
 
     /// Asks the system what became of datagrams that were sent, and gives how many were refused.
-    pub(crate) fn ask(&mut self, token: Token, fd: BorrowedFd<'_>) -> usize {
+    pub(crate) fn ask(&mut self, token: Token, fd: BorrowedFd<'_>, family: Family) -> usize {
+        if family.is_unix() {
+            // These have no queue of errors: what was asked for as one would be a datagram.
+            return 0;
+        }
         let mut refused = Vec::new();
         self.batch().refusals(fd, &mut refused);
         let found = refused.len();
@@ -90,9 +125,18 @@ impl Mail {
     }
 
     /// Sends from the front of `out`. True when all has left or was refused; false when there may be room again later.
-    pub(crate) fn send(&mut self, token: Token, fd: BorrowedFd<'_>, v6: bool, out: &mut Outbox) -> bool {
+    ///
+    /// # Errors
+    /// There was no memory, or no room of which the system would tell: it is to be tried again after a pause.
+    pub(crate) fn send(
+        &mut self,
+        token: Token,
+        fd: BorrowedFd<'_>,
+        family: Family,
+        out: &mut Outbox,
+    ) -> io::Result<bool> {
         let mut refused = Vec::new();
-        let all = self.batch().send(fd, v6, out, &mut refused);
+        let all = self.batch().send(fd, family, out, &mut refused);
         self.note(token, refused);
         all
     }
@@ -146,9 +190,50 @@ fn is_told_late(error: &io::Error) -> bool {
     )
 }
 
+/// What is told of a datagram that came and was longer than [`DATAGRAM_MAX`].
+fn cut() -> Refused {
+    let what = format!("a datagram of more than {DATAGRAM_MAX} bytes came and was dropped");
+    Refused { to: None, error: io::Error::new(io::ErrorKind::InvalidData, what) }
+}
+
+/// Of a UNIX socket without a peer: a datagram found no room.
+fn full() -> io::Error {
+    let what = "its receiver has not read what came before; a connected port would wait for it";
+    io::Error::new(io::ErrorKind::WouldBlock, what)
+}
+
+/// Whether a connected UNIX socket has lost its peer, which may have been bound anew.
+fn is_left(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::CONNREFUSED | Errno::CONNRESET | Errno::NOTCONN | Errno::PIPE))
+}
+
+/// Connects a UNIX socket to its peer once more.
+fn connect_again(fd: BorrowedFd<'_>, to: &Addr) -> io::Result<()> {
+    let to = to.unix().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, NOT_UNIX))?;
+    SockRef::from(&fd).connect(&unix::sock_addr(to)?)
+}
+
+const NOT_UNIX: &str = "not the address of a UNIX socket";
+
 /// Binds a socket, and connects it if it has a peer.
-pub(crate) fn bind(how: &BindUdp) -> io::Result<(OwnedFd, SocketAddr)> {
-    let socket = Socket::new(Domain::for_address(how.addr), Type::DGRAM, Some(Protocol::UDP))?;
+pub(crate) fn bind(how: &BindUdp) -> io::Result<(OwnedFd, Addr, Option<SocketFile>)> {
+    let invalid = |addr: &Addr| {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("{addr} is not for datagrams of this kind"))
+    };
+    if let Addr::Unix(at) = &how.addr {
+        let to = how.to.as_ref().map(|to| to.unix().ok_or_else(|| invalid(to))).transpose()?;
+        let (socket, addr, file) = unix::bind_datagrams(at, how.mode, to)?;
+        return Ok((socket, addr.into(), file));
+    }
+    let addr = how.addr.socket().ok_or_else(|| invalid(&how.addr))?;
+    let to = how.to.as_ref().map(|to| to.socket().ok_or_else(|| invalid(to))).transpose()?;
+    let (socket, addr) = bind_ip(how, addr, to)?;
+    Ok((socket, addr.into(), None))
+}
+
+fn bind_ip(how: &BindUdp, addr: SocketAddr, to: Option<SocketAddr>) -> io::Result<(OwnedFd, SocketAddr)> {
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     if how.reuse {
         socket.set_reuse_address(true)?;
@@ -156,14 +241,14 @@ pub(crate) fn bind(how: &BindUdp) -> io::Result<(OwnedFd, SocketAddr)> {
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         socket.set_reuse_port(true)?;
     }
-    if how.addr.is_ipv6() {
+    if addr.is_ipv6() {
         socket.set_only_v6(!how.dual_stack)?;
     }
-    socket.bind(&SockAddr::from(how.addr))?;
-    if let Some(to) = how.to {
-        socket.connect(&SockAddr::from(fit(to, how.addr.is_ipv6())))?;
+    socket.bind(&SockAddr::from(addr))?;
+    if let Some(to) = to {
+        socket.connect(&SockAddr::from(fit(to, addr.is_ipv6())))?;
     }
-    prepare(&socket, how.addr.is_ipv6());
+    prepare(&socket, addr.is_ipv6());
     let addr = socket.local_addr()?.as_socket();
     let addr = addr.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not an IP socket"))?;
     Ok((socket.into(), addr))
@@ -189,11 +274,15 @@ fn canonical(addr: SocketAddr) -> SocketAddr {
 /// Sets an option.
 pub(crate) fn set_option(fd: &OwnedFd, option: &UdpOption) -> io::Result<()> {
     let socket = SockRef::from(fd);
-    let v6 = socket.local_addr()?.is_ipv6();
+    let own = socket.local_addr()?;
+    let v6 = own.is_ipv6();
     match *option {
-        UdpOption::Broadcast(on) => socket.set_broadcast(on),
         UdpOption::ReceiveBuffer(bytes) => socket.set_recv_buffer_size(bytes),
         UdpOption::SendBuffer(bytes) => socket.set_send_buffer_size(bytes),
+        _ if own.is_unix() => {
+            Err(io::Error::new(io::ErrorKind::Unsupported, "UNIX sockets have no such option"))
+        }
+        UdpOption::Broadcast(on) => socket.set_broadcast(on),
         UdpOption::Ttl(ttl) => {
             of_families(v6.then(|| socket.set_unicast_hops_v6(ttl.into())), || socket.set_ttl_v4(ttl.into()))
         }

@@ -491,6 +491,28 @@ fn multicast() {
 }
 
 #[test]
+fn syslog() {
+    let path = std::env::temp_dir().join(format!("trenza-syslog-{}.sock", std::process::id()));
+    let example = Example::start("syslog", &[&format!("unix-datagram:{}:mode=600", path.display())]);
+    assert_eq!(example.says(), format!("listening on {}", path.display()));
+    let logger = std::os::unix::net::UnixDatagram::unbound().unwrap();
+    for text in ["<19>no space left\n", "bare", "<x>odd\u{7}", "<999>large", ""] {
+        logger.send_to(text.as_bytes(), &path).unwrap();
+    }
+    let said = [(); 5].map(|()| example.says());
+    let lines = [
+        "2.err: no space left",
+        "1.notice: bare",
+        "1.notice: <x>odd\\u{7}",
+        "1.notice: <999>large",
+        "1.notice: ",
+    ];
+    assert_eq!(said, lines);
+    example.stops();
+    assert!(!path.exists());
+}
+
+#[test]
 fn starttls() {
     answers(
         "starttls",
