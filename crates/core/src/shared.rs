@@ -75,6 +75,8 @@ pub(crate) struct Shared {
     /// The loop is gone: what handles that outlive it queue is dropped at once, else it would hold them for ever.
     pub(crate) ended: Cell<bool>,
     pub(crate) grace: Cell<Duration>,
+    /// That time is over: what is made now ends at once.
+    pub(crate) late: Cell<bool>,
     pub(crate) connections_max: Cell<usize>,
     pub(crate) limits: RefCell<Rc<Limits>>,
     /// The kinds of endpoint that are known.
@@ -114,6 +116,7 @@ impl Shared {
             stop: Cell::new(Stop::Running),
             ended: Cell::new(false),
             grace: Cell::new(GRACE),
+            late: Cell::new(false),
             connections_max: Cell::new(CONNECTIONS_MAX),
             limits: RefCell::default(),
             asked: Cell::new(None),

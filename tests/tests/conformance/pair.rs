@@ -34,6 +34,7 @@ cases! {
     a_pair_joins_connections
     pairs_hear_of_a_stop
     a_pair_made_while_stopping_hears_of_it
+    a_pair_made_when_the_time_to_stop_is_over_ends
     a_thousand_pairs_use_places_again
     names_of_former_pairs_find_nothing
     a_pair_that_nobody_ends_is_left_behind
@@ -446,6 +447,31 @@ async fn a_pair_made_while_stopping_hears_of_it(ground: Ground) -> Result {
             Ok(())
         })
         .detach();
+    ground.settle().await;
+    reactor.stop();
+    ground.after_loop(move || assert!(ended.get()));
+    Ok(())
+}
+
+async fn a_pair_made_when_the_time_to_stop_is_over_ends(ground: Ground) -> Result {
+    let reactor = ground.reactor().clone();
+    reactor.set_grace(ground.moment());
+    let (mut held, other) = reactor.pair();
+    let (ended, inner) = (Rc::new(Cell::new(false)), reactor.clone());
+    let end = ended.clone();
+    let task = async move {
+        held.end_at_stop(false);
+        assert_eq!(held.read().await?, None);
+        assert!(!held.transport().is_open());
+        let (mut near, far) = inner.pair();
+        near.end_at_stop(false);
+        assert_eq!(near.read().await?, None);
+        assert!(matches!(*near.transport().ended().await?, Reason::Stopped));
+        end.set(true);
+        drop((far, other));
+        Ok(())
+    };
+    reactor.spawn(task).detach();
     ground.settle().await;
     reactor.stop();
     ground.after_loop(move || assert!(ended.get()));

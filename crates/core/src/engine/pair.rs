@@ -96,7 +96,9 @@ impl Turn {
             let mut entry = Entry::new(transport.clone(), Origin::Told(pair.made));
             entry.protocol = Some(protocol);
             entry.make();
-            if self.reactor.0.stop.get() == Stop::Begun {
+            if self.reactor.0.late.get() {
+                transport.condemn(Reason::Stopped);
+            } else if self.reactor.0.stop.get() == Stop::Begun {
                 tell_stopping(&mut entry);
             }
             transport.mark_dirty();

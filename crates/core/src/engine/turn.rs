@@ -630,6 +630,7 @@ impl Turn {
         self.reactor.0.stop.set(Stop::Begun);
         let reactor = self.reactor.clone();
         let abort_rest = move || {
+            reactor.0.late.set(true);
             reactor.connections().into_iter().for_each(|transport| transport.condemn(Reason::Stopped));
             reactor.0.command(Command::EndProcesses);
             let ports = reactor.0.udp_ports.borrow().clone();
