@@ -203,9 +203,15 @@ fn file(value: &Value<'_>) -> Result<Vec<u8>> {
     at(value, read(Path::new(value.as_str())))
 }
 
-/// Has an error point at the value that it is about.
+/// Has an error point at the value that it is about, whose name it need not repeat then.
 fn at<T>(value: &Value<'_>, result: Result<T, TlsError>) -> Result<T> {
-    result.map_err(|error| value.wrong(&format!("cannot be used: {error}")))
+    result.map_err(|error| {
+        let said = error.to_string();
+        let own = format!("{value}: ");
+        let why =
+            said.split_once(" cannot be used: ").map(|(_, why)| why).or_else(|| said.strip_prefix(&own));
+        value.wrong(&format!("cannot be used: {}", why.unwrap_or(&said)))
+    })
 }
 
 fn min(given: &Given<'_>) -> Result<MinVersion> {
