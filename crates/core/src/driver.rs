@@ -35,18 +35,18 @@
 //!     told while reading is on, too, where nothing can be read. `close(Abort)` resets sockets only.
 //! 11. [`OutBuf::first_descriptors`] leave with the next byte, and no byte beyond [`OutBuf::undivided`] leaves with
 //!     them. A connection that carries none fails with `Unsupported`.
-//! 11. A UDP socket is a token like the others, for `read` and `close(Abort)`. Nothing that the network says of a
+//! 12. A UDP socket is a token like the others, for `read` and `close(Abort)`. Nothing that the network says of a
 //!     datagram ends it: that is [`Event::Undelivered`], and reading goes on. `Failed` means that the system cannot
 //!     receive; reading is off, and the loop calls `read(token, true)` after a pause.
-//! 12. `send_to` takes whole pieces from the front of the [`Outbox`], in order; one that the system refuses is taken
+//! 13. `send_to` takes whole pieces from the front of the [`Outbox`], in order; one that the system refuses is taken
 //!     too ([`Outbox::discard`]), and told as `Undelivered`. A driver that leaves some tells `Sent` once when there is
 //!     room. A completion driver copies what it takes, bounds by itself how much is in flight, and counts as sent what
 //!     it has taken.
-//! 13. Datagrams may be lost, doubled and in any order; one comes whole or not at all, and those of one piece
+//! 14. Datagrams may be lost, doubled and in any order; one comes whole or not at all, and those of one piece
 //!     ([`Datagram::stride`]) have one sender, one destination and one ECN. Of UNIX sockets none is lost, doubled or
 //!     overtaken. Where the receiver is full, a socket with a peer leaves them in the outbox until there is room; one
 //!     without refuses them (`WouldBlock`), since whoever does not read must not hold up what is for others.
-//! 14. [`Host::spawn`] starts a process, and the driver of the same machine sees to its end by itself: it tells
+//! 15. [`Host::spawn`] starts a process, and the driver of the same machine sees to its end by itself: it tells
 //!     [`Event::Exited`] once, and by then the process is reaped, so that its number may be used again. A readiness driver
 //!     watches a descriptor of the process (pidfd, EVFILT_PROC), a completion driver has a poll of it or a `waitid` in
 //!     flight from the next `wait` on. Until `Exited` was told [`Host::signal`] reaches this process and no other. The

@@ -1,5 +1,5 @@
-//! A log daemon for this host: `cargo run -p trenza --example syslog -- unix-datagram:/tmp/log.sock:mode=666`, then
-//! `logger -u /tmp/log.sock -p mail.err no space left`, from as many shells as you like.
+//! A log daemon for this host: `cargo run -p trenza --example syslog` with `-- unix-datagram:/tmp/log.sock:mode=666`
+//! behind it, then `logger -u /tmp/log.sock -p mail.err no space left`, from as many shells as you like.
 use trenza::prelude::*;
 
 const SEVERITIES: [&str; 8] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
