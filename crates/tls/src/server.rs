@@ -166,6 +166,8 @@ impl ServerTlsBuilder {
         };
         let mut config = builder.with_cert_resolver(Arc::new(self.certificates.clone()));
         config.alpn_protocols = self.alpn;
+        // The order of the cipher suites is ours: 256 bits first, whatever an old client puts first.
+        config.ignore_client_order = true;
         config.send_tls13_tickets = if self.resumption { TICKETS } else { 0 };
         if self.resumption {
             config.ticketer = Ticketer::new()?;
