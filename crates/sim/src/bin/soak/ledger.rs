@@ -298,10 +298,10 @@ impl End {
         self.disturb();
     }
 
-    /// The client has taken another address of the name: it was never told of this connection, which a server may have
-    /// accepted meanwhile.
-    fn has_lost_a_race(&self) -> bool {
-        !self.is_client() && self.theirs().stage.get() == Stage::Unmade
+    /// The client has taken another address of the name and reset this connection, which it was never told of and a
+    /// server may have accepted meanwhile.
+    fn has_lost_a_race(&self, reason: &Reason) -> bool {
+        matches!(reason, Reason::Io(_)) && !self.is_client() && self.theirs().stage.get() == Stage::Unmade
     }
 
     pub(crate) fn lost(&self, transport: &Transport, reason: &Reason) {
@@ -315,7 +315,7 @@ impl End {
         if !switched && transport.is_open() {
             self.breach(Invariant::Order, "it is lost and open");
         }
-        let expected = self.pair.disturbed.get() || self.judge.is_rough() || self.has_lost_a_race();
+        let expected = self.pair.disturbed.get() || self.judge.is_rough() || self.has_lost_a_race(reason);
         if !expected && !reason.is_clean() {
             let hung = matches!(reason, Reason::TimedOut(_));
             let breaks = if hung { Invariant::Hang } else { Invariant::Reasons };
