@@ -679,6 +679,10 @@ impl Driver for PollDriver {
             return self.close_write(token);
         }
         let Some(socket) = self.remove(token) else { return };
+        if how == Close::Graceful && socket.state == State::Open && socket.kind.is_socket() {
+            // Unread bytes would make a reset of the close.
+            let _ = stream::receive(socket.fd.as_fd(), socket.kind, &mut self.buffer);
+        }
         if matches!(socket.state, State::Datagrams(_)) {
             return self.mail.forget(token);
         }

@@ -51,7 +51,7 @@ impl Turn {
         entry.open_files();
         while let Some(Chunk::File(file, range)) = entry.encode() {
             match transport.reactor().0.host.read_cached(&file, &range) {
-                Some(data) => entry.piece(Ok(data)),
+                Some(data) => drop(entry.with_stack(|stack| stack.piece(data))),
                 None => {
                     read_piece(transport, file, range);
                     break;
@@ -61,6 +61,7 @@ impl Turn {
         // A layer may have become ready by what it had to say.
         self.build_if_ready(token);
         let Some(entry) = self.entry(token) else { return };
+        entry.end_layers_with_the_last_bytes();
         entry.send(driver);
         entry.go_on_with_file();
         entry.tell_progress();
@@ -211,6 +212,16 @@ impl Entry {
         }
     }
 
+    /// When all was encoded, what layers have to say at the end leaves in the same call.
+    fn end_layers_with_the_last_bytes(&mut self) {
+        let connection = self.transport.0.clone();
+        let ends = connection.flags.any(Flags::CLOSING | Flags::HALF) && !connection.flags.any(Flags::ENDED);
+        let encoded = |stack: &Stack| stack.is_encoded() && connection.out.borrow().is_empty();
+        if ends && self.stack.as_deref().is_some_and(encoded) {
+            self.end_layers();
+        }
+    }
+
     /// Everything has left: goes on with closing.
     fn end(&mut self, driver: &mut dyn Driver) {
         let connection = self.transport.0.clone();
@@ -219,12 +230,9 @@ impl Entry {
             return;
         }
         if !flags.any(Flags::ENDED) {
-            if !flags.any(Flags::CLOSING) && !self.is_ready() {
-                // They cannot end before they have begun.
+            if !self.end_layers() {
                 return;
             }
-            flags.set(Flags::ENDED);
-            self.end_layers();
             self.send(driver);
             if connection.unsent() > 0 {
                 return;

@@ -160,6 +160,7 @@ impl Engine {
         self.contained(Self::work);
         self.turn.begin_flush();
         self.contained(Self::flush);
+        self.contained(Self::ends);
         !self.turn.is_over()
     }
 
@@ -197,6 +198,12 @@ impl Engine {
 
     fn flush(&mut self) {
         while self.turn.next_flush(&mut self.driver) {}
+    }
+
+    /// Those whose last bytes have left need no turn more, and no look at the system before it.
+    fn ends(&mut self) {
+        while self.turn.next_end(&mut self.driver) {}
+        self.turn.settle(&mut self.driver);
     }
 }
 
