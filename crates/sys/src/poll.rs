@@ -5,7 +5,7 @@ use crate::{
     adopted::{self, Adopted, Writer},
     carried,
     datagram::{self, Family, Mail},
-    listener::{self, ACCEPTS_MAX, Listener, Refusal, Reserve},
+    listener::{self, Listener, Refusal, Reserve},
     poller::{Interest, Poller, Readiness},
     rest::{REST, Rests, is_short_of_memory},
     slots::Slots,
@@ -75,6 +75,7 @@ pub struct PollDriver {
     held: Option<(Token, Vec<u8>)>,
     /// Those that the poller may have to be told about.
     changed: Vec<Token>,
+    harvests: u64,
     /// The last harvest, as far as it was not handed out.
     ready: VecDeque<Ready>,
     /// Errors found outside of `next`.
@@ -129,6 +130,7 @@ impl PollDriver {
             carried: VecDeque::new(),
             held: None,
             changed: Vec::new(),
+            harvests: 0,
             ready: VecDeque::new(),
             failures: VecDeque::new(),
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
@@ -319,9 +321,11 @@ impl PollDriver {
         while let Some(exit) = self.host.children().next_exit() {
             self.exited.push_back(exit);
         }
+        self.harvests += 1;
         for Readiness { token, read, write } in self.poller.ready() {
             let listens = self.sockets.get_mut(token).is_some_and(|socket| socket.state == State::Listening);
-            let reads = if listens { ACCEPTS_MAX } else { u32::from(read) };
+            let listener = if listens { self.listeners.get_mut(&token.index) } else { None };
+            let reads = listener.map_or_else(|| u32::from(read), |listener| listener.accepts(self.harvests));
             self.ready.push_back(Ready { token, write, reads });
         }
         if !always.is_empty() {
