@@ -44,8 +44,12 @@ mod slots;
 mod socket;
 mod stream;
 mod unix;
+#[cfg(all(feature = "uring", target_os = "linux"))]
+mod uring;
 
 pub use host::SystemHost;
 pub use limits::raise_descriptor_limit;
 pub use poll::PollDriver;
 pub use signals::Signals;
+#[cfg(all(feature = "uring", target_os = "linux"))]
+pub use uring::UringDriver;

@@ -20,6 +20,8 @@ use trenza_core::{
 };
 use trenza_sim::{Net, for_seeds};
 use trenza_sys::PollDriver;
+#[cfg(target_os = "linux")]
+use trenza_sys::UringDriver;
 
 /// A case.
 pub(crate) type Case = fn(Ground) -> Pin<Box<dyn Future<Output = Result>>>;
@@ -36,7 +38,16 @@ pub(crate) const ON_PURPOSE: &str = "on purpose";
 
 /// Runs a case on the portable driver.
 pub(crate) fn poll(case: Case) {
-    watched(move || on_poll(case));
+    watched(move || on_system(Box::new(PollDriver::new().unwrap()), case));
+}
+
+/// Runs a case on the driver over io_uring, where the kernel has it.
+#[cfg(target_os = "linux")]
+pub(crate) fn uring(case: Case) {
+    watched(move || match UringDriver::new() {
+        Ok(driver) => on_system(Box::new(driver), case),
+        Err(error) => eprintln!("not run: there is no io_uring here ({error})"),
+    });
 }
 
 /// Runs a case in the simulator, with many seeds.
@@ -44,12 +55,11 @@ pub(crate) fn sim(case: Case) {
     watched(move || for_seeds(0..SEEDS, |seed| on_sim(seed, case)));
 }
 
-fn on_poll(case: Case) {
-    let driver = PollDriver::new().unwrap();
+fn on_system(driver: Box<dyn Driver>, case: Case) {
     let host = driver.host();
     let late = host.now() + PATIENCE;
-    let mut engine = Engine::new(Box::new(driver));
-    let ground = Ground::on_poll(engine.reactor());
+    let mut engine = Engine::new(driver);
+    let ground = Ground::on_system(engine.reactor());
     let outcome = engine.enter(|_| start(&ground, case));
     run(&mut engine, &*host, late, |_, _| {
         ground.count_turn();

@@ -50,7 +50,7 @@ struct Inner {
 }
 
 impl Ground {
-    pub(crate) fn on_poll(reactor: Reactor) -> Self {
+    pub(crate) fn on_system(reactor: Reactor) -> Self {
         Self::new(reactor, None)
     }
 
