@@ -2,12 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod ground;
+mod insider;
 mod relay;
+mod scene;
 mod talk;
 
+mod before;
 mod clients;
 mod cut;
 mod faults;
+mod floods;
 mod handshake;
 mod names;
 mod network;
