@@ -9,12 +9,14 @@ mod talk;
 
 mod before;
 mod clients;
+mod crowd;
 mod cut;
 mod faults;
 mod floods;
 mod handshake;
 mod names;
 mod network;
+mod records;
 mod resumption;
 mod starttls;
 mod strings;
