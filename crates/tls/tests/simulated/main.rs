@@ -14,6 +14,7 @@ mod cut;
 mod faults;
 mod floods;
 mod handshake;
+mod key_log;
 mod names;
 mod network;
 mod records;
