@@ -75,6 +75,8 @@
 //! # Ok::<(), trenza_core::Error>(())
 //! ```
 //!
+//! [`Fault`] lists all of it, for suites that are to stand everything.
+//!
 //! Each host has a [`Disk`], and a crash leaves of it what was synced, and of the rest what the seed chooses.
 //!
 //! The program `soak` runs random programs in such networks: `cargo run --release -p trenza-sim --bin soak -- --help`.
@@ -93,6 +95,7 @@ mod datagram;
 mod dice;
 mod disk;
 mod driver;
+mod fault;
 mod host;
 mod hostility;
 mod jobs;
@@ -121,6 +124,7 @@ pub use disk::{
     DiskAccess, DiskEntry, DiskFate, DiskFile, DiskMetadata, DiskOpen, DiskVerb, Folder,
 };
 pub use driver::{SLOTS_MAX, SimDriver};
+pub use fault::Fault;
 pub use host::SimHost;
 pub use hostility::Hostility;
 pub use jobs::Fate;

@@ -58,6 +58,10 @@ impl Net {
         Self::build(seed, hostility, Dice::new(seed, NET_STREAM))
     }
 
+    pub(crate) fn change_hostility(&self, change: impl FnOnce(&mut Hostility)) {
+        change(&mut self.world.borrow_mut().hostility);
+    }
+
     fn build(seed: u64, hostility: Hostility, dice: Dice) -> Self {
         let world = World::new(seed, hostility, dice);
         Self {

@@ -1,9 +1,12 @@
 //! What networks and rude peers do to TLS.
 
-use crate::ground::{Authority, Echo, Log, say, serve};
+use crate::{
+    ground::{Authority, Echo, Log, say, serve},
+    relay::Relay,
+};
 use std::time::Duration;
 use trenza_core::{Input, IntoEndpoint, Protocol, Reason, Result, Transport};
-use trenza_sim::{Kind, Net, Probe, ProbeListener, Verdict, for_seeds};
+use trenza_sim::{Kind, Net, Probe, Verdict, for_seeds};
 use trenza_tls::{ServerTls, Side};
 
 fn server() -> ServerTls {
@@ -104,13 +107,13 @@ fn an_end_without_a_close_notify_is_truncation() {
         let on = server.over("tcp:443".into_endpoint().unwrap());
         net.host("srv").run(|reactor| reactor.listen(on, |_| Cut).map(drop)).unwrap();
         // A relay between them, which knows nothing of TLS and closes when it likes.
-        let relay = net.host("relay").probe_listen("tcp:1");
+        let relay = Relay::new(&net);
         let to = client.to("srv").unwrap().over("tcp:relay:1".into_endpoint().unwrap());
         let log = heard.clone();
         net.host("cli").run(|reactor| reactor.connect(to, move |_| Listen(log)).detach());
-        let (near, far) = (relay_of(&net, &relay), net.host("relay").probe("tcp:srv:443"));
-        relay_until(&net, &near, &far, || heard.lines().concat() == "all of it?");
-        near.close();
+        let mut carrier = relay.accept();
+        carrier.carry_until(|| heard.lines().concat() == "all of it?");
+        carrier.near.close();
         net.advance(Duration::from_secs(10));
         let lines = heard.lines();
         assert_eq!(lines.last().unwrap(), "truncated", "{lines:?}");
@@ -154,41 +157,21 @@ fn bytes_that_were_changed_on_the_way_reach_nobody() {
     let log = heard.clone();
     let on = server.over("tcp:443".into_endpoint().unwrap());
     net.host("srv").run(|reactor| reactor.listen(on, move |_| Listen(log.clone())).map(drop)).unwrap();
-    let relay = net.host("relay").probe_listen("tcp:1");
+    let relay = Relay::new(&net);
     let to = client.to("srv").unwrap().over("tcp:relay:1".into_endpoint().unwrap());
     net.host("cli").run(|reactor| reactor.connect(to, |_| Cut).detach());
-    let (near, far) = (relay_of(&net, &relay), net.host("relay").probe("tcp:srv:443"));
-    relay_until(&net, &near, &far, || heard.has("all of it?"));
+    let mut carrier = relay.accept();
+    carrier.carry_until(|| heard.has("all of it?"));
     net.host("cli").run(|reactor| reactor.connections().iter().for_each(|cut| cut.write(b"and this?")));
     net.run();
-    let mut changed = near.take_received();
+    let mut changed = carrier.near.take_received();
     *changed.last_mut().unwrap() ^= 1;
-    far.send(changed);
+    carrier.far.send(changed);
     net.advance(Duration::from_secs(10));
     let lines = heard.lines();
     let [said @ .., lost] = &lines[..] else { panic!("{lines:?}") };
     assert_eq!(said.concat(), "all of it?");
     assert!(lost.contains("TLS failed"), "{lines:?}");
-}
-
-/// The connection that a relay was asked for.
-fn relay_of(net: &Net, relay: &ProbeListener) -> Probe {
-    net.run();
-    relay.accept().unwrap()
-}
-
-/// Carries bytes to and fro until there is what is waited for.
-fn relay_until(net: &Net, near: &Probe, far: &Probe, done: impl Fn() -> bool) {
-    for _ in 0..20 {
-        if done() {
-            return;
-        }
-        far.send(near.take_received());
-        net.run();
-        near.send(far.take_received());
-        net.run();
-    }
-    panic!("nothing comes of it");
 }
 
 #[test]
