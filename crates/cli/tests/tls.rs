@@ -59,8 +59,8 @@ impl Ground {
 
     /// What a command that fails says, and its exit code.
     fn failed(&self, arguments: &[&str]) -> (i32, String) {
-        let mut command = self.command(arguments[0]);
-        let output = command.args(self.filled(&arguments[1..])).output().unwrap();
+        let (name, rest) = arguments.split_first().unwrap();
+        let output = self.command(name).args(self.filled(rest)).output().unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     }
 }
