@@ -1,6 +1,9 @@
 //! [`Complaint`]: an error as the user reads it.
 
-use crate::terminal::{Style, paint, say};
+use crate::{
+    endpoint::{Place, is_secured},
+    terminal::{Style, paint, say},
+};
 use std::{
     error::Error,
     fmt,
@@ -8,7 +11,7 @@ use std::{
     path::Path,
     process::ExitCode,
 };
-use trenza::{EndpointError, Interrupted, proxy::UsersError};
+use trenza::{EndpointError, Interrupted, proxy::UsersError, tls::TlsError};
 
 /// What could not be done and why, what to do about it, and the program's exit code.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,13 +33,8 @@ impl Complaint {
 
     /// An endpoint that cannot be listened on.
     pub(crate) fn listen(endpoint: &str, error: &(dyn Error + 'static)) -> Self {
-        if error.is::<EndpointError>() {
-            // It shows what is wrong, and says what would be right.
-            let complaint = Self { code: 2, ..Self::new(error) };
-            // Where a certificate comes from is another question.
-            let uncertified = endpoint.starts_with("tls") && !endpoint.contains(":cert");
-            let remedy = "`trenza cert self localhost` makes a certificate for development: tls:8443:cert=localhost.pem";
-            return if uncertified { complaint.remedy(remedy) } else { complaint };
+        if let Some(error) = error.downcast_ref() {
+            return Self::endpoint(error);
         }
         let Some(kind) = error.downcast_ref().map(io::Error::kind) else { return Self::new(error) };
         match Place::of(endpoint) {
@@ -45,6 +43,27 @@ impl Complaint {
             None => None,
         }
         .unwrap_or_else(|| Self::new(error))
+    }
+
+    /// A string that is wrong, or that names a file that is. It shows the place, and says what would be right; where
+    /// certificates come from is another question.
+    fn endpoint(error: &EndpointError) -> Self {
+        let complaint = Self { code: if error.cause.is_some() { 1 } else { 2 }, ..Self::new(error) };
+        let of_tls = error.cause.as_ref().is_some_and(|cause| cause.is::<TlsError>());
+        let before = error.endpoint.get(..error.at.start).unwrap_or_default();
+        if of_tls && before.ends_with(":client-ca=") {
+            return complaint.remedy(
+                "`trenza cert ca` makes an authority for clients, ca.pem; \
+                 `trenza cert sign --client NAME` makes the certificate of one of them",
+            );
+        }
+        if of_tls || is_secured(&error.endpoint) && !error.endpoint.contains(":cert") {
+            return complaint.remedy(
+                "`trenza cert self localhost` makes a certificate with its key to develop with: \
+                 tls:8443:cert=localhost.pem",
+            );
+        }
+        complaint
     }
 
     /// A port that cannot be listened on; None: the error says all there is to say.
@@ -121,9 +140,15 @@ impl Complaint {
         Self { code: 2, ..Self::new(what) }
     }
 
-    /// An endpoint that cannot be connected to, whatever happens.
-    pub(crate) fn target(error: &(dyn Error + 'static)) -> Self {
-        Self { code: 2, ..Self::new(error) }
+    /// An endpoint that cannot be connected to, whatever happens: its string is wrong, or a file that it names.
+    pub(crate) fn target(endpoint: &str, error: &(dyn Error + 'static)) -> Self {
+        match error.is::<TlsError>() {
+            true => Self::new(format!("nobody can be connected to {endpoint}: {error}")).remedy(
+                "ca=FILE has the certificate of who has signed the server's, as ca.pem of `trenza cert ca`; \
+                 cert=FILE is one's own, as `trenza cert sign --client NAME` makes it",
+            ),
+            false => Self { code: 2, ..Self::new(error) },
+        }
     }
 
     /// An endpoint for datagrams where connections are to go.
@@ -198,36 +223,6 @@ pub(crate) fn tell(error: &(dyn Error + 'static)) -> ExitCode {
         say(&format!("  {} {remedy}", paint(Style::Hint, "hint:")));
     }
     complaint.code.into()
-}
-
-/// Where in an endpoint string its port is.
-#[derive(Debug)]
-struct Place<'a> {
-    /// The kind, and the prefixes that it stands behind: `haproxy:tcp:`.
-    before: &'a str,
-    port: u16,
-    /// The options: `:backlog=9`.
-    after: &'a str,
-}
-
-impl<'a> Place<'a> {
-    /// None: it has no port.
-    fn of(endpoint: &'a str) -> Option<Self> {
-        let kinds = ["tcp:", "tls:", "udp:"].into_iter();
-        let begins = kinds.filter_map(|kind| {
-            let at = endpoint.find(kind)?;
-            let first = at == 0 || endpoint.get(..at)?.ends_with(':');
-            first.then_some(at + kind.len())
-        });
-        let (before, rest) = endpoint.split_at_checked(begins.min()?)?;
-        let (port, after) = rest.split_at_checked(rest.find(':').unwrap_or(rest.len()))?;
-        Some(Self { before, port: port.parse().ok()?, after })
-    }
-
-    /// The same endpoint with another port.
-    fn with(&self, port: u16) -> String {
-        format!("{}{port}{}", self.before, self.after)
-    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ Examples:
       For every machine that reaches this one, by TCP and by UDP
   trenza echo --listen udp:7007 --listen unix:/tmp/echo.sock
       By UDP only, and over a UNIX socket
+  trenza echo --listen tls:7443:cert=localhost.pem
+      Over TLS; then: openssl s_client -quiet -connect localhost:7443
+      (`trenza cert self localhost` makes the certificate)
 
 Datagrams from ports below 1024 and from this program's own port get no answer, or two such services
 could keep each other busy for ever.
@@ -35,11 +38,11 @@ const STOPPING: &str = "Stopping: what has come is sent back first. Ctrl-C again
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Where to listen: tcp:PORT for all addresses of this machine, tcp:PORT:interface=ADDRESS for one, unix:PATH,
-    /// udp:PORT for datagrams; port 0 is any that is free. May be repeated
+    /// tls:PORT:cert=FILE, udp:PORT for datagrams; port 0 is any that is free. May be repeated
     #[arg(short, long, value_name = "ENDPOINT", required = true)]
     listen: Vec<String>,
 
-    /// Listen for datagrams, too, on the port and address of each tcp: endpoint
+    /// Listen for datagrams, too, on the port and address of each tcp: and tls: endpoint
     #[arg(short, long)]
     udp: bool,
 
@@ -60,9 +63,9 @@ impl Args {
         let (datagrams, streams): (Vec<_>, Vec<_>) =
             self.listen.iter().cloned().partition(|endpoint| endpoint.starts_with("udp:"));
         let mut told = Vec::new();
-        for address in listen(reactor, &streams, clients, &Echoes, lines, STOPPING)? {
-            told.push(shown("", &address));
-            if let Some(same) = Some(&address).filter(|_| self.udp).and_then(same_udp) {
+        for bound in listen(reactor, &streams, clients, &Echoes, lines, STOPPING)? {
+            told.push(bound.shown(""));
+            if let Some(same) = Some(&bound.addr).filter(|_| self.udp).and_then(same_udp) {
                 told.push(echo_udp(reactor, &same)?);
             }
         }
@@ -85,7 +88,7 @@ fn same_udp(address: &Addr) -> Option<String> {
 /// Echoes datagrams; gives the line that says where.
 fn echo_udp(reactor: &Reactor, endpoint: &str) -> Result<String> {
     let port = reactor.udp(endpoint, Echo).map_err(|error| Complaint::listen(endpoint, &*error))?;
-    Ok(format!("{} (UDP)", shown("", &port.addr())))
+    Ok(shown("", &port.addr(), " (UDP)"))
 }
 
 /// Makes an echo for each connection.

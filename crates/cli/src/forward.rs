@@ -3,11 +3,11 @@
 use crate::{
     complaint::Complaint,
     lines::{self, Lines},
-    passing::{Passing, shown},
+    passing::Passing,
     room::Room,
     terminal::say,
 };
-use trenza::{ConnectTo, Error, IntoEndpoint, Reactor, Result, proxy::Forward};
+use trenza::{ConnectTo, Connecting, Interrupted, IntoEndpoint, Reactor, Result, block_on, proxy::Forward};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,6 +17,10 @@ Examples:
       For every machine that reaches this one; a line of JSON for each connection
   trenza forward --listen unix:/tmp/db.sock --to socks5:127.0.0.1:1080:tcp:db.example.org:5432
       From a UNIX socket through a SOCKS proxy, which looks up the name
+  trenza forward --listen tls:8443:cert=localhost.pem --to tcp:localhost:8080
+      TLS in front of a server that has none; `trenza cert self localhost` makes the certificate
+  trenza forward --listen tcp:6380:interface=127.0.0.1 --to tls:db.example.org:6379
+      The other way round: a client without TLS reaches a server that has it
 
 Each direction ends by itself, and neither side is read faster than the other one takes it. A client
 whose target cannot be reached is reset.
@@ -28,13 +32,13 @@ Exit codes: 0 after a graceful stop, 1 error, 2 wrong usage, 130 or 143 when cut
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Where to listen: tcp:PORT for all addresses of this machine, tcp:PORT:interface=ADDRESS for one, unix:PATH;
-    /// port 0 is any that is free. May be repeated
+    /// Where to listen: tcp:PORT for all addresses of this machine, tcp:PORT:interface=ADDRESS for one, unix:PATH,
+    /// tls:PORT:cert=FILE; port 0 is any that is free. May be repeated
     #[arg(short, long, value_name = "ENDPOINT", required = true)]
     listen: Vec<String>,
 
-    /// Where the connections go: tcp:HOST:PORT, unix:PATH, or either through a proxy: socks5:HOST:PORT:ENDPOINT,
-    /// http-proxy:HOST:PORT:ENDPOINT
+    /// Where the connections go: tcp:HOST:PORT, unix:PATH, tls:HOST:PORT, or one of them through a proxy:
+    /// socks5:HOST:PORT:ENDPOINT, http-proxy:HOST:PORT:ENDPOINT
     #[arg(short, long, value_name = "ENDPOINT")]
     to: String,
 
@@ -44,26 +48,43 @@ pub(crate) struct Args {
 
 /// Forwards until it is told to stop.
 pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
+    args.look_at_target()?;
     lines::run(|reactor, lines| args.serve(reactor, lines, descriptors))
 }
 
 impl Args {
+    /// Whether the target makes sense is known before anybody comes, the files that it names included; whether anybody is
+    /// there, when the first client does.
+    fn look_at_target(&self) -> Result {
+        let target = self.to.clone();
+        let looked = block_on(async move |reactor| {
+            let endpoint = target.as_str().into_endpoint()?;
+            let Connecting { to, first, .. } = endpoint.connecting(&reactor)?;
+            if let ConnectTo::Datagrams { .. } | ConnectTo::UnixDatagrams(_) = to {
+                return Err(Complaint::datagrams(&endpoint.to_string()).into());
+            }
+            for prepare in first {
+                prepare(&reactor).await?;
+            }
+            Ok(())
+        });
+        looked.map_err(|error| match error.is::<Complaint>() || error.is::<Interrupted>() {
+            true => error,
+            false => Complaint::target(&self.to, &*error).into(),
+        })
+    }
+
     fn serve(&self, reactor: &Reactor, lines: &Lines, descriptors: u64) -> Result {
-        // Whether it makes sense is known now; whether anybody is there, when the first client comes.
-        let wrong = |error: Error| Complaint::target(&*error);
-        let to = self.to.as_str().into_endpoint().map_err(wrong)?;
+        let to = self.to.as_str().into_endpoint()?;
         let target = to.to_string();
-        if let ConnectTo::Datagrams { .. } = to.connecting(reactor).map_err(wrong)?.to {
-            return Err(Complaint::datagrams(&target).into());
-        }
         let forward = Forward::new(to)?;
         let forward = forward.limits(self.passing.limits()).on_end(self.passing.log(reactor, lines));
         // A client has a connection to its target, too.
         let room = Room { descriptors, reserved: 0, each: 2 };
-        let addresses = self.passing.listen(reactor, &self.listen, &forward, lines, room)?;
+        let all_bound = self.passing.listen(reactor, &self.listen, &forward, lines, room)?;
         say(&format!("Forwarding to {target}"));
-        for address in &addresses {
-            say(&shown("", address));
+        for bound in &all_bound {
+            say(&bound.shown(""));
         }
         say("Ctrl-C stops.");
         Ok(())

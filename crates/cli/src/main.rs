@@ -3,6 +3,7 @@
 mod cert;
 mod complaint;
 mod echo;
+mod endpoint;
 mod forward;
 mod lines;
 mod passing;

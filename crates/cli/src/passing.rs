@@ -2,6 +2,7 @@
 
 use crate::{
     complaint::Complaint,
+    endpoint::is_secured,
     lines::Lines,
     room::{Room, count},
     terminal::{Style, paint},
@@ -73,7 +74,7 @@ impl Passing {
         }
     }
 
-    /// Listens everywhere; gives the addresses.
+    /// Listens everywhere.
     pub(crate) fn listen(
         &self,
         reactor: &Reactor,
@@ -81,7 +82,7 @@ impl Passing {
         service: &(impl Factory + Clone),
         lines: &Lines,
         room: Room,
-    ) -> Result<Vec<Addr>> {
+    ) -> Result<Vec<Bound>> {
         let clients = room.clients(self.max_connections);
         reactor.set_connections_max(clients.saturating_mul(2).saturating_add(1));
         let clients = Clients { all: clients, per_address: Some(self.max_connections_per_address.get()) };
@@ -96,8 +97,22 @@ pub(crate) struct Clients {
     pub(crate) per_address: Option<usize>,
 }
 
-/// Listens everywhere, with limits that all ports share but those whose endpoint has its own; gives the addresses. The
-/// first port says `stopping` when it stops.
+/// Where connections are taken.
+pub(crate) struct Bound {
+    pub(crate) addr: Addr,
+    secured: bool,
+}
+
+impl Bound {
+    /// As clients are told it, behind `scheme`.
+    pub(crate) fn shown(&self, scheme: &str) -> String {
+        let over = if self.secured { " over TLS" } else { "" };
+        shown(scheme, &self.addr, over)
+    }
+}
+
+/// Listens everywhere, with limits that all ports share but those whose endpoint has its own. The first port says
+/// `stopping` when it stops.
 pub(crate) fn listen(
     reactor: &Reactor,
     on: &[String],
@@ -105,13 +120,13 @@ pub(crate) fn listen(
     service: &(impl Factory + Clone),
     lines: &Lines,
     stopping: &'static str,
-) -> Result<Vec<Addr>> {
-    let mut addresses = Vec::new();
-    let all = Policy::new().connections(clients.all);
+) -> Result<Vec<Bound>> {
+    let mut all_bound = Vec::new();
+    let shared = Policy::new().connections(clients.all);
     let table = clients.per_address.map(Addresses::new);
     let limited = |on: Endpoint| {
         let own = |name| on.parsed().is_some_and(|parsed| parsed.has_option(name));
-        let policy = if own("connections") { Policy::new() } else { all.clone() };
+        let policy = if own("connections") { Policy::new() } else { shared.clone() };
         let policy = match &table {
             Some(table) if !own("per-address") => policy.addresses(table),
             _ => policy,
@@ -119,12 +134,13 @@ pub(crate) fn listen(
         on.policy(policy)
     };
     for endpoint in on {
-        let told = addresses.is_empty().then(|| (reactor.clone(), lines.clone(), stopping));
-        let bound = endpoint.as_str().into_endpoint().map(limited);
-        let port = bound.and_then(|on| reactor.listen_with(on, Told::new(service.clone(), told)));
-        addresses.push(port.map_err(|error| Complaint::listen(endpoint, &*error))?.addr());
+        let told = all_bound.is_empty().then(|| (reactor.clone(), lines.clone(), stopping));
+        let on = endpoint.as_str().into_endpoint().map(limited);
+        let port = on.and_then(|on| reactor.listen_with(on, Told::new(service.clone(), told)));
+        let addr = port.map_err(|error| Complaint::listen(endpoint, &*error))?.addr();
+        all_bound.push(Bound { addr, secured: is_secured(endpoint) });
     }
-    Ok(addresses)
+    Ok(all_bound)
 }
 
 /// An address without a port: the endpoint of a UNIX socket, or what it is called.
@@ -133,17 +149,17 @@ fn place(address: &Addr) -> String {
     format!("{kind}{address}")
 }
 
-/// An address as clients are told it, behind `scheme`.
-pub(crate) fn shown(scheme: &str, address: &Addr) -> String {
+/// An address as clients are told it, behind `scheme` and before what lies `over` it.
+pub(crate) fn shown(scheme: &str, address: &Addr, over: &str) -> String {
     let everywhere = address.ip().is_some_and(|ip| ip.is_unspecified());
     match address.port() {
         Some(port) if everywhere => {
             let link = paint(Style::Link, &format!("{scheme}localhost:{port}"));
-            format!("  {link} and all other addresses of this machine")
+            format!("  {link}{over} and all other addresses of this machine")
         }
-        Some(_) => format!("  {}", paint(Style::Link, &format!("{scheme}{address}"))),
+        Some(_) => format!("  {}{over}", paint(Style::Link, &format!("{scheme}{address}"))),
         // It is no part of an address that a program would take.
-        None => format!("  {}", place(address)),
+        None => format!("  {}{over}", place(address)),
     }
 }
 

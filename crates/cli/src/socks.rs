@@ -3,7 +3,7 @@
 use crate::{
     complaint::Complaint,
     lines::{self, Lines},
-    passing::{Passing, shown},
+    passing::Passing,
     room::Room,
     terminal::{say, warn},
 };
@@ -21,6 +21,9 @@ Examples:
       For every machine that reaches this one, with one user, whose password is the first line of ann.txt
   trenza socks --listen tcp:1080 --password-file users.txt --allow '*.example.org:443' --allow 10.0.0.0/8
       Many users, a line of NAME:PASSWORD each, who may go to these destinations only
+  trenza socks --listen tls:1081:cert=proxy.pem --password-file users.txt
+      Over TLS, so that nobody on the way reads passwords; where clients are:
+      trenza forward --listen tcp:1080:interface=127.0.0.1 --to tls:proxy.example:1081:ca=ca.pem
 
 Where clients may go: those of this machine anywhere; those of others not to its loopback and
 link-local addresses (as 127.0.0.1 and 169.254.169.254), unless an --allow names the address.
@@ -34,7 +37,7 @@ Exit codes: 0 after a graceful stop, 1 error, 2 wrong usage, 130 or 143 when a s
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Where to listen: tcp:PORT for all addresses of this machine, tcp:PORT:interface=ADDRESS for one; port 0 is
-    /// any that is free. May be repeated
+    /// any that is free; tls:PORT:cert=FILE for clients that come over TLS. May be repeated
     #[arg(short, long, value_name = "ENDPOINT", default_value = "tcp:1080:interface=127.0.0.1")]
     listen: Vec<String>,
 
@@ -83,12 +86,12 @@ impl Args {
         }
         // A client has a connection to its target, too, or two ports for datagrams.
         let room = Room { descriptors, reserved: 0, each: 3 };
-        let addresses = self.passing.listen(reactor, &self.listen, &server, lines, room)?;
+        let all_bound = self.passing.listen(reactor, &self.listen, &server, lines, room)?;
         say(&whom);
-        for address in &addresses {
-            say(&shown("socks5h://", address));
+        for bound in &all_bound {
+            say(&bound.shown("socks5h://"));
         }
-        if open && addresses.iter().any(|address| address.ip().is_some_and(|ip| !ip.is_loopback())) {
+        if open && all_bound.iter().any(|bound| bound.addr.ip().is_some_and(|ip| !ip.is_loopback())) {
             warn("whoever reaches this machine can use it: --password-file asks for a password");
         }
         say("Ctrl-C stops.");

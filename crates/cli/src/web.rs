@@ -2,6 +2,7 @@
 
 use crate::{
     complaint::Complaint,
+    endpoint::is_secured,
     lines::{self, Lines},
     room::{Room, count},
     terminal::{Style, paint, say},
@@ -24,7 +25,7 @@ Examples:
   trenza web --listen tcp:0:interface=127.0.0.1
       On any port that is free; the first lines say which
   trenza web site --listen tls:8443:cert=localhost.pem
-      The same over HTTPS; `trenza cert self localhost` makes the certificate
+      Over HTTPS; `trenza cert self localhost` makes the certificate
   trenza web site --log-format json 2>> web.log
       A line of JSON for each request, added to a file
 
@@ -40,7 +41,7 @@ pub(crate) struct Args {
     folder: PathBuf,
 
     /// Where to listen: tcp:PORT for all addresses of this machine, tcp:PORT:interface=ADDRESS for one; port 0 is
-    /// any that is free; tls:PORT:cert=FILE for HTTPS. May be repeated
+    /// any that is free; tls:PORT:cert=FILE for HTTPS, with the options of tcp: as well. May be repeated
     #[arg(short, long, value_name = "ENDPOINT", default_value = "tcp:8080:interface=127.0.0.1")]
     listen: Vec<String>,
 
@@ -148,7 +149,7 @@ impl Args {
 
 /// What browsers write before the address.
 fn scheme(endpoint: &str) -> &'static str {
-    if endpoint.starts_with("tls") { "https" } else { "http" }
+    if is_secured(endpoint) { "https" } else { "http" }
 }
 
 /// An address to click on; a socket that no browser reaches as it is.

@@ -1,13 +1,13 @@
 //! Connecting: what a `connect` begins with, and the error that it ends with.
 
 use crate::{
-    Addr, ConnectTo, Connecting, Deferred, Error, Protocol, Reactor, Reason, Transport,
+    Addr, ConnectTo, Connecting, Deferred, Error, Prepare, Protocol, Reactor, Reason, Transport,
     engine::command::Command,
     race::{Build, Race},
     shared::Stop,
     task::Task,
 };
-use std::{collections::VecDeque, fmt, io, mem, net::SocketAddr, panic::Location};
+use std::{collections::VecDeque, fmt, io, mem, net::SocketAddr, panic::Location, rc::Rc};
 
 /// Starts to connect.
 pub(crate) fn connect<P: Protocol>(
@@ -31,8 +31,34 @@ pub(crate) fn connect<P: Protocol>(
     let (deferred, resolver) = reactor.deferred();
     let build: Build = Box::new(move |transport| Box::new(build(transport)));
     let to = mem::replace(&mut place.to, ConnectTo::Addresses(Vec::new()));
+    let first = mem::take(&mut place.first);
     let race = Race::new(asked, reactor, place, build, resolver);
     reactor.0.add_race(&race);
+    prepare(reactor, race, first, to);
+    deferred
+}
+
+/// Does what must be done first, one after the other; then the race begins.
+fn prepare(reactor: &Reactor, race: Rc<Race>, first: VecDeque<Prepare>, to: ConnectTo) {
+    if first.is_empty() {
+        return begin(reactor, race, to);
+    }
+    let (shared, reactor, preparing) = (reactor.0.clone(), reactor.clone(), race.clone());
+    let task = Task::new(&shared, None, async move {
+        for next in first {
+            if let Err(error) = next(&reactor).await {
+                return preparing.end(Err(error));
+            }
+        }
+        if !preparing.is_over() {
+            begin(&reactor, preparing, to);
+        }
+    });
+    race.hold(task.cancel_on_drop(&shared));
+    shared.command(Command::Spawn(task));
+}
+
+fn begin(reactor: &Reactor, race: Rc<Race>, to: ConnectTo) {
     match to {
         ConnectTo::Name { host, port } => reactor.lookup(&host, port).then(move |found| match found {
             Ok(addresses) => race.begin(addresses),
@@ -53,7 +79,6 @@ pub(crate) fn connect<P: Protocol>(
             shared.command(Command::Spawn(task));
         }
     }
-    deferred
 }
 
 /// Sorts addresses so that families alternate, beginning with that of the first (RFC 8305 section 4).

@@ -52,7 +52,7 @@ pub use datagram::outbox::Outbox;
 pub use datagram::port::{UdpCounts, UdpPort};
 pub use datagram::{Datagram, DatagramProtocol, Outgoing};
 pub use deferred::{Abandoned, Deferred, Resolver, Wait};
-pub use endpoint::connecting::{ConnectTo, Connecting, MakeStream};
+pub use endpoint::connecting::{ConnectTo, Connecting, MakeStream, Prepare};
 pub use endpoint::error::EndpointError;
 pub use endpoint::given::{Given, Value};
 pub use endpoint::kind::{Choice, EndpointKind, Form, Usage};

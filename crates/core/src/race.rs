@@ -86,8 +86,8 @@ pub(crate) struct Race {
     winner: RefCell<Option<(Addr, Option<Transport>)>>,
     failed: RefCell<Vec<(Addr, Error)>>,
     over: Cell<bool>,
-    /// What makes a stream, if code does.
-    stream: Cell<Option<Box<dyn Any>>>,
+    /// What prepares the connect, or makes its stream, if code does.
+    held: Cell<Option<Box<dyn Any>>>,
 }
 
 impl Race {
@@ -116,7 +116,7 @@ impl Race {
             winner: RefCell::default(),
             failed: RefCell::default(),
             over: Cell::new(false),
-            stream: Cell::new(None),
+            held: Cell::new(None),
         });
         let cancelled = Rc::downgrade(&race);
         resolver.on_cancel(move || {
@@ -195,6 +195,11 @@ impl Race {
         self.winner.borrow().is_some() || self.over.get()
     }
 
+    /// Nobody waits for it any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.get()
+    }
+
     /// Nothing is left to try.
     fn fail(&self) {
         let mut tried = self.failed.take();
@@ -227,7 +232,7 @@ impl Race {
     /// Tells how it ended, and leaves nothing behind, whatever the stage.
     pub(crate) fn end(&self, result: Result<Transport>) {
         self.over.set(true);
-        drop((self.limit.take(), self.stagger.take(), self.stream.take()));
+        drop((self.limit.take(), self.stagger.take(), self.held.take()));
         self.untried.take();
         drop(self.forget_all());
         if let Some((_, Some(transport))) = self.winner.take() {
@@ -279,10 +284,10 @@ impl Race {
         }
     }
 
-    /// Holds what makes the stream; it is cancelled when the race is over.
+    /// Holds what the connect waits for, until that is over; it is cancelled when the race is.
     pub(crate) fn hold(&self, making: impl Sized + 'static) {
         if !self.over.get() {
-            self.stream.replace(Some(Box::new(making)));
+            self.held.replace(Some(Box::new(making)));
         }
     }
 

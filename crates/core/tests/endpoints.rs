@@ -46,8 +46,28 @@ impl EndpointKind for Many {
     }
 }
 
+/// `as:PORT` and `as:HOST:PORT`, which hands all but its own option on to `tcp`.
+struct As;
+
+impl EndpointKind for As {
+    fn usage(&self) -> Usage {
+        let server = Form { values: &["PORT"], options: &[USER], below: Some("tcp"), ..Form::default() };
+        let client = Form { values: &["HOST", "PORT"], ..server };
+        Usage { name: "as", server: Some(server), client: Some(client) }
+    }
+
+    fn listen(&self, given: &Given<'_>, reactor: &Reactor) -> Result<Listening> {
+        given.below()?.listening(reactor)
+    }
+
+    fn connect(&self, given: &Given<'_>, reactor: &Reactor) -> Result<Connecting> {
+        given.below()?.connecting(reactor)
+    }
+}
+
 fn with_reactor<T>(f: impl FnOnce(&Reactor) -> T) -> T {
     Net::new(1).host("here").run(|reactor| {
+        reactor.register(As);
         reactor.register(Via);
         reactor.register(Many);
         f(reactor)
@@ -77,6 +97,8 @@ fn servers() {
         ("tcp:80:INTERFACE=[::1]:backlog=7", "[::1]:80 false 7"),
         ("via:tcp:80:interface=[::1]", "[::1]:80 false 4096"),
         ("via:via:tcp:80", "[::]:80 true 4096"),
+        (r"as:80:user=x:interface=\:\:1:backlog=7", "[::1]:80 false 7"),
+        ("via:as:80:backlog=7:user=[backlog=8]", "[::]:80 true 7"),
     ] {
         assert_eq!(listen(text).unwrap(), means);
     }
@@ -87,6 +109,7 @@ fn clients() {
     for (text, means) in [
         ("tcp:example.org:80", "example.org 80 None 30s example.org:80"),
         ("tcp:[::1]:80:bind=[::1]:timeout=1.5", "::1 80 Some(\"[::1]:0\") 1.5s [::1]:80"),
+        ("as:[::1]:80:user=x:timeout=2", "::1 80 None 2s [::1]:80"),
         ("via:proxy:1080:tcp:b:80", "proxy 1080 None 30s @proxy:1080 then b:80"),
         ("via:a:1:user=x:via:b:2:user=y:tcp:c:3:timeout=9", "a 1 None 30s x@a:1 then y@b:2 then c:3"),
     ] {
@@ -117,7 +140,7 @@ fn what_is_wrong_with_a_server_is_pointed_at() {
     for (text, part, at) in [
         ("", "begins with its kind", ""),
         ("8080", "did you mean tcp:8080?", "8080"),
-        ("quic:80", "known: exec, fd, many, stdio, systemd, tcp, udp, unix, unix-datagram, via", "quic"),
+        ("quic:80", "known: as, exec, fd, many, stdio, systemd, tcp, udp, unix, unix-datagram, via", "quic"),
         ("tpc:80", "did you mean tcp?", "tpc"),
         ("localhost:80", "did you mean tcp:80:interface=127.0.0.1?", "localhost"),
         ("[::1]:80", "did you mean tcp:80:interface=[::1]?", "[::1]"),
@@ -138,6 +161,9 @@ fn what_is_wrong_with_a_server_is_pointed_at() {
         ("via:tcp:80:backlo=1", "did you mean backlog?", "backlo"),
         ("via:user=x:tcp:80", "there are none here", "user"),
         ("via:8080", "did you mean tcp:8080?", "8080"),
+        ("as:80:backlog=x:user=y", "backlog= takes a number", "x"),
+        ("as:80:usr=x", "did you mean user?); known: user, interface, backlog", "usr"),
+        ("as:http:user=x", "\"http\" is not a port", "http"),
         ("systemd:", "wants an index or a name", "systemd"),
         ("systemd:x", "\"x\" is not an index", "x"),
         ("systemd:0:name=x", "give one of the two", "x"),
@@ -156,7 +182,7 @@ fn no_connections_come_where_datagrams_do() {
     let (what, shown) = complaint(with_reactor(|reactor| reactor.serve("udp:53", |_| async { Ok(()) })));
     assert_eq!(
         what,
-        "for connections there are fd, many, stdio, systemd, tcp, unix, via; this is for datagrams, as Reactor::udp takes it"
+        "for connections there are as, fd, many, stdio, systemd, tcp, unix, via; this is for datagrams, as Reactor::udp takes it"
     );
     assert_eq!(shown, "udp:53");
 }
@@ -170,8 +196,10 @@ fn what_is_wrong_with_a_client_is_pointed_at() {
         ("via:a:1:h:80", "did you mean tcp:h:80?", "h"),
         ("tcp:h:80:timeout=-1", "timeout= takes a number of seconds", "-1"),
         ("tcp:h:80:bind=lo", "bind= takes an IP address", "lo"),
-        ("many:x", "cannot be connected to; what can: exec, fd, stdio, tcp, unix, via", "many"),
-        ("systemd:0", "what can: exec, fd, stdio, tcp, unix, via", "systemd"),
+        ("many:x", "cannot be connected to; what can: as, exec, fd, stdio, tcp, unix, via", "many"),
+        ("systemd:0", "what can: as, exec, fd, stdio, tcp, unix, via", "systemd"),
+        ("as:h:80:interface=[::1]", "known: user, bind, timeout", "interface"),
+        ("as:h", "PORT is missing: as:HOST:PORT", ""),
         ("via:a:1", "an endpoint is missing here: via:HOST:PORT:ENDPOINT", ""),
         ("via:a:1:user=x:tcp:h:p", "\"p\" is not a port", "p"),
     ] {
@@ -239,7 +267,7 @@ fn a_kind_of_the_same_name_replaces() {
         let names: Vec<_> = reactor.kinds().iter().map(|kind| kind.usage().name).collect();
         assert_eq!(
             names,
-            ["exec", "fd", "many", "stdio", "systemd", "tcp", "udp", "unix", "unix-datagram", "via"]
+            ["as", "exec", "fd", "many", "stdio", "systemd", "tcp", "udp", "unix", "unix-datagram", "via"]
         );
         let mine = "tcp:".into_endpoint().unwrap().listening(reactor).unwrap_err();
         assert!(mine.to_string().contains("tcp is mine"));

@@ -370,11 +370,47 @@ fn layers_may_take_longer_than_others() {
     }
 }
 
+#[test]
+fn what_must_be_done_first_is_done_in_order() {
+    for fails in [None, Some(0), Some(1)] {
+        let net = Rc::new(Net::gentle(1));
+        let (cli, _) = hosts(&net);
+        net.job_time(ms(1000));
+        let peers = net.host("a").probe_listen("tcp:7007");
+        let (done, told) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(None)));
+        let (steps, tell) = (done.clone(), told.clone());
+        cli.run(|reactor| {
+            let to = Endpoint::client("prepared", move |reactor| {
+                let mut to = "tcp:a:7007".into_endpoint()?.connecting(reactor)?;
+                for step in 0..2 {
+                    let steps = steps.clone();
+                    to.first.push_back(Box::new(move |reactor| {
+                        steps.borrow_mut().push(step);
+                        let result = if fails == Some(step) { Err("it is locked".into()) } else { Ok(()) };
+                        reactor.in_thread(move || result)
+                    }));
+                }
+                Ok(to)
+            });
+            reactor.connect(to, |_| Plain).then(move |made| *tell.borrow_mut() = Some(made));
+        });
+        net.advance(ms(500));
+        assert_eq!(*done.borrow(), [0], "one at a time");
+        net.advance(ms(5000));
+        let steps = if fails == Some(0) { 1 } else { 2 };
+        assert_eq!(*done.borrow(), [0, 1][..steps]);
+        assert_eq!(peers.accept().is_some(), fails.is_none());
+        let made = told.take().unwrap();
+        assert_eq!(made.err().map(|error| error.to_string()), fails.map(|_| "it is locked".to_owned()));
+    }
+}
+
 // ── every stage ──
 
-/// When something comes between, in milliseconds. The connect never gets ready: it looks a name up for 300 ms, then
-/// waits for a black hole, from 550 ms on for another peer as well, and from 950 ms on for the layers of that one.
-const STAGES: std::ops::Range<u64> = 0..1300;
+/// When something comes between, in milliseconds. The connect never gets ready: it prepares for 300 ms, looks a name up
+/// for as long, then waits for a black hole, from 850 ms on for another peer as well, and from 1250 ms on for the layers
+/// of that one.
+const STAGES: std::ops::Range<u64> = 0..1600;
 const STEP: usize = 100;
 /// More than the network settles for.
 const BETWEEN: u64 = 150;
@@ -401,8 +437,20 @@ impl Stage {
 
     fn connect(&self, timeout: u64) -> Deferred<Transport> {
         let to = format!("tcp:both:7007:timeout={}", timeout as f64 / 1000.0);
-        let (layers, builds) = (self.held.clone(), self.held.clone());
-        let layered = to.into_endpoint().unwrap().layered(move || {
+        let (layers, prepares, builds) = (self.held.clone(), self.held.clone(), self.held.clone());
+        let prepared = Endpoint::client("prepared", move |reactor| {
+            let (mut to, held) = (to.into_endpoint()?.connecting(reactor)?, prepares.clone());
+            to.first.push_back(Box::new(move |reactor| {
+                let read = reactor.in_thread(|| Ok(()));
+                reactor.spawn(async move {
+                    read.await?;
+                    drop(held);
+                    Ok(())
+                })
+            }));
+            Ok(to)
+        });
+        let layered = prepared.layered(move || {
             let _ = &layers;
             vec![Box::<Picky>::default()]
         });
@@ -449,7 +497,7 @@ fn at_every_stage(test: impl Fn(u64, u64) -> usize) {
     for_seeds(0..12, |seed| {
         let mut going: Vec<_> = STAGES.step_by(STEP).map(|at| test(seed, at)).collect();
         going.dedup();
-        assert_eq!(going, [0, 1, 2, 1], "lookup, black hole, both, handshake");
+        assert_eq!(going, [0, 1, 2, 1], "preparation and lookup, black hole, both, handshake");
     });
 }
 

@@ -105,6 +105,7 @@ const SOCKS5: Form = Form {
     values: &["HOST", "PORT"],
     options: &[USER, PASSWORD],
     inner: true,
+    below: None,
     about: "a connection that a SOCKS 5 proxy makes",
     examples: &["socks5:localhost:1080:tcp:example.org:80"],
 };
@@ -161,9 +162,11 @@ impl EndpointKind for Prefix {
     }
 
     fn connect(&self, given: &Given<'_>, reactor: &Reactor) -> Result<Connecting> {
-        let mut connecting = Connecting::name(given.value(0)?.as_str(), given.value(1)?.port()?);
-        let inner = given.inner()?.connecting(reactor)?;
-        let ConnectTo::Name { host, port } = inner.to else {
+        let Connecting { to, shown, .. } =
+            Connecting::name(given.value(0)?.as_str(), given.value(1)?.port()?);
+        // What was said of the connection holds for the one to the proxy.
+        let mut connecting = given.inner()?.connecting(reactor)?;
+        let ConnectTo::Name { host, port } = connecting.to else {
             return Err(
                 given.wrong("stands before an endpoint with a host and a port, as tcp:example.org:80")
             );
@@ -172,12 +175,10 @@ impl EndpointKind for Prefix {
         let target = target.map_err(|error| given.wrong(&format!("cannot be asked for it: {error}")))?;
         let dialogue = self.dialogue(given, target.clone())?;
 
-        let proxy: Arc<str> = format!("{} {}", self.shown(), connecting.shown).into();
-        connecting.from = inner.from;
-        connecting.timeout = inner.timeout;
-        connecting.layers = inner.layers;
+        let proxy: Arc<str> = format!("{} {shown}", self.shown()).into();
+        (connecting.to, connecting.shown) = (to, shown);
         // The proxy answers when its target has, or not at all.
-        connecting.layers.wait(inner.timeout);
+        connecting.layers.wait(connecting.timeout);
         connecting
             .layers
             .under(move |_| vec![Box::new(Through::new(dialogue.clone(), proxy.clone(), target.clone()))]);

@@ -1,6 +1,6 @@
 //! [`Certificates`]: which certificate a client is shown.
 
-use crate::Identity;
+use crate::{Facts, Identity};
 use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
@@ -8,8 +8,12 @@ use rustls::{
 use std::{
     fmt,
     sync::{Arc, RwLock},
+    time::SystemTime,
 };
 use trenza_core::Map;
+
+/// A day in seconds.
+const DAY: u64 = 24 * 60 * 60;
 
 /// The certificates of a server, by the names that they are for: exact names first, then a wildcard for one label
 /// (`*.example.org` is for `a.example.org`, not for `a.b.example.org`; RFC 9525 section 6.3), then the first one. They
@@ -19,8 +23,8 @@ pub struct Certificates(Arc<RwLock<Arc<Table>>>);
 
 #[derive(Debug, Default)]
 struct Table {
-    /// For clients that ask for no name, or for one that there is no certificate for.
-    first: Option<Arc<CertifiedKey>>,
+    /// The first one is for clients that ask for no name, or for one that there is no certificate for.
+    all: Vec<Arc<CertifiedKey>>,
     by_name: Map<String, Arc<CertifiedKey>>,
 }
 
@@ -48,7 +52,7 @@ impl Certificates {
 
     /// True when there is none.
     pub fn is_empty(&self) -> bool {
-        self.table().first.is_none()
+        self.table().all.is_empty()
     }
 
     /// The names that there are certificates for, sorted.
@@ -58,6 +62,22 @@ impl Certificates {
         names
     }
 
+    /// Logs those that clients refuse at this time. That is no reason not to serve: some may have no clock, and what
+    /// expires tomorrow is served then, too.
+    pub(crate) fn judge(&self, now: SystemTime) {
+        for facts in self.table().all.iter().filter_map(|own| Facts::of_der(own.cert.first()?).ok()) {
+            let whose = if facts.names.is_empty() { facts.subject } else { facts.names.join(", ") };
+            if let Ok(since) = now.duration_since(facts.until) {
+                let days = since.as_secs() / DAY;
+                tracing::warn!("the certificate for {whose} has expired, {days} days ago: clients refuse it");
+            } else if now < facts.from {
+                tracing::warn!(
+                    "the certificate for {whose} is not valid yet: clients refuse it (is the clock right?)"
+                );
+            }
+        }
+    }
+
     fn find(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
         let table = self.table();
         let named = name.and_then(|name| {
@@ -65,7 +85,7 @@ impl Certificates {
             let exact = table.by_name.get(&name);
             exact.or_else(|| table.by_name.get(&format!("*.{}", name.split_once('.')?.1)))
         });
-        named.or(table.first.as_ref()).cloned()
+        named.or_else(|| table.all.first()).cloned()
     }
 }
 
@@ -76,7 +96,7 @@ impl Table {
             for name in identity.names() {
                 table.by_name.entry(name.clone()).or_insert_with(|| identity.key.clone());
             }
-            table.first.get_or_insert(identity.key);
+            table.all.push(identity.key);
         }
         table
     }

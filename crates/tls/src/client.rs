@@ -59,14 +59,21 @@ impl ClientTls {
     /// # Errors
     /// It is neither a DNS name nor an IP address.
     pub fn to(&self, name: &str) -> Result<ClientTlsTo, TlsError> {
-        let name = ServerName::try_from(name.to_owned()).map_err(|_| {
-            TlsError::Configuration(format!("{name:?} is neither a DNS name nor an IP address"))
-        })?;
-        Ok(ClientTlsTo { client: self.clone(), name })
+        Ok(ClientTlsTo::new(self.clone(), server_name(name)?))
     }
 }
 
+/// Whom a certificate must be for.
+pub(crate) fn server_name(name: &str) -> Result<ServerName<'static>, TlsError> {
+    ServerName::try_from(name.to_owned())
+        .map_err(|_| TlsError::Configuration(format!("{name:?} is neither a DNS name nor an IP address")))
+}
+
 impl ClientTlsTo {
+    pub(crate) fn new(client: ClientTls, name: ServerName<'static>) -> Self {
+        Self { client, name }
+    }
+
     pub(crate) fn layer(&self) -> Result<TlsLayer, TlsError> {
         let connection = ClientConnection::new(self.client.config.clone(), self.name.clone())?;
         Ok(TlsLayer::new(Session::client(connection), self.client.clock.clone()))

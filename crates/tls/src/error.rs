@@ -46,6 +46,15 @@ impl TlsError {
         matches!(self, Self::Unusable { .. } | Self::File { .. } | Self::Configuration(_))
     }
 
+    /// What it is about, where that is ours, and what is wrong with it.
+    pub(crate) fn parts(&self) -> (Option<String>, String) {
+        match self {
+            Self::Unusable { what, why } => (Some(what.clone()), why.clone()),
+            Self::File { path, why } => (Some(path.display().to_string()), why.clone()),
+            _ => (None, self.to_string()),
+        }
+    }
+
     pub(crate) fn unusable(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self::Unusable { what: what.into(), why: why.into() }
     }

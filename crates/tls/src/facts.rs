@@ -1,6 +1,6 @@
 //! [`Facts`]: what stands in a certificate, for people to read.
 
-use crate::{TlsError, identity::certificates, subject, trust::hex};
+use crate::{TlsError, pem::Pem, subject, trust::hex};
 use std::time::{Duration, SystemTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -30,10 +30,10 @@ impl Facts {
     /// # Errors
     /// There is none in it, or one is no certificate.
     pub fn of_pem(pem: &[u8]) -> Result<Vec<Self>, TlsError> {
-        certificates("the given PEM", pem)?.iter().map(|der| Self::of_der(der)).collect()
+        Pem::new("the given PEM", pem).certificates()?.iter().map(|der| Self::of_der(der)).collect()
     }
 
-    fn of_der(der: &[u8]) -> Result<Self, TlsError> {
+    pub(crate) fn of_der(der: &[u8]) -> Result<Self, TlsError> {
         let (_, read) = X509Certificate::from_der(der)
             .map_err(|error| TlsError::unusable("the certificate", error.to_string()))?;
         let validity = read.validity();

@@ -11,6 +11,7 @@
 
 mod certificates;
 mod client;
+mod clients;
 mod clock;
 mod error;
 mod facts;
@@ -18,6 +19,7 @@ mod folder;
 mod identity;
 mod kind;
 mod layer;
+mod pem;
 mod provider;
 mod server;
 mod session;

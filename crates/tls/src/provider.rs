@@ -25,7 +25,7 @@ pub(crate) fn classic() -> Arc<CryptoProvider> {
 static TLS13_ONLY: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
 
 /// The oldest version of TLS that is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum MinVersion {
     /// TLS 1.2 and 1.3.
     #[default]

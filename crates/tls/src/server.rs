@@ -4,7 +4,7 @@ use crate::{
     Folder, Identity, MinVersion, TlsError, TlsLayer,
     certificates::Certificates,
     clock::Clock,
-    identity::certificates,
+    pem::Pem,
     provider::{classic, provider},
     session::Session,
 };
@@ -195,7 +195,7 @@ fn verifier(ca: &[u8], required: bool) -> Result<Arc<dyn ClientCertVerifier>, Tl
 /// The certificates of a PEM text as those that are trusted.
 pub(crate) fn roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates("the CA", pem)? {
+    for certificate in Pem::new("the CA", pem).certificates()? {
         roots.add(certificate).map_err(|error| TlsError::unusable("the CA", error.to_string()))?;
     }
     Ok(roots)

@@ -83,8 +83,13 @@ impl StartTls for Transport {
 fn boxed(layer: Result<TlsLayer, TlsError>) -> Box<dyn Layer> {
     match layer {
         Ok(layer) => Box::new(layer),
-        Err(error) => Box::new(Refusal(Some(error))),
+        Err(error) => refusal(error),
     }
+}
+
+/// A layer that fails the connection.
+pub(crate) fn refusal(error: TlsError) -> Box<dyn Layer> {
+    Box::new(Refusal(Some(error)))
 }
 
 /// A layer that was never made.

@@ -47,7 +47,7 @@ pub use trenza_core::{
 };
 pub use trenza_core::{
     Choice, ConnectTo, Connecting, EndpointKind, Form, Given, Layers, ListenOn, Listening, MakeStream,
-    Parsed, Usage, Value,
+    Parsed, Prepare, Usage, Value,
 };
 #[cfg(feature = "test")]
 pub use trenza_macros::test;

@@ -6,7 +6,7 @@ use crate::{
     post::{Post, socket_addr},
 };
 use std::{cell::Cell, io, rc::Rc, time::Duration};
-use trenza_core::{Limits, Outgoing, Reactor, Result, UdpPort};
+use trenza_core::{IntoEndpoint, Limits, Outgoing, Reactor, Result, UdpPort};
 
 cases! {
     a_udp_port_starts_once_and_stops_once
@@ -343,6 +343,17 @@ async fn endpoints_of_streams_and_of_datagrams_are_not_mixed_up(ground: Ground) 
             "not for datagrams",
         ),
         (reactor.connect("udp:127.0.0.1:1", |_| crate::actor::Plain).await.map(drop), "Reactor::udp_connect"),
+        (
+            reactor.udp("udp:0".into_endpoint()?.layered(Vec::new), Post::new(&ground, "a")).map(drop),
+            "datagrams pass none",
+        ),
+        (
+            reactor
+                .udp_connect("udp:127.0.0.1:1".into_endpoint()?.layered(Vec::new), Post::new(&ground, "a"))
+                .await
+                .map(drop),
+            "datagrams pass none",
+        ),
         (reactor.udp("udp:0:backlog=1", Post::new(&ground, "a")).map(drop), "known: interface, reuse"),
         (reactor.udp("udp:http", Post::new(&ground, "a")).map(drop), "not a port"),
     ] {

@@ -1,8 +1,8 @@
 //! Opening ports for datagrams: [`Reactor::udp`] and [`Reactor::udp_connect`].
 
 use crate::{
-    Addr, ConnectError, ConnectTo, Connecting, DatagramProtocol, Deferred, Endpoint, IntoEndpoint, ListenOn,
-    Outbox, Reactor, Reason, Result, UdpCounts, UdpPort, UnixAddr,
+    Addr, ConnectError, ConnectTo, Connecting, DatagramProtocol, Deferred, Endpoint, IntoEndpoint, Layers,
+    ListenOn, Outbox, Reactor, Reason, Result, UdpCounts, UdpPort, UnixAddr,
     connect::by_families,
     datagram::port::UdpState,
     driver::{BindUdp, Bound},
@@ -30,12 +30,14 @@ impl Reactor {
     #[track_caller]
     pub fn udp(&self, on: impl IntoEndpoint, protocol: impl DatagramProtocol) -> Result<UdpPort> {
         let endpoint = on.into_endpoint()?;
-        let ListenOn::Datagrams(how) = endpoint.listening(self)?.on else {
+        let listening = endpoint.listening(self)?;
+        let ListenOn::Datagrams(how) = listening.on else {
             return Err(format!(
                 "{endpoint} is not for datagrams; as udp:53 and unix-datagram:/run/log.sock are"
             )
             .into());
         };
+        without_layers(&endpoint, &listening.layers)?;
         let bound = self.0.host.bind_udp(&how).map_err(|error| unbound(&endpoint, error))?;
         Ok(self.serve_udp(Location::caller(), bound, None, Box::new(protocol)))
     }
@@ -180,7 +182,8 @@ enum To {
 
 /// The peer and the own address of an endpoint that has a peer, and what errors call it.
 fn peer(endpoint: &Endpoint, reactor: &Reactor) -> Result<(To, Option<Addr>, String)> {
-    let Connecting { to, shown, from, .. } = endpoint.connecting(reactor)?;
+    let Connecting { to, shown, from, layers, .. } = endpoint.connecting(reactor)?;
+    without_layers(endpoint, &layers)?;
     match to {
         ConnectTo::Datagrams { host, port } => Ok((To::Name(host, port), from, shown)),
         ConnectTo::UnixDatagrams(to) => Ok((To::Unix(to), from, shown)),
@@ -188,5 +191,13 @@ fn peer(endpoint: &Endpoint, reactor: &Reactor) -> Result<(To, Option<Addr>, Str
             "{endpoint} is not for datagrams; as udp:example.org:53 and unix-datagram:/dev/log are"
         )
         .into()),
+    }
+}
+
+/// Datagrams pass no layers: who asks for TLS is not to send them as they are.
+fn without_layers(endpoint: &Endpoint, layers: &Layers) -> Result {
+    match layers.is_empty() {
+        true => Ok(()),
+        false => Err(format!("{endpoint} puts layers under connections, and datagrams pass none").into()),
     }
 }

@@ -1,13 +1,12 @@
 //! [`Connecting`]: what a client's endpoint stands for.
 
 use crate::{Addr, Deferred, Layers, Policy, Reactor, UnixAddr, driver::Established};
-use std::{any::Any, fmt, net::IpAddr, rc::Rc, time::Duration};
+use std::{any::Any, collections::VecDeque, fmt, net::IpAddr, rc::Rc, time::Duration};
 
 /// How long a connect may take, unless the endpoint says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a client's endpoint stands for: where to connect to, and what is under the connection.
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct Connecting {
     /// Where to.
@@ -18,6 +17,8 @@ pub struct Connecting {
     pub from: Option<Addr>,
     /// How long it may take until there is a protocol. Default 30 s.
     pub timeout: Duration,
+    /// What must be done before anything is tried, in this order.
+    pub first: VecDeque<Prepare>,
     /// What is under the connection.
     pub layers: Layers,
     /// Kept until the connection has ended, or could not be made, then dropped.
@@ -25,6 +26,10 @@ pub struct Connecting {
     /// What holds for the connection.
     pub policy: Option<Rc<Policy>>,
 }
+
+/// Does what a connect needs and would block the loop, as reading a file. It is called once, when the connect begins; its
+/// error is the connect's. The result is cancelled when nobody waits any more or the time is over.
+pub type Prepare = Box<dyn FnOnce(&Reactor) -> Deferred<()>>;
 
 /// Makes the stream of a connection; called once.
 pub type MakeStream = Box<dyn FnOnce(&Reactor) -> Deferred<Established>>;
@@ -41,7 +46,7 @@ pub enum ConnectTo {
     },
     /// Addresses. They race, in this order.
     Addresses(Vec<Addr>),
-    /// A stream that code makes, as that of a child process. It is called once, from within `connect`; the result is
+    /// A stream that code makes, as that of a child process. It is called once, when all is prepared; the result is
     /// cancelled when nobody waits any more or the time is over.
     Stream(MakeStream),
     /// A name or an IP address to send datagrams to: [`Reactor::udp_connect`] alone takes it.
@@ -73,10 +78,26 @@ impl Connecting {
             shown: shown.into(),
             from: None,
             timeout: TIMEOUT,
+            first: VecDeque::new(),
             layers: Layers::default(),
             kept: None,
             policy: None,
         }
+    }
+}
+
+impl fmt::Debug for Connecting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connecting")
+            .field("to", &self.to)
+            .field("shown", &self.shown)
+            .field("from", &self.from)
+            .field("timeout", &self.timeout)
+            .field("first", &self.first.len())
+            .field("layers", &self.layers)
+            .field("kept", &self.kept.is_some())
+            .field("policy", &self.policy)
+            .finish()
     }
 }
 

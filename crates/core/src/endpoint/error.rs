@@ -1,6 +1,6 @@
 //! [`EndpointError`]: an endpoint that cannot be used, and the place in it that is wrong.
 
-use std::{fmt, ops::Range};
+use std::{error::Error, fmt, ops::Range, sync::Arc};
 
 /// An endpoint string that cannot be used.
 ///
@@ -13,7 +13,7 @@ use std::{fmt, ops::Range};
 /// ```
 ///
 /// `Debug` shows the same, since that is what a `main` that returns it prints.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct EndpointError {
     /// The string. What is a password in it is shown as `***`.
     pub endpoint: String,
@@ -21,7 +21,12 @@ pub struct EndpointError {
     pub what: String,
     /// The wrong part of `endpoint`, in bytes. Where something is missing it is empty, and at the end.
     pub at: Range<usize>,
+    /// The string itself is well, but what it names cannot be used, as a file that is not there: why. `what` says it, too.
+    pub cause: Option<Cause>,
 }
+
+/// Why what an endpoint names cannot be used.
+pub(crate) type Cause = Arc<dyn Error + Send + Sync>;
 
 impl fmt::Display for EndpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,7 +47,7 @@ impl fmt::Debug for EndpointError {
     }
 }
 
-impl std::error::Error for EndpointError {}
+impl Error for EndpointError {}
 
 /// That of the known names that somebody may have meant.
 pub(crate) fn meant<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -77,7 +82,7 @@ mod tests {
     #[test]
     fn the_caret_stands_under_the_wrong_place() {
         let endpoint = "tcp:8ü0:backlog=x\n".to_owned();
-        let error = EndpointError { at: 9..16, what: "w".into(), endpoint };
+        let error = EndpointError { at: 9..16, what: "w".into(), endpoint, cause: None };
         assert_eq!(format!("{error:?}"), error.to_string(), "what main prints");
         assert_eq!(
             error.to_string(),

@@ -12,6 +12,7 @@ const SERVER: Form = Form {
     values: &["NUMBER"],
     options: &[],
     inner: false,
+    below: None,
     about: "a listening socket that the program was started with",
     examples: &["fd:3"],
 };
@@ -26,14 +27,14 @@ impl EndpointKind for Fd {
     fn listen(&self, given: &Given<'_>, reactor: &Reactor) -> Result<Listening> {
         let number = given.value(0)?;
         let taken = reactor.0.host.inherited(number.parse("the number of a descriptor")?);
-        let socket = taken.map_err(|error| number.wrong(&format!("cannot be taken over: {error}")))?;
+        let socket = taken.map_err(|error| number.unusable(&error.to_string(), error))?;
         Ok(Listening::on(ListenOn::Socket(socket)))
     }
 
     fn connect(&self, given: &Given<'_>, reactor: &Reactor) -> Result<Connecting> {
         let number = given.value(0)?;
         let taken = reactor.0.host.inherited(number.parse("the number of a descriptor")?);
-        let fd = taken.map_err(|error| number.wrong(&format!("cannot be taken over: {error}")))?;
+        let fd = taken.map_err(|error| number.unusable(&error.to_string(), error))?;
         let stream = reactor.established(Ends::one(fd));
         let make = move |reactor: &Reactor| reactor.fired(Ok(stream));
         Ok(Connecting::to(ConnectTo::Stream(Box::new(make)), given.shown()))

@@ -1,7 +1,7 @@
 //! [`Given`]: what somebody wrote behind the name of a kind.
 
 use crate::{
-    Endpoint, Error, Form, Parsed, Result,
+    Choice, Endpoint, Error, Form, Parsed, Result,
     endpoint::{error::meant, parsed::Part},
 };
 use std::{fmt, net::IpAddr, ops::Range, str::FromStr, time::Duration};
@@ -11,6 +11,8 @@ use std::{fmt, net::IpAddr, ops::Range, str::FromStr, time::Duration};
 pub struct Given<'a> {
     parsed: &'a Parsed,
     form: &'a Form,
+    /// The options of the kind that this one hands on to.
+    handed_on: &'static [Choice],
     values: &'a [Part],
     options: &'a [Part],
     inner: Option<Parsed>,
@@ -24,8 +26,8 @@ pub struct Value<'a> {
 }
 
 impl<'a> Given<'a> {
-    /// Compares what was written with a form.
-    pub(crate) fn new(parsed: &'a Parsed, form: &'a Form) -> Result<Self> {
+    /// Compares what was written with a form, and with that of the kind below it.
+    pub(crate) fn new(parsed: &'a Parsed, form: &'a Form, below: Option<Form>) -> Result<Self> {
         let parts = parsed.parts.get(1..).unwrap_or_default();
         let (least, most) = form.count();
         let ahead = parts.iter().take_while(|part| part.key.is_none()).count();
@@ -33,7 +35,8 @@ impl<'a> Given<'a> {
         let (values, rest) = parts.split_at(taken);
         let written = rest.iter().take_while(|part| part.key.is_some()).count();
         let (options, rest) = rest.split_at(written);
-        let mut given = Self { parsed, form, values, options, inner: None };
+        let handed_on = below.map_or(&[][..], |below| below.options);
+        let mut given = Self { parsed, form, handed_on, values, options, inner: None };
         // `systemd:` says as little as `systemd`.
         if least == 0
             && let [only] = values
@@ -81,7 +84,7 @@ impl<'a> Given<'a> {
     }
 
     fn check_options(&self) -> Result {
-        let known = || self.form.options.iter().map(|option| option.name);
+        let known = || self.form.options.iter().chain(self.handed_on).map(|option| option.name);
         for (n, part) in self.options.iter().enumerate() {
             let Some((name, value)) = &part.key else { continue };
             let at = part.at.start..value.saturating_sub(1);
@@ -135,6 +138,21 @@ impl<'a> Given<'a> {
         Ok(Endpoint::of(inner))
     }
 
+    /// The same place read as the kind [`Form::below`]: with all values, and with the options that are not this kind's own.
+    /// What is wrong with them is pointed at where it stands.
+    ///
+    /// # Errors
+    /// The form of the kind hands nothing on.
+    pub fn below(&self) -> Result<Endpoint> {
+        let kind = self.form.below.ok_or_else(|| self.wrong("hands nothing on"))?;
+        let foreign = |part: &&Part| {
+            let name = part.key.as_ref().map(|(name, _)| name);
+            !self.form.options.iter().any(|option| name.is_some_and(|name| name == option.name))
+        };
+        let options = self.options.iter().filter(foreign);
+        Ok(Endpoint::of(self.parsed.read_as(kind, self.values.iter().chain(options).cloned())))
+    }
+
     /// The string, from this kind on, with passwords hidden.
     pub fn shown(&self) -> String {
         self.parsed.shown()
@@ -166,6 +184,13 @@ impl<'a> Value<'a> {
     /// An error that points at it; `what` goes on behind it: `is not a port`.
     pub fn wrong(&self, what: &str) -> Error {
         self.parsed.error(self.range(), format!("{:?} {what}", self.as_str()))
+    }
+
+    /// An error that points at it, though it is well written: what it names cannot be used. `why` says so in words, `cause`
+    /// to programs ([`EndpointError::cause`](crate::EndpointError::cause)).
+    pub fn unusable(&self, why: &str, cause: impl Into<Error>) -> Error {
+        let what = format!("{:?} cannot be used: {why}", self.as_str());
+        self.parsed.caused(self.range(), what, cause.into())
     }
 
     /// Reads it as a number or the like.

@@ -99,6 +99,9 @@ pub struct Form {
     pub options: &'static [Choice],
     /// It is a prefix: behind its options another endpoint stands as it is.
     pub inner: bool,
+    /// The kind that it hands its values on to, and every option that is not its own: it takes that kind's options, too.
+    /// See [`Given::below`].
+    pub below: Option<&'static str>,
     /// What it stands for, in a few words.
     pub about: &'static str,
     /// Strings to show.

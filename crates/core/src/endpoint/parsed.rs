@@ -6,7 +6,10 @@
 //!     kind   option    what the kind stands before: kind, value, option
 //! ```
 
-use crate::{EndpointError, Error, Result, endpoint::error::meant};
+use crate::{
+    EndpointError, Error, Result,
+    endpoint::error::{Cause, meant},
+};
 use std::{ops::Range, rc::Rc};
 
 /// Options whose value is not shown.
@@ -87,6 +90,13 @@ impl Parsed {
         Self { text: self.text.clone(), secrets: self.secrets.clone(), parts }
     }
 
+    /// The same place of the string, read as another kind with these values and options.
+    pub(crate) fn read_as(&self, kind: &str, parts: impl IntoIterator<Item = Part>) -> Self {
+        let first = Part { at: self.kind_at(), text: kind.to_owned(), key: None };
+        let parts = [first].into_iter().chain(parts).collect();
+        Self { text: self.text.clone(), secrets: self.secrets.clone(), parts }
+    }
+
     /// Where in the string the kind is.
     pub(crate) fn kind_at(&self) -> Range<usize> {
         self.parts.first().map(|part| part.at.clone()).unwrap_or_default()
@@ -103,10 +113,19 @@ impl Parsed {
 
     /// An error that points at a range of the string.
     pub(crate) fn error(&self, at: Range<usize>, what: impl Into<String>) -> Error {
+        self.pointing(at, what.into(), None)
+    }
+
+    /// An error that points at a range of the string, which is well: what it names is not.
+    pub(crate) fn caused(&self, at: Range<usize>, what: impl Into<String>, cause: Error) -> Error {
+        self.pointing(at, what.into(), Some(cause.into()))
+    }
+
+    fn pointing(&self, at: Range<usize>, what: String, cause: Option<Cause>) -> Error {
         let start = self.hide(0..at.start).len();
         let end = start + self.hide(at).len();
         let endpoint = self.hide(0..self.text.len());
-        EndpointError { endpoint, what: what.into(), at: start..end }.into()
+        EndpointError { endpoint, what, at: start..end, cause }.into()
     }
 
     /// A range of the string, with the passwords in it hidden.

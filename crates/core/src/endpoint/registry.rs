@@ -59,14 +59,22 @@ impl Reactor {
             Some(format!("tcp:{port}:interface={ip}"))
         })?;
         let form = self.form(parsed, kind.usage().server, "listened on", |kind| kind.usage().server)?;
-        kind.listen(&Given::new(parsed, &form)?, self)
+        let below = self.below(&form, |kind| kind.usage().server);
+        kind.listen(&Given::new(parsed, &form, below)?, self)
     }
 
     /// What a string stands for where a client connects.
     pub(crate) fn connecting(&self, parsed: &Parsed) -> Result<Connecting> {
         let kind = self.kind_of(parsed, |_, _| Some(format!("tcp:{}", parsed.shown())))?;
         let form = self.form(parsed, kind.usage().client, "connected to", |kind| kind.usage().client)?;
-        kind.connect(&Given::new(parsed, &form)?, self)
+        let below = self.below(&form, |kind| kind.usage().client);
+        kind.connect(&Given::new(parsed, &form, below)?, self)
+    }
+
+    /// The form of the kind that this one hands on to.
+    fn below(&self, form: &Form, side: impl Fn(&dyn EndpointKind) -> Option<Form>) -> Option<Form> {
+        let kind = self.0.kinds.borrow().0.get(form.below?)?.clone();
+        side(&*kind)
     }
 
     /// The kind; where there is none, and a port follows as if it were a host, `of_host` guesses what was meant.

@@ -13,6 +13,7 @@ const FORM: Form = Form {
     values: &[],
     options: &[],
     inner: false,
+    below: None,
     about: "standard input and output: one connection, which is there at once",
     examples: &["stdio:"],
 };

@@ -16,6 +16,7 @@ const SERVER: Form = Form {
         about: "by its name, FileDescriptorName= of the socket unit, instead of its index",
     }],
     inner: false,
+    below: None,
     about: "a socket that the service manager has handed over (socket activation), counted from 0; each once",
     examples: &["systemd:0", "systemd:name=http"],
 };

@@ -26,6 +26,7 @@ const SERVER: Form = Form {
         options::LOG,
     ],
     inner: false,
+    below: None,
     about: "a TCP port; 0 is any that is free",
     examples: &["tcp:8080", "tcp:8080:interface=127.0.0.1", "tcp:8080:interface=[::1]:backlog=128"],
 };
@@ -42,6 +43,7 @@ const CLIENT: Form = Form {
         options::LOG,
     ],
     inner: false,
+    below: None,
     about: "a TCP port of a host; the addresses of a name race",
     examples: &["tcp:example.org:80", "tcp:[::1]:80:bind=[::1]:timeout=5"],
 };

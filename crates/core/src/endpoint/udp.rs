@@ -20,6 +20,7 @@ const SERVER: Form = Form {
         },
     ],
     inner: false,
+    below: None,
     about: "a UDP port; 0 is any that is free",
     examples: &["udp:53", "udp:53:interface=127.0.0.1", "udp:5353:reuse=yes"],
 };
@@ -28,6 +29,7 @@ const CLIENT: Form = Form {
     values: &["HOST", "PORT"],
     options: &[Choice { name: "bind", value: "IP", about: "the address to send from" }],
     inner: false,
+    below: None,
     about: "a UDP port of a host, the only peer",
     examples: &["udp:example.org:53", "udp:[::1]:53:bind=[::1]"],
 };

@@ -27,6 +27,7 @@ const SERVER: Form = Form {
         options::LOG,
     ],
     inner: false,
+    below: None,
     about: "a UNIX socket: a file, or with @ an abstract name of Linux; an abandoned file is replaced",
     examples: &["unix:/run/app.sock:mode=660", "unix:@app"],
 };
@@ -42,6 +43,7 @@ const CLIENT: Form = Form {
         options::LOG,
     ],
     inner: false,
+    below: None,
     about: "a UNIX socket: a file, or with @ an abstract name of Linux",
     examples: &["unix:/run/app.sock", "unix:@app:timeout=5"],
 };

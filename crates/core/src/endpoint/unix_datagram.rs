@@ -17,6 +17,7 @@ const SERVER: Form = Form {
         about: "the permissions of the file; without it the umask's",
     }],
     inner: false,
+    below: None,
     about: "a UNIX socket for datagrams: a file, or with @ an abstract name of Linux; an abandoned file is replaced",
     examples: &["unix-datagram:/run/log.sock:mode=660", "unix-datagram:@log"],
 };
@@ -29,6 +30,7 @@ const CLIENT: Form = Form {
         about: "the own address, so that there can be answers; without it there is none",
     }],
     inner: false,
+    below: None,
     about: "a UNIX socket for datagrams, the only peer",
     examples: &["unix-datagram:/dev/log", "unix-datagram:/run/app.sock:bind=/run/client.sock"],
 };

@@ -491,16 +491,20 @@ impl Entry {
         }
     }
 
-    /// Has the layers encode. Gives a piece of a file that must be read first.
-    pub(crate) fn encode(&mut self) -> Option<Chunk> {
+    /// Gives the layers what is to be sent. Gives a piece of a file that must be read first.
+    pub(crate) fn feed(&mut self) -> Option<Chunk> {
         let connection = self.transport.0.clone();
         if connection.flags.any(Flags::CLOSING) {
             self.give_up_held();
         }
-        self.with_stack(|stack| stack.encode(&connection))?.unwrap_or_else(|reason| {
+        self.with_stack(|stack| stack.feed(&connection)).flatten()
+    }
+
+    /// Has the layers encode.
+    pub(crate) fn encode(&mut self) {
+        if let Some(Err(reason)) = self.with_stack(Stack::encode) {
             self.fail_after_flush(reason);
-            None
-        })
+        }
     }
 
     /// Tells the layers that our side ends; false when they cannot end, since they have not begun.

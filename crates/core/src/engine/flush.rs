@@ -49,7 +49,8 @@ impl Turn {
         let token = transport.0.token;
         let Some(entry) = self.entry(token) else { return };
         entry.open_files();
-        while let Some(Chunk::File(file, range)) = entry.encode() {
+        // What is there at once is encoded together, so that a head shares its record with a small file.
+        while let Some(Chunk::File(file, range)) = entry.feed() {
             match transport.reactor().0.host.read_cached(&file, &range) {
                 Some(data) => drop(entry.with_stack(|stack| stack.piece(data))),
                 None => {
@@ -58,6 +59,7 @@ impl Turn {
                 }
             }
         }
+        entry.encode();
         // A layer may have become ready by what it had to say.
         self.build_if_ready(token);
         let Some(entry) = self.entry(token) else { return };

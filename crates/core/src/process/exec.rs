@@ -21,6 +21,7 @@ const FORM: Form = Form {
     values: &["PROGRAM", "ARGUMENT..."],
     options: &[Choice { name: "directory", value: "PATH", about: "where the program begins" }],
     inner: false,
+    below: None,
     about: "a program that is started: what it reads and writes",
     examples: &["exec:cat", "exec:ssh:host:nc:localhost:25"],
 };

@@ -14,6 +14,7 @@ const SERVER: Form = Form {
     values: &[],
     options: &[],
     inner: true,
+    below: None,
     about: "behind a proxy that tells the client's address (PROXY protocol 1 and 2); only where none but it connects",
     examples: &["haproxy:tcp:8080"],
 };
@@ -22,6 +23,7 @@ const CLIENT: Form = Form {
     values: &[],
     options: &[Choice { name: "version", value: "1|2", about: "of the PROXY protocol; 2" }],
     inner: true,
+    below: None,
     about: "begins by telling this end's own address (PROXY protocol)",
     examples: &["haproxy:tcp:example.org:80", "haproxy:version=1:tcp:example.org:80"],
 };

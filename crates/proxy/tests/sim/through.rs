@@ -112,6 +112,17 @@ fn from_proxy_to_proxy() {
 }
 
 #[test]
+fn what_is_said_of_the_connection_holds_through_a_proxy() {
+    for (option, ends) in [("", false), (":idle=2", true), (":deadline=2", true)] {
+        let site = Site::new(Net::gentle(1), SocksServer::new());
+        let _silent = site.net.host("srv").probe_listen("tcp:7");
+        let got = connect(&site.net, &format!("socks5:gate:1080:tcp:srv:7{option}"));
+        site.advance(3);
+        assert_eq!(got.borrow().is_some(), ends, "{option}");
+    }
+}
+
+#[test]
 fn the_peer_is_who_was_asked_for_via_the_proxy() {
     let site = Site::gentle().echo();
     let peer = Rc::new(RefCell::new(None));

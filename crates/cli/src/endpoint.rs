@@ -1,0 +1,52 @@
+//! What the program itself sees in the strings of endpoints.
+
+/// Whether servers of this endpoint speak TLS.
+pub(crate) fn is_secured(endpoint: &str) -> bool {
+    let behind = endpoint.trim_start_matches("haproxy:");
+    behind.starts_with("tls:") || behind.starts_with("tls-over:")
+}
+
+/// Where in an endpoint string its port is.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    /// The kind, and the prefixes that it stands behind: `haproxy:tcp:`.
+    pub(crate) before: &'a str,
+    pub(crate) port: u16,
+    /// The options: `:backlog=9`.
+    pub(crate) after: &'a str,
+}
+
+impl<'a> Place<'a> {
+    /// None: it has no port.
+    pub(crate) fn of(endpoint: &'a str) -> Option<Self> {
+        let kinds = ["tcp:", "tls:", "udp:"].into_iter();
+        let begins = kinds.filter_map(|kind| {
+            let at = endpoint.find(kind)?;
+            let first = at == 0 || endpoint.get(..at)?.ends_with(':');
+            first.then_some(at + kind.len())
+        });
+        let (before, rest) = endpoint.split_at_checked(begins.min()?)?;
+        let (port, after) = rest.split_at_checked(rest.find(':').unwrap_or(rest.len()))?;
+        Some(Self { before, port: port.parse().ok()?, after })
+    }
+
+    /// The same endpoint with another port.
+    pub(crate) fn with(&self, port: u16) -> String {
+        format!("{}{port}{}", self.before, self.after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tls_is_seen_where_it_is() {
+        for endpoint in ["tls:443:cert=a", "tls-over:cert=a:unix:/b", "haproxy:tls:443:certs=a", "tls:"] {
+            assert!(is_secured(endpoint), "{endpoint}");
+        }
+        for endpoint in ["tcp:443", "unix:/tls:", "unix:tls", "haproxy:tcp:80", "tlsx:1", ""] {
+            assert!(!is_secured(endpoint), "{endpoint}");
+        }
+    }
+}
