@@ -71,9 +71,9 @@ fn cases_are_found() {
     let (table, differ) = table(&BTreeMap::from([("ends".to_owned(), source.to_owned())]));
     assert_eq!(differ, 3);
     assert!(table.contains("## ends\n\nEnds. And more.\n\n"), "{table}");
-    assert!(
-        table.contains("| `two` | Asks for two things. (As `one`, with another parameter.) | poll, uring, sim |\n")
-    );
+    assert!(table.contains(
+        "| `two` | Asks for two things. (As `one`, with another parameter.) | poll, uring, sim |\n"
+    ));
 }
 
 /// The text of the table, and how many cases differ.
