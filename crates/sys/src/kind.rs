@@ -1,4 +1,4 @@
-//! [`driver`]: which driver a program runs on.
+//! [`DriverKind`]: which driver a program runs on.
 
 use crate::PollDriver;
 use std::{env, io};
@@ -10,7 +10,7 @@ pub const DRIVER: &str = "TRENZA_DRIVER";
 /// Which driver moves the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum Choice {
+pub enum DriverKind {
     /// io_uring where the kernel has what is needed and allows it, else readiness.
     #[default]
     Best,
@@ -20,7 +20,7 @@ pub enum Choice {
     Uring,
 }
 
-impl Choice {
+impl DriverKind {
     /// What the variable `TRENZA_DRIVER` says: `poll` or `uring`; the best one when it is not set.
     ///
     /// # Errors
@@ -32,7 +32,8 @@ impl Choice {
             Some(name) if name == "poll" => Ok(Self::Poll),
             Some(name) if name == "uring" => Ok(Self::Uring),
             Some(name) => {
-                let what = format!("{DRIVER}={}: there is no such driver; there are poll and uring", name.display());
+                let what =
+                    format!("{DRIVER}={}: there is no such driver; there are poll and uring", name.display());
                 Err(io::Error::new(io::ErrorKind::InvalidInput, what))
             }
         }
