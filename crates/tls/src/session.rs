@@ -54,11 +54,10 @@ impl Session {
         while !wire.is_empty() {
             // It takes some 4 KiB at once, and nothing after close_notify.
             let taken = self.0.read_tls(wire).map_err(|error| TlsError::Peer(error.to_string()))?;
-            let state = self.0.process_new_packets()?;
-            if state.plaintext_bytes_to_read() > 0 {
-                self.hand_up(up);
-            }
-            if state.peer_has_closed() {
+            let state = self.0.process_new_packets();
+            // What was decrypted before an error counts, as it does when it comes in a piece of its own.
+            self.hand_up(up);
+            if state?.peer_has_closed() {
                 return Ok(Progress::End);
             }
             if taken == 0 {

@@ -4,8 +4,8 @@ use crate::{
     actor::Actor,
     ground::{Ground, bytes},
 };
-use std::{fs::File, io::Write, sync::Arc};
-use trenza_core::{Limits, Result, Transport};
+use std::{cell::RefCell, fs::File, io::Write, rc::Rc, sync::Arc};
+use trenza_core::{Buf, Endpoint, Flow, Layer, Limits, OutBuf, Result, Transport, Wire};
 use trenza_tests::Xor;
 
 cases! {
@@ -31,6 +31,10 @@ cases! {
     a_file_under_layers_waits_while_the_pool_is_full
     a_connection_that_ends_while_the_pool_is_full_leaves_nothing
     a_connection_that_ends_while_a_piece_is_read_is_not_disturbed
+}
+
+cases! { of poll only: // no file is cached in the simulator
+    layers_get_a_small_file_together_with_what_is_before_it
 }
 
 /// A file of so many bytes.
@@ -275,6 +279,40 @@ async fn layers_keep_a_file_in_its_place(ground: Ground) -> Result {
     let all = mixed(&srv);
     assert!(received(&ground, &srv).await == all);
     assert_eq!(srv.counts().unsent, 0);
+    Ok(())
+}
+
+/// Changes nothing, and notes how much it has encoded at once.
+struct Note(Rc<RefCell<Vec<usize>>>);
+
+impl Layer for Note {
+    fn decode(&mut self, wire: &mut Wire<'_>, up: &mut Buf, _: &mut OutBuf) -> Result<Flow> {
+        up.push(wire.bytes());
+        wire.consume(usize::MAX);
+        Ok(Flow::More)
+    }
+    fn encode(&mut self, plain: &mut OutBuf, down: &mut OutBuf) -> Result {
+        self.0.borrow_mut().push(plain.queued());
+        down.append(plain);
+        Ok(())
+    }
+    fn eof(&mut self, _: &mut Buf, _: &mut OutBuf) -> Result {
+        Ok(())
+    }
+}
+
+async fn layers_get_a_small_file_together_with_what_is_before_it(ground: Ground) -> Result {
+    let noted = Rc::new(RefCell::new(Vec::new()));
+    let note = noted.clone();
+    let on = move |on: Endpoint| on.layered(move || vec![Box::new(Note(note.clone()))]);
+    let (srv, _) =
+        ground.pair_over(on, Actor::new(&ground, "srv"), |to| to, Actor::new(&ground, "cli")).await?;
+    noted.take();
+    srv.write(b"head:");
+    srv.send_file(file(1000), 0..1000);
+    srv.write(b":tail");
+    assert!(received(&ground, &srv).await == [b"head:", &bytes(1000)[..], b":tail"].concat());
+    assert_eq!(*noted.borrow(), [1010]);
     Ok(())
 }
 

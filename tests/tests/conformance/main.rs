@@ -78,6 +78,7 @@ mod tap;
 mod threads;
 mod throttle;
 mod time;
+mod tls;
 mod udp;
 mod unix;
 mod unix_datagram;

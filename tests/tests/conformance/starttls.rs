@@ -37,6 +37,9 @@ cases! {
     a_push_onto_an_ended_connection_is_none
     a_push_behind_a_file_lets_it_leave_as_it_is
     a_push_over_a_layer_that_sends_a_file_is_an_error
+    a_coroutine_reads_nothing_that_came_before_its_push
+    an_end_before_a_coroutines_push_is_cut_short_behind_it
+    a_coroutine_hears_of_the_end_of_a_connection_that_it_pushed_on
     flushed_spans_the_change
     the_old_lent_bytes_are_counted
 }
@@ -533,5 +536,42 @@ async fn much_that_is_written_during_the_handshake_does_not_hold_it_up(ground: G
     assert!(ground.log().bytes("srv") == text);
     cli.close();
     ground.log().lost("srv").await;
+    Ok(())
+}
+
+async fn a_coroutine_reads_nothing_that_came_before_its_push(ground: Ground) -> Result {
+    let (near, mut far) = ground.reactor().pair();
+    near.transport()
+        .write(&[&b"STARTTLS\r\nh\0\x01"[..], &[KEY.1], &sealed(KEY, b"for the next\r\n")].concat());
+    assert_eq!(far.line(100).await?.as_deref(), Some(&b"STARTTLS"[..]));
+    far.transport().push_layer(Xor::server(KEY.0));
+    // It reads on in the same turn, in which the bytes were still with the connection.
+    assert_eq!(far.line(100).await?.as_deref(), Some(&b"for the next"[..]));
+    drop((near, far));
+    Ok(())
+}
+
+async fn an_end_before_a_coroutines_push_is_cut_short_behind_it(ground: Ground) -> Result {
+    let (mut near, mut far) = ground.reactor().pair();
+    near.transport().write(b"STARTTLS\r\n");
+    near.close_write();
+    assert_eq!(far.line(100).await?.as_deref(), Some(&b"STARTTLS"[..]));
+    ground.settle().await;
+    far.transport().push_layer(Xor::server(KEY.0));
+    let error = far.read().await.unwrap_err();
+    assert!(error.to_string().contains("cut short"), "{error}");
+    drop((near, far));
+    Ok(())
+}
+
+async fn a_coroutine_hears_of_the_end_of_a_connection_that_it_pushed_on(ground: Ground) -> Result {
+    let (near, mut far) = ground.reactor().pair();
+    near.transport().write(b"STARTTLS\r\nsmuggled\r\n");
+    assert_eq!(far.line(100).await?.as_deref(), Some(&b"STARTTLS"[..]));
+    far.transport().push_layer(Xor::server(KEY.0));
+    far.transport().abort();
+    let error = far.read().await.unwrap_err();
+    assert!(error.to_string().contains("aborted"), "{error}");
+    drop((near, far));
     Ok(())
 }

@@ -491,23 +491,32 @@ impl Entry {
         }
     }
 
-    /// Has the layers encode. Gives a piece of a file that must be read first.
-    pub(crate) fn encode(&mut self) -> Option<Chunk> {
+    /// Gives the layers what is to be sent. Gives a piece of a file that must be read first.
+    pub(crate) fn feed(&mut self) -> Option<Chunk> {
         let connection = self.transport.0.clone();
         if connection.flags.any(Flags::CLOSING) {
             self.give_up_held();
         }
-        self.with_stack(|stack| stack.encode(&connection))?.unwrap_or_else(|reason| {
-            self.fail_after_flush(reason);
-            None
-        })
+        self.with_stack(|stack| stack.feed(&connection)).flatten()
     }
 
-    /// Tells the layers that our side ends.
-    pub(crate) fn end_layers(&mut self) {
+    /// Has the layers encode.
+    pub(crate) fn encode(&mut self) {
+        if let Some(Err(reason)) = self.with_stack(Stack::encode) {
+            self.fail_after_flush(reason);
+        }
+    }
+
+    /// Tells the layers that our side ends; false when they cannot end, since they have not begun.
+    pub(crate) fn end_layers(&mut self) -> bool {
+        if !self.transport.0.flags.any(Flags::CLOSING) && !self.is_ready() {
+            return false;
+        }
+        self.transport.0.flags.set(Flags::ENDED);
         if let Some(Err(reason)) = self.with_stack(Stack::close_write) {
             self.fail_after_flush(reason);
         }
+        true
     }
 
     /// A piece of a file was read for the layers.

@@ -70,6 +70,11 @@ impl Stack {
         done.then_some(self.sent + self.wire.len() as u64)
     }
 
+    /// True when nothing waits to be encoded.
+    pub(crate) fn is_encoded(&self) -> bool {
+        self.reading == 0 && self.stages.iter().all(|stage| stage.plain.is_empty())
+    }
+
     /// Bytes of files that are on the wire.
     pub(crate) fn files(&self) -> usize {
         self.wire.len() - self.wire.in_memory()
@@ -268,18 +273,15 @@ impl Stack {
         })
     }
 
-    /// Encodes what the connection has to send. Gives a piece of a file that must be read first.
-    pub(crate) fn encode(&mut self, connection: &Connection) -> Result<Option<Chunk>, Reason> {
-        let room = self.unsent() <= connection.limits().high;
-        let file = self.feed(connection, room);
+    /// Encodes what was fed.
+    pub(crate) fn encode(&mut self) -> Result<(), Reason> {
         self.each_down(|layer, plain, down| {
             if !layer.ready() {
                 layer.encode(&mut OutBuf::new(), down)?;
             }
             // It may be ready by what it had to say: then what those above it have said goes behind that.
             if layer.ready() && plain.queued() > 0 { layer.encode(plain, down) } else { Ok(()) }
-        })?;
-        Ok(file)
+        })
     }
 
     /// Calls `f` for each layer, the uppermost first, with what it has to encode and where it goes. When one fails
@@ -300,11 +302,13 @@ impl Stack {
         failed
     }
 
-    /// Moves plain bytes to the uppermost layer, up to a file, of which a piece is taken when there is room.
-    fn feed(&mut self, connection: &Connection, room: bool) -> Option<Chunk> {
+    /// Moves what the connection has to send to the uppermost layer, up to a file, of which a piece is taken when there is
+    /// room: it must be read first.
+    pub(crate) fn feed(&mut self, connection: &Connection) -> Option<Chunk> {
         if self.reading > 0 {
             return None;
         }
+        let room = self.unsent() <= connection.limits().high;
         let mut out = connection.out.borrow_mut();
         self.hand_down(&mut out);
         if !room || out.queued() == 0 {

@@ -11,12 +11,12 @@ use trenza_wire::Input;
 
 /// What the loop's end tells the coroutine's.
 pub(crate) struct State {
-    eof: Cell<bool>,
     made: Cell<bool>,
     /// A read that would wait for a new message ends at a stop.
     ends_at_stop: Cell<bool>,
-    /// Why it has ended.
+    /// Why it has ended, and whether that was as intended.
     lost: RefCell<Option<Lost>>,
+    clean: Cell<bool>,
     wakers: RefCell<Vec<Waker>>,
 }
 
@@ -44,7 +44,7 @@ impl State {
 
     fn lose(&self, clean: bool, lost: Lost) {
         *self.lost.borrow_mut() = Some(lost);
-        self.eof.set(self.eof.get() || clean);
+        self.clean.set(clean);
         self.wake();
     }
 }
@@ -105,7 +105,6 @@ impl Protocol for StreamEnd {
     }
 
     fn eof_received(&mut self, _: &Transport, _: &mut Input<'_>) -> Result {
-        self.0.eof.set(true);
         self.0.wake();
         Ok(())
     }
@@ -146,10 +145,10 @@ impl Owner {
     /// Both ends, for a connection whose protocol the second one will be.
     pub(crate) fn pair(transport: &Transport) -> (Self, StreamEnd) {
         let state = Rc::new(State {
-            eof: Cell::new(false),
             made: Cell::new(false),
             ends_at_stop: Cell::new(true),
             lost: RefCell::default(),
+            clean: Cell::new(false),
             wakers: RefCell::default(),
         });
         (
@@ -182,10 +181,13 @@ impl Owner {
         parse: impl FnOnce(&mut Input<'_>) -> Result<Option<T>>,
     ) -> Poll<Result<Option<T>>> {
         let (state, connection) = (&self.state, &self.transport.0);
-        // Before the switch the bytes are still the former protocol's.
-        if state.made.get()
-            && let Some(taken) = self.transport.read_unread(parse).transpose()
-        {
+        if connection.changing.get() > 0 && state.lost.borrow().is_none() {
+            // A layer was pushed: what has come, and its end, are for that one.
+            return state.wait(cx);
+        }
+        // Before the switch they are still the former protocol's.
+        let made = state.made.get();
+        if made && let Some(taken) = self.transport.read_unread(parse).transpose() {
             return Poll::Ready(taken.map(Some));
         }
         if connection.flags.any(Flags::UNREAD_FULL) {
@@ -193,7 +195,7 @@ impl Owner {
             return Poll::Ready(Err(Reason::Overflow(Limit::Unread).into()));
         }
         let within = connection.unread_len.get() > 0;
-        if state.eof.get() {
+        if state.clean.get() || made && connection.flags.any(Flags::EOF_TOLD) {
             let cut = Lost::new("within a message", io::ErrorKind::UnexpectedEof);
             return Poll::Ready(if within { Err(cut.into()) } else { Ok(None) });
         }

@@ -2,15 +2,22 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod ground;
+mod insider;
 mod relay;
+mod scene;
 mod talk;
 
+mod before;
 mod clients;
+mod crowd;
 mod cut;
 mod faults;
+mod floods;
 mod handshake;
+mod key_log;
 mod names;
 mod network;
+mod records;
 mod resumption;
 mod starttls;
 mod strings;

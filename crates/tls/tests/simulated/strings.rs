@@ -7,7 +7,7 @@ use trenza_sim::Net;
 use trenza_tls::{Identity, TlsError};
 
 /// A folder with `site.pem` (key and chain), `chain.pem`, `key.pem`, `ca.pem`, `ann.pem`.
-fn folder() -> tempfile::TempDir {
+pub(crate) fn folder() -> tempfile::TempDir {
     let (ca, folder) = (Authority::new("ca"), tempfile::tempdir().unwrap());
     let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     let site = ca.sign_pem("srv", &["srv"]);
@@ -76,7 +76,7 @@ impl Ground {
 }
 
 /// How a talk between two endpoints went; `{}` in them stands for the folder.
-fn talk(folder: &Path, server: &str, client: &str) -> (Log, Log) {
+pub(crate) fn talk(folder: &Path, server: &str, client: &str) -> (Log, Log) {
     let ground = Ground::new(folder);
     ground.serve(server);
     ground.say(client, b"hello");
