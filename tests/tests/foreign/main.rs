@@ -15,6 +15,7 @@ mod proxies;
 mod secure;
 mod strace;
 mod systemd;
+mod testssl;
 mod uploads;
 mod wrk;
 
