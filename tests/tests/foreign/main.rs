@@ -10,6 +10,7 @@
 mod chromium;
 mod curl;
 mod gnutls_cli;
+mod gnutls_serv;
 mod openssl;
 mod proxies;
 mod secure;
