@@ -2,10 +2,11 @@
 
 use super::{curl, text};
 use crate::{
-    pattern,
+    pattern, program, run,
     secure::{Certificates, Site},
 };
 use std::{fs, process::Command};
+use trenza_tests::Program;
 
 /// What curl gets from `hello.txt`.
 fn hello(site: &Site, more: &[&str]) -> String {
@@ -22,6 +23,22 @@ fn versions_and_protocols() {
     }
     let seen = hello(&site, &["--write-out", " %{ssl_verify_result} %{http_version} %{scheme}"]);
     assert!(seen.contains(" 0 1.1 https") || seen.contains(" 0 1.1 HTTPS"), "{seen}");
+}
+
+/// What README.md promises to a newcomer.
+#[test]
+fn three_commands_to_https() {
+    let place = crate::folder(&[("docs/hello.txt", b"Hello, braid!\n")]);
+    let path = |name: &str| place.path().join(name).display().to_string();
+    run(Command::new(program()).args(["cert", "self"]).current_dir(place.path()));
+    let listen = format!("--listen=tls:0:cert={}", path("localhost.pem"));
+    let mut server = Program::start(&program(), ["web", &path("docs"), &listen]);
+    let url = server.hear_url("https://");
+    assert!(url.starts_with("https://localhost:"), "{url}");
+    for host in ["localhost", "127.0.0.1", "[::1]"] {
+        let url = format!("{}hello.txt", url.replace("localhost", host));
+        assert_eq!(text(&curl(["--cacert", &path("localhost.pem"), &url])), "Hello, braid!\n");
+    }
 }
 
 #[test]
