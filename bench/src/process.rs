@@ -2,9 +2,6 @@
 
 use std::{fs, io, path::Path, time::Duration};
 
-/// The unit of times in `/proc/PID/stat` (`USER_HZ`): 10 ms on every architecture that we measure on.
-const TICK: Duration = Duration::from_millis(10);
-
 /// Resident memory in bytes, exact rather than from the kernel's lazily updated counters.
 ///
 /// # Errors
@@ -24,19 +21,32 @@ pub fn descriptors(process: u32) -> io::Result<usize> {
     Ok(fs::read_dir(format!("/proc/{process}/fd"))?.count())
 }
 
-/// User and system time of a process with all its threads, and of its living children (nginx works in one).
+/// User and system time of the living threads of a process and of its children (nginx works in one), to the nanosecond.
 ///
 /// # Errors
-/// The process is not there.
+/// The process is not there, or the kernel keeps no such account (`CONFIG_SCHED_INFO`).
 pub fn cpu(process: u32) -> io::Result<Duration> {
-    let mut ticks = stat(process)?.ticks;
+    let mut spent = threads(process)?;
     for entry in fs::read_dir(Path::new("/proc"))? {
         let name = entry?.file_name();
         let Some(other) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
-        // One that has ended since is nobody's child.
-        ticks += stat(other).map_or(0, |stat| if stat.parent == process { stat.ticks } else { 0 });
+        if parent(other) == Some(process) {
+            // One that has ended since is nobody's child.
+            spent += threads(other).unwrap_or_default();
+        }
     }
-    Ok(TICK * ticks)
+    Ok(spent)
+}
+
+fn threads(process: u32) -> io::Result<Duration> {
+    let mut spent = 0;
+    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
+        // One that has just ended is left out.
+        let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
+        let first = text.split(' ').next().and_then(|nanoseconds| nanoseconds.parse::<u64>().ok());
+        spent += first.ok_or_else(|| io::Error::other("an unknown format of /proc/PID/schedstat"))?;
+    }
+    Ok(Duration::from_nanos(spent))
 }
 
 /// What it runs on, and how busy that is with other things.
@@ -58,18 +68,8 @@ pub fn machine() -> io::Result<String> {
     ))
 }
 
-struct Stat {
-    parent: u32,
-    ticks: u32,
-}
-
-fn stat(process: u32) -> io::Result<Stat> {
-    let text = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The second field is the name in parentheses, which may hold spaces and parentheses.
-    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let field = |number: usize| fields.get(number - 3).and_then(|field| field.parse::<u32>().ok());
-    match (field(4), field(14), field(15)) {
-        (Some(parent), Some(user), Some(system)) => Ok(Stat { parent, ticks: user + system }),
-        _ => Err(io::Error::other("an unknown format of /proc/PID/stat")),
-    }
+fn parent(process: u32) -> Option<u32> {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The second field is the name in parentheses, which may hold spaces and parentheses; the fourth is the parent.
+    text.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()
 }

@@ -2,8 +2,9 @@
 
 use crate::{
     listener,
+    poller::Watched,
     signals::ignore_broken_pipes,
-    socket::{self, Kind, Watched, Ways},
+    socket::{self, Kind, Ways},
 };
 use rustix::fs::{FileType, OFlags, Stat, fcntl_getfl, fcntl_setfl, fstat};
 use socket2::{SockRef, Type};

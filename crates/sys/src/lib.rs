@@ -5,7 +5,8 @@
 //!
 //! ```text
 //!   PollDriver ── slots    tokens ↔ sockets
-//!       │      ── socket   what the loop wants of a socket, what the poller knows of it
+//!       │      ── socket   what the loop wants of a socket
+//!       │      ── poller   which descriptors are ready: epoll, and what other systems have
 //!       │      ── stream   receive, send, send files, connect
 //!       │      ── datagram UDP: many datagrams in one system call
 //!       │      ── unix     UNIX sockets: addresses, files that nobody listens on
@@ -34,6 +35,7 @@ mod inherited;
 mod limits;
 mod listener;
 mod poll;
+mod poller;
 mod pool;
 mod process;
 mod rest;

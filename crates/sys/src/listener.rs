@@ -16,9 +16,9 @@ use std::{
 };
 use trenza_core::Addr;
 
-/// How many connections one harvest takes from a listener, so that a burst of them does not keep the
+/// How many connections one harvest takes from a listener at the most, so that a burst of them does not keep the
 /// others waiting. What is left is told again by the next harvest.
-pub(crate) const ACCEPTS_MAX: u32 = 64;
+const ACCEPTS_MAX: u32 = 64;
 
 /// Where a listener is bound.
 #[derive(Debug)]
@@ -26,12 +26,23 @@ pub(crate) struct Listener {
     addr: Addr,
     /// Bound to no address in particular: each connection has its own.
     wildcard: bool,
+    /// The harvest that last found it ready, and how many connections that took.
+    last: (u64, u32),
 }
 
 impl Listener {
     pub(crate) fn new(addr: Addr) -> Self {
         let wildcard = addr.ip().is_some_and(|ip| ip.is_unspecified());
-        Self { addr, wildcard }
+        Self { addr, wildcard, last: (0, 0) }
+    }
+
+    /// How many connections this harvest takes: one, since most come alone and to ask for another costs a call; twice as
+    /// many as the last one, if that left some.
+    pub(crate) fn accepts(&mut self, harvest: u64) -> u32 {
+        let (last, taken) = self.last;
+        let accepts = if harvest == last + 1 { (taken * 2).clamp(1, ACCEPTS_MAX) } else { 1 };
+        self.last = (harvest, accepts);
+        accepts
     }
 
     /// This end's address of a connection that was accepted.
@@ -144,6 +155,15 @@ fn open_null() -> io::Result<File> {
 mod tests {
     use super::*;
     use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn bursts_are_taken_in_ever_larger_pieces() {
+        let mut listener = Listener::new(Addr::Ip(([127, 0, 0, 1], 80).into()));
+        let mut accepts = |harvest| listener.accepts(harvest);
+        assert_eq!([5, 6, 7, 8].map(&mut accepts), [1, 2, 4, 8]);
+        assert_eq!([10, 11, 13].map(&mut accepts), [1, 2, 1]);
+        assert_eq!((14..=30).map(accepts).last(), Some(ACCEPTS_MAX));
+    }
 
     #[test]
     fn connections_have_the_options_of_every_stream() {

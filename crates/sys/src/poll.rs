@@ -1,18 +1,18 @@
-//! [`PollDriver`]: the driver over readiness, on every system that the crate `polling` knows.
+//! [`PollDriver`]: the driver over readiness, on every system that has a poller.
 
 use crate::{
     SystemHost,
     adopted::{self, Adopted, Writer},
     carried,
     datagram::{self, Family, Mail},
-    listener::{self, ACCEPTS_MAX, Listener, Refusal, Reserve},
+    listener::{self, Listener, Refusal, Reserve},
+    poller::{Interest, Poller, Readiness},
     rest::{REST, Rests, is_short_of_memory},
-    slots::{self, Slots},
-    socket::{self, Interest, Kind, Socket, State, Ways},
+    slots::Slots,
+    socket::{self, Kind, Socket, State, Ways},
     stream,
     unix::SocketFile,
 };
-use polling::{Events, Poller};
 use rustix::net::Shutdown;
 use socket2::SockRef;
 use std::{
@@ -20,8 +20,7 @@ use std::{
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     rc::Rc,
-    sync::Arc,
-    task::{Wake, Waker},
+    task::Waker,
     thread,
     time::{Duration, Instant},
 };
@@ -53,7 +52,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// `main` is not Rust's, the host program has to.
 #[derive(Debug)]
 pub struct PollDriver {
-    poller: Arc<Poller>,
+    poller: Poller,
     waker: Waker,
     host: Rc<SystemHost>,
     sockets: Slots<Socket>,
@@ -76,7 +75,7 @@ pub struct PollDriver {
     held: Option<(Token, Vec<u8>)>,
     /// Those that the poller may have to be told about.
     changed: Vec<Token>,
-    events: Events,
+    harvests: u64,
     /// The last harvest, as far as it was not handed out.
     ready: VecDeque<Ready>,
     /// Errors found outside of `next`.
@@ -106,28 +105,14 @@ enum Step {
     Event(Event<'static>),
 }
 
-struct Alarm(Arc<Poller>);
-
-impl Wake for Alarm {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        // The poller remembers that it was notified, so a second call is one atomic operation. It fails only
-        // when its own descriptor is broken, and then the wait fails as well.
-        let _ = self.0.notify();
-    }
-}
-
 impl PollDriver {
     /// Makes a driver with nothing in it.
     ///
     /// # Errors
     /// The system has no descriptor left for the poller, or no poller.
     pub fn new() -> io::Result<Self> {
-        let poller = Arc::new(Poller::new()?);
-        let waker = Waker::from(Arc::new(Alarm(poller.clone())));
+        let poller = Poller::new()?;
+        let waker = poller.waker();
         let host = Rc::new(SystemHost::new());
         host.children().set_waker(waker.clone());
         Ok(Self {
@@ -145,7 +130,7 @@ impl PollDriver {
             carried: VecDeque::new(),
             held: None,
             changed: Vec::new(),
-            events: Events::new(),
+            harvests: 0,
             ready: VecDeque::new(),
             failures: VecDeque::new(),
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
@@ -322,17 +307,12 @@ impl PollDriver {
     }
 
     fn harvest(&mut self, until: Option<Instant>) -> io::Result<()> {
-        self.events.clear();
         let always = if self.always.is_empty() { Vec::new() } else { self.always_ready() };
         let mut until = if always.is_empty() { until } else { Some(Instant::now()) };
         loop {
-            let waited = match until {
-                Some(until) => self.poller.wait_deadline(&mut self.events, until),
-                None => self.poller.wait(&mut self.events, None::<Duration>),
-            };
-            match waited {
+            match self.poller.wait(until) {
                 Err(error) if is_short_of_memory(&error) => {}
-                waited => break waited.map(drop)?,
+                waited => break waited?,
             }
             // A waker may have been told meanwhile, which the poller forgets when it fails: the next wait ends at once.
             thread::sleep(REST);
@@ -341,11 +321,12 @@ impl PollDriver {
         while let Some(exit) = self.host.children().next_exit() {
             self.exited.push_back(exit);
         }
-        for event in self.events.iter() {
-            let token = slots::token(event.key);
+        self.harvests += 1;
+        for Readiness { token, read, write } in self.poller.ready() {
             let listens = self.sockets.get_mut(token).is_some_and(|socket| socket.state == State::Listening);
-            let reads = if listens { ACCEPTS_MAX } else { u32::from(event.readable) };
-            self.ready.push_back(Ready { token, write: event.writable, reads });
+            let listener = if listens { self.listeners.get_mut(&token.index) } else { None };
+            let reads = listener.map_or_else(|| u32::from(read), |listener| listener.accepts(self.harvests));
+            self.ready.push_back(Ready { token, write, reads });
         }
         if !always.is_empty() {
             self.ready.extend(always);
@@ -702,6 +683,10 @@ impl Driver for PollDriver {
             return self.close_write(token);
         }
         let Some(socket) = self.remove(token) else { return };
+        if how == Close::Graceful && socket.state == State::Open && socket.kind.is_socket() {
+            // Unread bytes would make a reset of the close.
+            let _ = stream::receive(socket.fd.as_fd(), socket.kind, &mut self.buffer);
+        }
         if matches!(socket.state, State::Datagrams(_)) {
             return self.mail.forget(token);
         }

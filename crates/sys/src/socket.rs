@@ -1,7 +1,9 @@
 //! [`Socket`]: what the driver knows of one socket.
 
-use crate::{datagram::Family, slots};
-use polling::{Event, PollMode, Poller};
+use crate::{
+    datagram::Family,
+    poller::{Interest, Poller, Watched},
+};
 use socket2::{SockRef, TcpKeepalive};
 use std::{
     io,
@@ -82,27 +84,6 @@ pub(crate) enum State {
     Broken,
 }
 
-/// What a poller is asked to tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Interest {
-    #[default]
-    None,
-    Read,
-    Write,
-    Both,
-}
-
-impl Interest {
-    pub(crate) fn new(read: bool, write: bool) -> Self {
-        match (read, write) {
-            (false, false) => Self::None,
-            (true, false) => Self::Read,
-            (false, true) => Self::Write,
-            (true, true) => Self::Both,
-        }
-    }
-}
-
 impl Socket {
     pub(crate) fn new(fd: OwnedFd, state: State) -> Self {
         Self::of_kind(fd, state, Kind::Socket, Ways::Both)
@@ -120,7 +101,7 @@ impl Socket {
 
     /// True when the poller must be told something new.
     pub(crate) fn is_stale(&self) -> bool {
-        self.watched.shown != self.wanted()
+        self.watched.shown() != self.wanted()
     }
 
     fn wanted(&self) -> Interest {
@@ -156,57 +137,6 @@ impl Socket {
     pub(crate) fn hide(&mut self, poller: &Poller) {
         self.watched.hide(&self.fd, poller);
     }
-}
-
-/// What the poller was told last of a descriptor.
-#[derive(Debug, Default)]
-pub(crate) struct Watched {
-    shown: Interest,
-}
-
-impl Watched {
-    /// Tells the poller what is wanted now. A descriptor of which nothing is wanted leaves the poller: an
-    /// interest of none would still report errors and hang-ups, again and again.
-    pub(crate) fn show(
-        &mut self,
-        fd: &OwnedFd,
-        wanted: Interest,
-        poller: &Poller,
-        token: Token,
-    ) -> io::Result<()> {
-        if wanted == self.shown {
-            return Ok(());
-        }
-        let read = matches!(wanted, Interest::Read | Interest::Both);
-        let write = matches!(wanted, Interest::Write | Interest::Both);
-        let event = Event::new(slots::key(token), read, write);
-        if wanted == Interest::None {
-            self.hide(fd, poller);
-        } else if self.shown == Interest::None {
-            add(fd, poller, event)?;
-        } else {
-            poller.modify_with_mode(fd, event, PollMode::Level)?;
-        }
-        self.shown = wanted;
-        Ok(())
-    }
-
-    /// Takes the descriptor out of the poller, as must be done before it is closed.
-    pub(crate) fn hide(&mut self, fd: &OwnedFd, poller: &Poller) {
-        if self.shown != Interest::None {
-            // It can only fail for a descriptor that is not there, and then nothing is left to do.
-            let _ = poller.delete(fd);
-            self.shown = Interest::None;
-        }
-    }
-}
-
-#[allow(unsafe_code, reason = "the poller cannot own what it watches")]
-fn add(fd: &OwnedFd, poller: &Poller, event: Event) -> io::Result<()> {
-    // SAFETY: the descriptor must be deleted from the poller before it is closed. It is never moved out of a socket
-    // or writer, and the driver calls `hide` before it drops or replaces one: in `close`, when a connect has failed,
-    // and for all that are left when it is dropped itself.
-    unsafe { poller.add_with_mode(fd, event, PollMode::Level) }
 }
 
 /// Sets the options that every stream has. Urgent data is read like other data: kept aside it would

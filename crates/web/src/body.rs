@@ -261,15 +261,21 @@ fn read_range(file: &File, range: Range<u64>) -> io::Result<Bytes> {
     Ok(data.into())
 }
 
+impl From<Chunk> for Body {
+    fn from(chunk: Chunk) -> Self {
+        if chunk.is_empty() { Self::empty() } else { Self(Kind::One(chunk)) }
+    }
+}
+
 impl From<Bytes> for Body {
     fn from(data: Bytes) -> Self {
-        if data.is_empty() { Self::empty() } else { Self(Kind::One(Chunk::Shared(data))) }
+        Chunk::Shared(data).into()
     }
 }
 
 impl From<Vec<u8>> for Body {
     fn from(data: Vec<u8>) -> Self {
-        if data.is_empty() { Self::empty() } else { Self(Kind::One(Chunk::Own(data))) }
+        Chunk::Own(data).into()
     }
 }
 

@@ -153,7 +153,10 @@ impl Session {
             return Ok(());
         }
         if self.codec.is_over() {
-            transport.close();
+            match self.codec.is_last_of_client() && !self.cut_short && !left {
+                true => transport.hang_up(),
+                false => transport.close(),
+            }
             return Ok(());
         }
         let left = left && self.waits(transport);

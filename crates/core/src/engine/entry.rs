@@ -507,11 +507,16 @@ impl Entry {
         }
     }
 
-    /// Tells the layers that our side ends.
-    pub(crate) fn end_layers(&mut self) {
+    /// Tells the layers that our side ends; false when they cannot end, since they have not begun.
+    pub(crate) fn end_layers(&mut self) -> bool {
+        if !self.transport.0.flags.any(Flags::CLOSING) && !self.is_ready() {
+            return false;
+        }
+        self.transport.0.flags.set(Flags::ENDED);
         if let Some(Err(reason)) = self.with_stack(Stack::close_write) {
             self.fail_after_flush(reason);
         }
+        true
     }
 
     /// A piece of a file was read for the layers.

@@ -52,7 +52,7 @@ impl Turn {
         // What is there at once is encoded together, so that a head shares its record with a small file.
         while let Some(Chunk::File(file, range)) = entry.feed() {
             match transport.reactor().0.host.read_cached(&file, &range) {
-                Some(data) => entry.piece(Ok(data)),
+                Some(data) => drop(entry.with_stack(|stack| stack.piece(data))),
                 None => {
                     read_piece(transport, file, range);
                     break;
@@ -63,6 +63,7 @@ impl Turn {
         // A layer may have become ready by what it had to say.
         self.build_if_ready(token);
         let Some(entry) = self.entry(token) else { return };
+        entry.end_layers_with_the_last_bytes();
         entry.send(driver);
         entry.go_on_with_file();
         entry.tell_progress();
@@ -213,6 +214,16 @@ impl Entry {
         }
     }
 
+    /// When all was encoded, what layers have to say at the end leaves in the same call.
+    fn end_layers_with_the_last_bytes(&mut self) {
+        let connection = self.transport.0.clone();
+        let ends = connection.flags.any(Flags::CLOSING | Flags::HALF) && !connection.flags.any(Flags::ENDED);
+        let encoded = |stack: &Stack| stack.is_encoded() && connection.out.borrow().is_empty();
+        if ends && self.stack.as_deref().is_some_and(encoded) {
+            self.end_layers();
+        }
+    }
+
     /// Everything has left: goes on with closing.
     fn end(&mut self, driver: &mut dyn Driver) {
         let connection = self.transport.0.clone();
@@ -221,12 +232,9 @@ impl Entry {
             return;
         }
         if !flags.any(Flags::ENDED) {
-            if !flags.any(Flags::CLOSING) && !self.is_ready() {
-                // They cannot end before they have begun.
+            if !self.end_layers() {
                 return;
             }
-            flags.set(Flags::ENDED);
-            self.end_layers();
             self.send(driver);
             if connection.unsent() > 0 {
                 return;

@@ -160,7 +160,10 @@ impl Engine {
         self.contained(Self::work);
         self.turn.begin_flush();
         self.contained(Self::flush);
-        !self.turn.is_over()
+        let mut ended = false;
+        self.contained(|engine| ended |= engine.ends());
+        // Who waited for such an end goes on before the loop is over.
+        !self.turn.is_over() || (ended && self.turn.reactor.0.has_work())
     }
 
     /// Runs a part of the turn until it ends without a panic. One `catch_unwind` a batch: one for each callback
@@ -197,6 +200,17 @@ impl Engine {
 
     fn flush(&mut self) {
         while self.turn.next_flush(&mut self.driver) {}
+    }
+
+    /// Those whose last bytes have left need no turn more, and no look at the system before it.
+    /// True when there were any.
+    fn ends(&mut self) -> bool {
+        let mut any = false;
+        while self.turn.next_end(&mut self.driver) {
+            any = true;
+        }
+        self.turn.settle(&mut self.driver);
+        any
     }
 }
 

@@ -70,6 +70,11 @@ impl Stack {
         done.then_some(self.sent + self.wire.len() as u64)
     }
 
+    /// True when nothing waits to be encoded.
+    pub(crate) fn is_encoded(&self) -> bool {
+        self.reading == 0 && self.stages.iter().all(|stage| stage.plain.is_empty())
+    }
+
     /// Bytes of files that are on the wire.
     pub(crate) fn files(&self) -> usize {
         self.wire.len() - self.wire.in_memory()

@@ -407,20 +407,26 @@ impl Turn {
 
     /// Does one piece of work; false when there is none, or when the turn has done enough.
     pub(crate) fn next_work(&mut self, driver: &mut dyn Driver) -> bool {
+        if self.next_end(driver) {
+            return true;
+        }
         if self.work_left == 0 {
             return false;
         }
         self.work_left -= 1;
-        if let Some(transport) = self.reactor.0.next_doomed() {
-            self.finish(driver, &transport);
-            return true;
-        }
         let first = if self.work_left < SHARED_WORK { self.work_left } else { 0 };
         let done = (first..first + 3).any(|queue| self.work_of(driver, queue % 3));
         if !done {
             self.settle(driver);
         }
         done
+    }
+
+    /// Ends one condemned connection; false when there is none, or when the turn has done enough.
+    pub(crate) fn next_end(&mut self, driver: &mut dyn Driver) -> bool {
+        let doomed = if self.work_left > 0 { self.reactor.0.next_doomed() } else { None };
+        self.work_left -= usize::from(doomed.is_some());
+        doomed.map(|transport| self.finish(driver, &transport)).is_some()
     }
 
     /// Does one piece of work of a queue; false when it is empty.

@@ -72,8 +72,8 @@ impl Default for FileOptions {
 /// A folder that is served over HTTP. Clones share one descriptor cache.
 ///
 /// The file system is touched on the thread pool only. A file that was asked for within the last second is
-/// answered from the cache at once; its contents are never kept, and a change is seen after one second at the
-/// latest.
+/// answered from the cache at once, with the contents of a file up to 16 KiB that was left alone for 2 s; longer
+/// contents are never kept. A change is seen after one second at the latest.
 #[derive(Debug, Clone)]
 pub struct Files(Rc<Shared>);
 

@@ -7,6 +7,7 @@ use super::{
     storage::{Opened, Stamp},
 };
 use crate::{Body, page};
+use bytes::Bytes;
 use foldhash::quality::FixedState;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use std::{fs::File, hash::BuildHasher, ops::Range, path::Path, sync::Arc, time::SystemTime};
@@ -23,6 +24,8 @@ pub(super) struct Resource {
 #[derive(Debug)]
 struct Form {
     file: Arc<File>,
+    /// All of it, if it is short and was at rest.
+    contents: Option<Bytes>,
     size: u64,
     validators: Validators,
     /// The head of a response with the whole of it, all but the length.
@@ -30,7 +33,8 @@ struct Form {
 }
 
 impl Resource {
-    /// The file at `path` and its compressed forms, looked at when the wall clock showed `wall`.
+    /// The file at `path` and its compressed forms, looked at when the wall clock showed `wall`. Blocks: short ones are
+    /// read.
     ///
     /// The media type is that of the file's extension; for `text/*` UTF-8 is named as the character set,
     /// because nearly every text is in it and a browser without that word guesses by the reader's country.
@@ -97,6 +101,7 @@ impl Form {
         varies: bool,
         wall: SystemTime,
     ) -> Self {
+        let contents = opened.contents(wall);
         let Opened { file, stamp } = opened;
         let validators = Validators { etag: etag(&stamp), modified: Modified::new(stamp.modified, wall) };
         let mut headers = HeaderMap::with_capacity(12);
@@ -113,7 +118,7 @@ impl Form {
         if varies {
             headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         }
-        Self { file, size: stamp.size, validators, headers }
+        Self { file, contents, size: stamp.size, validators, headers }
     }
 
     fn whole(&self) -> Response<Body> {
@@ -147,14 +152,22 @@ impl Form {
         let mut pieces = Vec::with_capacity(parts.len() * 2 + 1);
         for part in parts {
             pieces.push(Chunk::Own(ranges::part_head(&boundary, content_type.as_bytes(), part, self.size)));
-            pieces.push(Chunk::File(self.file.clone(), part.clone()));
+            pieces.push(self.piece(part.clone()));
         }
         pieces.push(Chunk::Own(ranges::multipart_end(&boundary)));
         page::respond(StatusCode::PARTIAL_CONTENT, headers, Body::pieces(pieces))
     }
 
     fn body(&self, range: Range<u64>) -> Body {
-        if range.is_empty() { Body::empty() } else { Body::file(self.file.clone(), range) }
+        if range.is_empty() { Body::empty() } else { self.piece(range).into() }
+    }
+
+    fn piece(&self, range: Range<u64>) -> Chunk {
+        let kept = self.contents.as_ref().and_then(|contents| {
+            let part = contents.get(range.start.try_into().ok()?..range.end.try_into().ok()?)?;
+            Some(Chunk::Shared(contents.slice_ref(part)))
+        });
+        kept.unwrap_or_else(|| Chunk::File(self.file.clone(), range))
     }
 }
 

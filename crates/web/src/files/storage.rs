@@ -2,6 +2,7 @@
 //!
 //! Every call blocks, so all of it runs on the thread pool.
 
+use bytes::Bytes;
 use cap_std::{
     ambient_authority,
     fs::{Dir, OpenOptions, OpenOptionsExt as _},
@@ -15,11 +16,18 @@ use std::{
     fmt,
     fs::{self, File},
     io,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
+
+/// The most bytes of a file whose contents may be kept while it is in the cache.
+const SHORT: usize = 16 * 1024;
+
+/// How long a file must have been left alone before its contents are believed to be what its stamp stands for: the clocks
+/// of file systems are coarse, and within one tick it may be written to once more.
+const AT_REST: Duration = Duration::from_secs(2);
 
 /// A tree of files. Paths are relative to its root and have no `..`; the root is `.`.
 pub(super) trait Storage: fmt::Debug + Send + Sync {
@@ -70,6 +78,39 @@ pub(super) struct Stamp {
     /// The time of modification.
     pub(super) modified: SystemTime,
     changed: (i64, i64),
+}
+
+impl Opened {
+    /// All of it as it was opened, if it is short and at rest when the wall clock shows `wall`; else None. Blocks.
+    pub(super) fn contents(&self, wall: SystemTime) -> Option<Bytes> {
+        let size = usize::try_from(self.stamp.size).ok().filter(|size| (1..=SHORT).contains(size))?;
+        if wall.duration_since(self.stamp.touched()?).ok()? < AT_REST {
+            return None;
+        }
+        let mut contents = vec![0; size];
+        self.file.read_exact_at(&mut contents, 0).ok()?;
+        let after = Stamp::of(&self.file.metadata().ok()?).ok()?;
+        (after == self.stamp).then(|| contents.into())
+    }
+}
+
+impl Stamp {
+    fn of(meta: &fs::Metadata) -> io::Result<Self> {
+        Ok(Self {
+            device: meta.dev(),
+            inode: meta.ino(),
+            size: meta.len(),
+            modified: meta.modified()?,
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        })
+    }
+
+    /// When it was last written to or replaced.
+    fn touched(&self) -> Option<SystemTime> {
+        let (seconds, nanoseconds) = self.changed;
+        let since = Duration::new(seconds.try_into().ok()?, nanoseconds.try_into().ok()?);
+        Some(self.modified.max(UNIX_EPOCH.checked_add(since)?))
+    }
 }
 
 /// Some or all of the names in a folder.
@@ -198,13 +239,7 @@ impl Root {
         if !meta.is_file() {
             return Ok(if meta.is_dir() { Node::Folder } else { Node::Other });
         }
-        let stamp = Stamp {
-            device: meta.dev(),
-            inode: meta.ino(),
-            size: meta.len(),
-            modified: meta.modified()?,
-            changed: (meta.ctime(), meta.ctime_nsec()),
-        };
+        let stamp = Stamp::of(&meta)?;
         Ok(Node::File(Opened { file: Arc::new(file), stamp }))
     }
 }
@@ -244,7 +279,6 @@ pub(super) mod tests {
         ffi::OsStr,
         io::{Read, Write},
         os::unix::{ffi::OsStrExt, fs::symlink, net::UnixListener},
-        time::Duration,
     };
     use tempfile::TempDir;
 
@@ -400,6 +434,35 @@ pub(super) mod tests {
         let storage = folder(&dir, false);
         assert_eq!(read(&storage, name).unwrap(), "latin");
         assert!(storage.list(Path::new("."), 99).unwrap().entries.iter().any(|entry| entry.name == name));
+    }
+
+    #[test]
+    fn contents_of_short_files_at_rest_are_read() {
+        let dir = tree();
+        let storage = folder(&dir, false);
+        let opened = || match storage.open(Path::new("a.txt")).unwrap() {
+            Node::File(opened) => opened,
+            other => panic!("{other:?}"),
+        };
+        let first = opened();
+        let rest = first.stamp.touched().unwrap() + AT_REST;
+        assert_eq!(first.contents(rest).unwrap(), "inside");
+        assert_eq!(
+            first.contents(rest - Duration::from_nanos(1)),
+            None,
+            "it may be written to in the same tick"
+        );
+        assert_eq!(first.contents(UNIX_EPOCH), None, "the file is of the future");
+
+        let path = dir.path().join("root/a.txt");
+        fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"!").unwrap();
+        assert_eq!(first.contents(rest + AT_REST), None, "it was written to since it was opened");
+        for (len, kept) in [(0, false), (1, true), (SHORT, true), (SHORT + 1, false)] {
+            fs::write(&path, vec![b'a'; len]).unwrap();
+            let opened = opened();
+            let rest = opened.stamp.touched().unwrap() + AT_REST;
+            assert_eq!(opened.contents(rest).is_some_and(|contents| contents.len() == len), kept, "{len}");
+        }
     }
 
     #[test]

@@ -98,6 +98,8 @@ struct Asked {
     upgrade: bool,
     /// It waits for 100 before it sends its body.
     expects: bool,
+    /// The client will send no other.
+    last: bool,
 }
 
 impl Default for Connection {
@@ -202,12 +204,13 @@ impl Connection {
         }
         upgrade &= !old && headers.contains_key(UPGRADE);
         let head = *request.method() == Method::HEAD;
-        self.asked = Asked { old, head, connect, upgrade, expects: false };
+        let last = close || (old && !keep_alive);
+        self.asked = Asked { old, head, connect, upgrade, expects: false, last };
         self.writing = Writing::Head;
         let body = framing::of_request(request.version(), headers)?;
         // The next protocol begins behind the whole request, and who switches to it does not read a body.
         self.asked.upgrade &= body == Framing::Empty;
-        self.persists &= !close && (keep_alive || !old);
+        self.persists &= !last;
         if connect && body != Framing::Empty {
             return Err(bad("CONNECT with a body"));
         }
@@ -296,6 +299,12 @@ impl Connection {
     /// The exchange is over and the connection does not persist.
     pub fn is_over(&self) -> bool {
         matches!(self.reading, Reading::Closed) && matches!(self.writing, Writing::Idle | Writing::Done)
+    }
+
+    /// The exchange is over, its request was read to its end, and the client said that it sends no other (RFC 9112,
+    /// section 9.6).
+    pub fn is_last_of_client(&self) -> bool {
+        self.is_over() && self.asked.last
     }
 
     /// The connection was given to another protocol.

@@ -120,10 +120,12 @@ pub(crate) const CASES: &[Case] = &[
         b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
         "200 close GET /a @h; closed",
     ),
-    same(
+    differ(
         "a request after the last one",
         b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+        "200 close GET /a @h; reset",
         "200 close GET /a @h; closed",
+        why::LAST,
     )
     .then(b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n"),
     same(

@@ -11,6 +11,7 @@ pub(crate) const HOST: &str = "RFC 9112, 3.2: 400 where Host is missing, repeate
 pub(crate) const HOST_OF_THE_TARGET: &str = "RFC 9112, 3.2.2: the target decides, not Host";
 pub(crate) const LENGTH_TWICE: &str = "stricter: RFC 9110, 8.6 lets a server refuse it or take it for one";
 pub(crate) const LF: &str = "stricter: RFC 9112, 2.2 lets LF pass for CRLF; others see other lines then";
+pub(crate) const LAST: &str = "RFC 9112, 9.6: who said close must send no more, and is not waited for; hyper's transport here has no resets";
 pub(crate) const LIMIT: &str = "our limit; hyper has none, and leaves it to the handler";
 pub(crate) const NO_NEED: &str = "RFC 9110, 10.1.1: no 100 where the body is there already";
 pub(crate) const TRAILERS: &str = "RFC 6585, 5: 431 is the status for it; hyper breaks the body off";
