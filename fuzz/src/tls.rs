@@ -77,8 +77,9 @@ fn receive<'a>(mut layer: TlsLayer, pieces: impl IntoIterator<Item = &'a [u8]>) 
 /// is what was said, or the beginning of it; where nobody has changed anything it is all, and so are the ends.
 fn session(data: &[u8]) {
     let mut ends = [End::new(client()), End::new(server())];
-    for step in data.chunks_exact(2) {
-        let (what, amount) = (step[0], usize::from(step[1]));
+    let (steps, _) = data.as_chunks::<2>();
+    for &[what, amount] in steps {
+        let amount = usize::from(amount);
         if what & 1 == 1 {
             ends.reverse();
         }
