@@ -6,12 +6,17 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-/// What s_client says of a connection on which it asks for `hello.txt`.
-fn s_client(site: &Site, more: &[&str], lines: &str) -> Output {
+/// s_client for a site, with these options besides.
+fn s_client(site: &Site, more: &[&str]) -> Command {
     let ca = site.certificates.shown("ca.pem");
     let mut command = Command::new("openssl");
     command.args(["s_client", "-connect", site.address(), "-servername", "localhost", "-CAfile", &ca]);
-    command.args(["-verify_return_error", "-ign_eof"]).args(more);
+    command.arg("-verify_return_error").args(more);
+    command
+}
+
+/// What it says of a connection on which these lines are typed; it ends when the connection does.
+fn typed(mut command: Command, lines: &str) -> Output {
     let mut client =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = client.stdin.take().unwrap();
@@ -20,6 +25,11 @@ fn s_client(site: &Site, more: &[&str], lines: &str) -> Output {
     let output = client.wait_with_output().unwrap();
     drop(stdin);
     output
+}
+
+/// What it says of a connection on which all lines are the server's.
+fn asked(site: &Site, more: &[&str], lines: &str) -> Output {
+    typed(s_client(site, &[more, &["-ign_eof"]].concat()), lines)
 }
 
 fn said(output: &Output) -> String {
@@ -32,12 +42,12 @@ const REQUEST: &str = "GET /hello.txt HTTP/1.1\r\nHost: localhost\r\nConnection:
 fn both_versions_and_alpn() {
     let site = Site::new(":alpn=http/1.1");
     for (version, name) in [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")] {
-        let text = said(&s_client(&site, &[version, "-alpn", "h2,http/1.1"], REQUEST));
+        let text = said(&asked(&site, &[version, "-alpn", "h2,http/1.1"], REQUEST));
         for part in ["Hello, braid!", "ALPN protocol: http/1.1", name, "Verify return code: 0 (ok)"] {
             assert!(text.contains(part), "no {part} in:\n{text}");
         }
     }
-    let refused = said(&s_client(&site, &["-alpn", "h2"], ""));
+    let refused = said(&asked(&site, &["-alpn", "h2"], ""));
     assert!(refused.contains("no application protocol"), "{refused}");
 }
 
@@ -46,9 +56,9 @@ fn sessions_are_continued() {
     let site = Site::new("");
     for version in ["-tls1_2", "-tls1_3"] {
         let session = site.certificates.shown("session");
-        let first = said(&s_client(&site, &[version, "-sess_out", &session], REQUEST));
+        let first = said(&asked(&site, &[version, "-sess_out", &session], REQUEST));
         assert!(first.contains("\nNew, TLS"), "{first}");
-        let again = said(&s_client(&site, &[version, "-sess_in", &session], REQUEST));
+        let again = said(&asked(&site, &[version, "-sess_in", &session], REQUEST));
         assert!(again.contains("\nReused, TLS") && again.contains("Hello, braid!"), "{again}");
     }
 }
@@ -56,9 +66,10 @@ fn sessions_are_continued() {
 #[test]
 fn nobody_renegotiates() {
     let site = Site::new("");
-    let text = said(&s_client(&site, &["-tls1_2"], "R\n"));
-    assert!(!text.contains("Hello"), "{text}");
-    let text = said(&s_client(&site, &["-tls1_2"], REQUEST));
+    // A line with an R is its command to begin anew.
+    let text = said(&typed(s_client(&site, &["-tls1_2"]), "R\n"));
+    assert!(text.contains("RENEGOTIATING") && text.contains("no renegotiation"), "{text}");
+    let text = said(&asked(&site, &["-tls1_2"], REQUEST));
     assert!(text.contains("Hello, braid!"), "it goes on: {text}");
 }
 
