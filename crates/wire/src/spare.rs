@@ -95,7 +95,8 @@ mod tests {
         let place = first.as_ptr();
         give(first);
         assert_eq!(kept(), 68 * 1024);
-        assert_ne!(filled(100).as_ptr(), place, "small ones are not worth it");
+        let small = filled(100);
+        assert_ne!(small.as_ptr(), place, "small ones are not worth it");
         let again = empty(20_000);
         assert_eq!((again.as_ptr(), again.len(), kept()), (place, 0, 0));
         give(again);
