@@ -285,6 +285,11 @@ impl PollDriver {
         all
     }
 
+    /// True when there is something that no poller tells of.
+    pub(crate) fn is_always_ready(&mut self) -> bool {
+        !self.always.is_empty() && !self.always_ready().is_empty()
+    }
+
     /// Leaves a socket alone for a while, since the system has no memory for it.
     fn rest(&mut self, token: Token) {
         let resting = self.sockets.get_mut(token).is_none_or(|socket| socket.resting);

@@ -626,6 +626,10 @@ impl Driver for UringDriver {
         self.buffers.take_back();
         self.rouse();
         self.watch.ready |= self.rest.prepare();
+        if self.rest.is_always_ready() {
+            // It has its turn with whatever else is there: the poll below ends at once.
+            self.rest.waker().wake_by_ref();
+        }
         if !mem::replace(&mut self.watch.armed, true) {
             let fd = Fd(self.rest.as_raw_fd());
             let request = opcode::PollAdd::new(fd, libc::POLLIN as u32).build();
@@ -667,7 +671,7 @@ impl Driver for UringDriver {
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.ring.descriptor())
+        self.ring.descriptor()
     }
 }
 
