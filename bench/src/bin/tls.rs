@@ -58,7 +58,7 @@ type Round = (f64, f64);
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let site = site()?;
-    let pem = site.path().join("key-and-certificate.pem");
+    let pem = site.path().join(".key-and-certificate.pem");
     fs::write(&pem, certificate()?)?;
     let servers = args
         .programs()?

@@ -71,11 +71,15 @@ use trenza_wire::OutBuf;
 /// vector; the generation tells a late event for a former owner of the index apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Token {
-    /// The place in the table. Drivers keep it below 2 to the 31st; above are connections in memory.
+    /// The place in the table: dense from 0 on, and for a driver that is made of two also from [`SECOND`] on. From 2 to the
+    /// 31st on are connections in memory.
     pub index: u32,
     /// How often the place was given out before. Drivers keep it within 24 bits.
     pub generation: u32,
 }
+
+/// Where the second range of indices begins, for a driver that has another one beside it: each counts its own places.
+pub const SECOND: u32 = 1 << 30;
 
 /// What to open.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ pub(crate) const WINDOW: usize = 64 * 1024;
 /// Up to this size pieces are put together, so that many small ones take little.
 const COPY_MAX: usize = 512;
 /// The indices of these tokens begin here; no system has so many connections.
-const FIRST: u32 = 1 << 31;
+pub(crate) const FIRST: u32 = 1 << 31;
 /// Generations stay within 24 bits.
 const GENERATION_MASK: u32 = 0xff_ffff;
 

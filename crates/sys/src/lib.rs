@@ -1,9 +1,11 @@
-//! Trenza on real systems: the portable driver over readiness ([`PollDriver`]) and what stands around it.
+//! Trenza on real systems: the portable driver over readiness ([`PollDriver`]), that over io_uring (`UringDriver`), and what
+//! stands around them.
 //!
 //! This crate alone makes system calls, and nothing else in the workspace may contain `unsafe`. The engine
 //! sees it through the traits of [`trenza_core::driver`] only.
 //!
 //! ```text
+//!   UringDriver ── uring   TCP by io_uring, and beside it:
 //!   PollDriver ── slots    tokens ↔ sockets
 //!       │      ── socket   what the loop wants of a socket
 //!       │      ── poller   which descriptors are ready: epoll, and what other systems have
@@ -32,6 +34,7 @@ mod carried;
 mod datagram;
 mod host;
 mod inherited;
+mod kind;
 mod limits;
 mod listener;
 mod poll;
@@ -44,8 +47,13 @@ mod slots;
 mod socket;
 mod stream;
 mod unix;
+#[cfg(all(feature = "uring", target_os = "linux"))]
+mod uring;
 
 pub use host::SystemHost;
+pub use kind::{DRIVER, DriverKind};
 pub use limits::raise_descriptor_limit;
 pub use poll::PollDriver;
 pub use signals::Signals;
+#[cfg(all(feature = "uring", target_os = "linux"))]
+pub use uring::UringDriver;

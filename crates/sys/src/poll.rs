@@ -17,7 +17,7 @@ use socket2::SockRef;
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     rc::Rc,
     task::Waker,
     thread,
@@ -97,7 +97,7 @@ struct Ready {
 }
 
 /// What a step came to: an event whose bytes, if any, are still in the buffer.
-enum Step {
+pub(crate) enum Step {
     Received(Token, usize),
     /// The datagram that is at hand.
     Datagram(Token),
@@ -285,6 +285,11 @@ impl PollDriver {
         all
     }
 
+    /// True when there is something that no poller tells of.
+    pub(crate) fn is_always_ready(&mut self) -> bool {
+        !self.always.is_empty() && !self.always_ready().is_empty()
+    }
+
     /// Leaves a socket alone for a while, since the system has no memory for it.
     fn rest(&mut self, token: Token) {
         let resting = self.sockets.get_mut(token).is_none_or(|socket| socket.resting);
@@ -335,9 +340,44 @@ impl PollDriver {
         Ok(())
     }
 
+    /// Tells the poller what has changed. True when there is something to tell without a look at it.
+    pub(crate) fn prepare(&mut self) -> bool {
+        self.rouse();
+        self.settle();
+        let unseen = !self.failures.is_empty()
+            || !self.ended.is_empty()
+            || self.mail.is_waiting()
+            || self.held.is_some();
+        if unseen {
+            // Nobody may wait on the descriptor until they were told.
+            self.waker.wake_by_ref();
+        }
+        unseen || !self.ready.is_empty() || !self.exited.is_empty()
+    }
+
+    /// Looks what is ready, without waiting.
+    pub(crate) fn look(&mut self) -> io::Result<()> {
+        self.harvest(Some(Instant::now()))
+    }
+
+    /// The event of a step.
+    pub(crate) fn told(&mut self, step: Step) -> Option<Event<'_>> {
+        match step {
+            Step::Received(token, received) => {
+                let data = self.buffer.get_mut(..received)?;
+                Some(Event::Received { token, data })
+            }
+            Step::Datagram(token) => {
+                let datagram = self.mail.batch().current()?;
+                Some(Event::Datagram { token, datagram })
+            }
+            Step::Event(event) => Some(event),
+        }
+    }
+
     /// Goes on until there is an event. Each readiness is good for one event, and then what is left of it goes
     /// behind the others.
-    fn step(&mut self) -> Option<Step> {
+    pub(crate) fn step(&mut self) -> Option<Step> {
         if let Some((pid, status)) = self.exited.pop_front() {
             return Some(Step::Event(Event::Exited { pid, status }));
         }
@@ -705,18 +745,7 @@ impl Driver for PollDriver {
     }
 
     fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
-        self.rouse();
-        self.settle();
-        if !self.failures.is_empty()
-            || !self.ended.is_empty()
-            || self.mail.is_waiting()
-            || self.held.is_some()
-        {
-            // Nobody may wait on the descriptor until they were told.
-            self.waker.wake_by_ref();
-            return Ok(());
-        }
-        if !self.ready.is_empty() || !self.exited.is_empty() {
+        if self.prepare() {
             return Ok(());
         }
         let until = until.into_iter().chain(self.until()).min();
@@ -728,17 +757,8 @@ impl Driver for PollDriver {
     }
 
     fn next(&mut self) -> Option<Event<'_>> {
-        match self.step()? {
-            Step::Received(token, received) => {
-                let data = self.buffer.get_mut(..received)?;
-                Some(Event::Received { token, data })
-            }
-            Step::Datagram(token) => {
-                let datagram = self.mail.batch().current()?;
-                Some(Event::Datagram { token, datagram })
-            }
-            Step::Event(event) => Some(event),
-        }
+        let step = self.step()?;
+        self.told(step)
     }
 
     fn waker(&self) -> Waker {
@@ -750,10 +770,17 @@ impl Driver for PollDriver {
     }
 }
 
-fn descriptor(socket: driver::Socket) -> io::Result<OwnedFd> {
+pub(crate) fn descriptor(socket: driver::Socket) -> io::Result<OwnedFd> {
     match socket {
         driver::Socket::Descriptor(fd) => Ok(fd),
         _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "a simulated socket on a real system")),
+    }
+}
+
+impl AsRawFd for PollDriver {
+    /// Readable while something is ready.
+    fn as_raw_fd(&self) -> RawFd {
+        self.poller.as_fd().as_raw_fd()
     }
 }
 

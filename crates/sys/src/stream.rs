@@ -31,7 +31,7 @@ const SEND_MAX: usize = 2 * 1024 * 1024;
 /// The most pieces that one system call gathers.
 const PIECES_MAX: usize = 64;
 /// A file up to this size is read and leaves with the bytes before it, in one segment if it fits.
-const SMALL_FILE: usize = 16 * 1024;
+pub(crate) const SMALL_FILE: usize = 16 * 1024;
 /// The bytes before a file up to this size are held back, so that they share its first segment. Before a longer
 /// one they leave at once: a peer whose first segment is a full one grows its window less, and with it the segments
 /// of the whole download (on loopback 47 KiB against 64, and 1.4 times the CPU for 10 MiB).

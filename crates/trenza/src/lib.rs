@@ -29,7 +29,7 @@ mod run;
 #[cfg(feature = "test")]
 pub mod testing;
 
-pub use run::{Interrupted, block_on, register, run};
+pub use run::{Interrupted, block_on, register, run, run_on};
 pub use trenza_core::{
     Abandoned, Addr, Addresses, AllFailed, Bucket, Certificate, Command, Conclusive, ConnectError,
     ConnectionId, Counts, Datagram, DatagramProtocol, Deferred, Endpoint, EndpointError, Engine, Error,
@@ -55,7 +55,9 @@ pub use trenza_macros::test;
 pub use trenza_proxy as proxy;
 #[cfg(feature = "sim")]
 pub use trenza_sim as sim;
-pub use trenza_sys::{PollDriver, raise_descriptor_limit};
+#[cfg(all(feature = "uring", target_os = "linux"))]
+pub use trenza_sys::UringDriver;
+pub use trenza_sys::{DRIVER, DriverKind, PollDriver, raise_descriptor_limit};
 #[cfg(feature = "tls")]
 pub use trenza_tls as tls;
 #[cfg(feature = "web")]

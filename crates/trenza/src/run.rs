@@ -11,7 +11,7 @@ use std::{
     },
 };
 use trenza_core::{Engine, Error, Reactor, Reason, Remote, Result};
-use trenza_sys::{PollDriver, Signals};
+use trenza_sys::{DriverKind, Signals};
 
 /// A signal ended the program before it was done: the second one that came, or under [`block_on`] the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -48,10 +48,20 @@ impl Interrupted {
 /// SIGINT and SIGTERM stop it gracefully: ports stop accepting, protocols hear
 /// [`stopping`](trenza_core::Protocol::stopping), a deadline aborts the rest.
 ///
+/// It runs on the best driver that the system has, or on what the variable `TRENZA_DRIVER` says: `poll` or `uring`.
+///
 /// # Errors
 /// Those of `setup` and of the system; [`Interrupted`] after a second signal.
 pub fn run(setup: impl FnOnce(&Reactor) -> Result) -> Result {
-    until_stopped(setup).map(drop)
+    until_stopped(DriverKind::from_env()?, setup).map(drop)
+}
+
+/// [`run`] on a driver of that kind, whatever `TRENZA_DRIVER` says.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on(kind: DriverKind, setup: impl FnOnce(&Reactor) -> Result) -> Result {
+    until_stopped(kind, setup).map(drop)
 }
 
 /// Runs a coroutine to its end, as Python's `asyncio.run` does; then the loop stops gracefully.
@@ -65,7 +75,7 @@ pub fn run(setup: impl FnOnce(&Reactor) -> Result) -> Result {
 pub fn block_on<T: 'static>(main: impl AsyncFnOnce(Reactor) -> Result<T> + 'static) -> Result<T> {
     let result = Rc::new(Cell::new(None));
     let slot = result.clone();
-    let signal = until_stopped(move |reactor| {
+    let signal = until_stopped(DriverKind::from_env()?, move |reactor| {
         let reactor = reactor.clone();
         let task = {
             let reactor = reactor.clone();
@@ -103,8 +113,8 @@ struct Seen {
 }
 
 /// Runs the loop; gives the signal that has stopped it, if one did.
-fn until_stopped(setup: impl FnOnce(&Reactor) -> Result) -> Result<Option<i32>> {
-    let mut engine = Engine::new(Box::new(PollDriver::new()?));
+fn until_stopped(kind: DriverKind, setup: impl FnOnce(&Reactor) -> Result) -> Result<Option<i32>> {
+    let mut engine = Engine::new(kind.driver()?);
     let seen = Arc::new(Seen::default());
     let _signals = stop_on_signals(engine.reactor().remote(), seen.clone())?;
     engine.enter(|reactor| {

@@ -20,10 +20,17 @@ use trenza_core::{
 };
 use trenza_sim::{Net, for_seeds};
 use trenza_sys::PollDriver;
+#[cfg(target_os = "linux")]
+use trenza_sys::UringDriver;
 
 /// A case.
 pub(crate) type Case = fn(Ground) -> Pin<Box<dyn Future<Output = Result>>>;
 
+/// What one receive of the portable driver brings, all that the buffers of the other hold, and what the simulator may.
+const READ: u64 = 64 * 1024;
+#[cfg(target_os = "linux")]
+const RING: u64 = 2 * 1024 * 1024;
+const SIMULATED: u64 = 4 * READ;
 /// How long a case may take on a real system before it has failed. Far more than any of them needs.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a case may take with all its seeds, also when a loop does not come back.
@@ -36,7 +43,16 @@ pub(crate) const ON_PURPOSE: &str = "on purpose";
 
 /// Runs a case on the portable driver.
 pub(crate) fn poll(case: Case) {
-    watched(move || on_poll(case));
+    watched(move || on_system(Box::new(PollDriver::new().unwrap()), READ, case));
+}
+
+/// Runs a case on the driver over io_uring, where the kernel has it.
+#[cfg(target_os = "linux")]
+pub(crate) fn uring(case: Case) {
+    watched(move || match UringDriver::new() {
+        Ok(driver) => on_system(Box::new(driver), RING, case),
+        Err(error) => eprintln!("not run: there is no io_uring here ({error})"),
+    });
 }
 
 /// Runs a case in the simulator, with many seeds.
@@ -44,12 +60,11 @@ pub(crate) fn sim(case: Case) {
     watched(move || for_seeds(0..SEEDS, |seed| on_sim(seed, case)));
 }
 
-fn on_poll(case: Case) {
-    let driver = PollDriver::new().unwrap();
+fn on_system(driver: Box<dyn Driver>, late_bytes: u64, case: Case) {
     let host = driver.host();
     let late = host.now() + PATIENCE;
-    let mut engine = Engine::new(Box::new(driver));
-    let ground = Ground::on_poll(engine.reactor());
+    let mut engine = Engine::new(driver);
+    let ground = Ground::on_system(engine.reactor(), late_bytes);
     let outcome = engine.enter(|_| start(&ground, case));
     run(&mut engine, &*host, late, |_, _| {
         ground.count_turn();
@@ -97,7 +112,7 @@ fn on_sim(seed: u64, case: Case) {
     net.allow_panics();
     let host = net.host("here");
     programs::install(&host);
-    let ground = Ground::on_sim(&host);
+    let ground = Ground::on_sim(&host, SIMULATED);
     let outcome = host.run(|_| start(&ground, case));
     net.run_until(|| outcome.is_some());
     outcome.take().unwrap();

@@ -18,7 +18,7 @@ use trenza_core::{
     driver::{Ends, Established},
 };
 
-cases! { of poll only:
+cases! { of real systems only:
     a_stream_that_is_there_already_is_the_only_connection_of_its_port
     a_port_of_one_stream_is_stopped_like_any_other
     a_connect_takes_over_a_stream_that_code_has_made

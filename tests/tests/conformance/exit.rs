@@ -30,7 +30,7 @@ cases! {
 }
 
 cases! {
-    of poll only:
+    of real systems only:
     output_after_the_exit_is_heard
     groups_are_signalled_together
     a_stop_closes_pipes_that_others_hold

@@ -33,7 +33,7 @@ cases! {
     a_connection_that_ends_while_a_piece_is_read_is_not_disturbed
 }
 
-cases! { of poll only: // no file is cached in the simulator
+cases! { of real systems only: // no file is cached in the simulator
     layers_get_a_small_file_together_with_what_is_before_it
 }
 

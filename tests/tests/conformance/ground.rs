@@ -45,20 +45,22 @@ struct Inner {
     end: Cell<Option<Box<dyn FnOnce()>>>,
     /// Where time is virtual.
     host: Option<HostHandle>,
+    late: u64,
     /// Turns of the loop so far, as far as somebody counts them.
     turns: Cell<u64>,
 }
 
 impl Ground {
-    pub(crate) fn on_poll(reactor: Reactor) -> Self {
-        Self::new(reactor, None)
+    /// `late`: see [`Ground::late`].
+    pub(crate) fn on_system(reactor: Reactor, late: u64) -> Self {
+        Self::new(reactor, None, late)
     }
 
-    pub(crate) fn on_sim(host: &HostHandle) -> Self {
-        Self::new(host.reactor(), Some(host.clone()))
+    pub(crate) fn on_sim(host: &HostHandle, late: u64) -> Self {
+        Self::new(host.reactor(), Some(host.clone()), late)
     }
 
-    fn new(reactor: Reactor, host: Option<HostHandle>) -> Self {
+    fn new(reactor: Reactor, host: Option<HostHandle>, late: u64) -> Self {
         Self(Rc::new(Inner {
             reactor,
             log: Log::default(),
@@ -67,6 +69,7 @@ impl Ground {
             folder: RefCell::default(),
             end: Cell::new(None),
             host,
+            late,
             turns: Cell::new(0),
         }))
     }
@@ -78,6 +81,11 @@ impl Ground {
     /// Time is virtual, and blocking calls run on the loop's thread.
     pub(crate) fn is_simulated(&self) -> bool {
         self.0.host.is_some()
+    }
+
+    /// How many bytes may still come from the driver after it was told to stop reading.
+    pub(crate) fn late(&self) -> u64 {
+        self.0.late
     }
 
     /// What actors have heard.

@@ -7,11 +7,16 @@
 
 /// States cases, each an `async fn(Ground) -> Result`. A new driver adds a line.
 macro_rules! cases {
-    (of poll only: $($case:ident)*) => { $(
+    (of real systems only: $($case:ident)*) => { $(
         mod $case {
             #[test]
             fn poll() {
                 crate::drivers::poll(|ground| Box::pin(super::$case(ground)));
+            }
+            #[cfg(target_os = "linux")]
+            #[test]
+            fn uring() {
+                crate::drivers::uring(|ground| Box::pin(super::$case(ground)));
             }
         }
     )* };
@@ -20,6 +25,11 @@ macro_rules! cases {
             #[test]
             fn poll() {
                 crate::drivers::poll(|ground| Box::pin(super::$case(ground)));
+            }
+            #[cfg(target_os = "linux")]
+            #[test]
+            fn uring() {
+                crate::drivers::uring(|ground| Box::pin(super::$case(ground)));
             }
             #[test]
             fn sim() {

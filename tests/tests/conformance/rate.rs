@@ -25,9 +25,6 @@ cases! {
     what_is_held_back_counts_for_the_marks
 }
 
-/// The most that one read brings.
-const READ: u64 = 64 * 1024;
-
 fn with(policy: Policy) -> impl FnOnce(Endpoint) -> Endpoint {
     move |endpoint| endpoint.policy(policy)
 }
@@ -60,12 +57,12 @@ async fn what_is_received_keeps_to_its_rate(ground: Ground) -> Result {
     let policy = Policy::new().rate_in(Rate::new(2_000_000).burst(5000));
     let (_, cli) = pair(&ground, policy).await?;
     let start = ground.reactor().now();
-    cli.write(&bytes(400_000));
-    ground.log().received("srv", 400_000).await;
-    // In the simulator late bytes may come as well, as many as were there.
-    let free = 5000 + if ground.is_simulated() { 4 * READ } else { READ };
-    assert!(ground.reactor().now() - start >= at_least(400_000 - free, 2_000_000));
-    assert!(ground.log().bytes("srv") == bytes(400_000));
+    let all = ground.late() + 300_000;
+    cli.write(&bytes(all as usize));
+    ground.log().received("srv", all as usize).await;
+    let free = 5000 + ground.late();
+    assert!(ground.reactor().now() - start >= at_least(all - free, 2_000_000));
+    assert!(ground.log().bytes("srv") == bytes(all as usize));
     cli.close();
     Ok(())
 }
@@ -149,11 +146,12 @@ async fn who_shares_a_bucket_receives_no_more_than_it_has(ground: Ground) -> Res
     let policy = Policy::new().share_in(&all).rate_in(Rate::new(100_000_000));
     let one = pair(&ground, policy.clone()).await?;
     let other = pair(&ground, policy).await?;
+    let each = ground.late() + 300_000;
     let start = ground.reactor().now();
-    [&one, &other].into_iter().for_each(|(_, cli)| cli.write(&bytes(400_000)));
-    ground.log().received("srv", 800_000).await;
-    let free = 10_000 + 2 * if ground.is_simulated() { 4 * READ } else { READ };
-    assert!(ground.reactor().now() - start >= at_least(800_000 - free, 2_000_000));
+    [&one, &other].into_iter().for_each(|(_, cli)| cli.write(&bytes(each as usize)));
+    ground.log().received("srv", 2 * each as usize).await;
+    let free = 10_000 + 2 * ground.late();
+    assert!(ground.reactor().now() - start >= at_least(2 * each - free, 2_000_000));
     [one, other].iter().for_each(|(_, cli)| cli.close());
     Ok(())
 }

@@ -21,7 +21,7 @@ use std::{
 };
 use trenza_core::Result;
 
-cases! { of poll only:
+cases! { of real systems only:
     calls_of_a_thread_come_in_order_on_the_loops_thread
     calls_of_many_threads_all_come
     a_call_wakes_a_loop_that_waits

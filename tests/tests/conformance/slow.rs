@@ -14,7 +14,7 @@ use std::{
 };
 use trenza_core::{Limits, Result, Timeout, Transport};
 
-cases! { of poll only:
+cases! { of real systems only:
     what_a_slow_peer_takes_moves_the_drain_time
     what_a_slow_peer_takes_moves_the_idle_timeout
     at_a_deadline_it_is_known_what_the_system_holds

@@ -21,7 +21,7 @@ cases! {
     a_connect_that_fails_everywhere_names_every_address
 }
 
-cases! { of poll only:
+cases! { of real systems only:
     a_lookup_does_not_wait_for_blocking_calls
 }
 

@@ -20,7 +20,7 @@ cases! {
     a_unix_endpoint_with_a_wrong_mode_points_at_it
 }
 
-cases! { of poll only:
+cases! { of real systems only:
     an_abandoned_socket_file_is_replaced
     a_file_that_is_no_socket_is_left_as_it_is
     a_folder_that_is_not_there_is_an_error_that_names_endpoint_and_cause

@@ -33,7 +33,7 @@ cases! {
     unix_ports_have_buffers_and_no_other_option
 }
 
-cases! { of poll only:
+cases! { of real systems only:
     an_abandoned_file_is_replaced_by_a_datagram_port
     a_file_that_is_no_socket_is_left_by_a_datagram_port
     the_mode_of_a_datagram_socket_is_the_one_that_was_asked_for

@@ -51,7 +51,7 @@ fn the_table_of_cases_is_what_the_code_says() {
 
 #[test]
 fn cases_are_found() {
-    let source = "//! Ends. And more.\n//!\n//! Not this.\ncases! {\n    one\n    two\n}\ncases! { of poll only:\n    three\n}\n\
+    let source = "//! Ends. And more.\n//!\n//! Not this.\ncases! {\n    one\n    two\n}\ncases! { of real systems only:\n    three\n}\n\
         async fn one(ground: Ground) -> Result {\n    f(\"a\", 1_000).await\n}\n\
         /// Asks for\n/// two things.\n#[allow(x)]\nasync fn two(ground: Ground) -> Result {\n    f(\"b\", 2).await\n}\n\
         async fn three(ground: Ground) -> Result {\n    g().await\n}\n\
@@ -61,9 +61,9 @@ fn cases_are_found() {
     assert_eq!(
         rows,
         [
-            ("one", "one", "poll, sim"),
-            ("two", "Asks for two things.", "poll, sim"),
-            ("three", "three", "poll"),
+            ("one", "one", "poll, uring, sim"),
+            ("two", "Asks for two things.", "poll, uring, sim"),
+            ("three", "three", "poll, uring"),
             ("four", "four", "sim"),
         ]
     );
@@ -71,9 +71,9 @@ fn cases_are_found() {
     let (table, differ) = table(&BTreeMap::from([("ends".to_owned(), source.to_owned())]));
     assert_eq!(differ, 3);
     assert!(table.contains("## ends\n\nEnds. And more.\n\n"), "{table}");
-    assert!(
-        table.contains("| `two` | Asks for two things. (As `one`, with another parameter.) | poll, sim |\n")
-    );
+    assert!(table.contains(
+        "| `two` | Asks for two things. (As `one`, with another parameter.) | poll, uring, sim |\n"
+    ));
 }
 
 /// The text of the table, and how many cases differ.
@@ -101,8 +101,8 @@ fn table(files: &BTreeMap<String, String>) -> (String, usize) {
     let head = format!(
         "# Conformance\n\n\
          What every driver of the engine must show, as `tests/tests/conformance` states it; made from that code by\n\
-         `tests/tests/tidy/cases.rs`. `poll` is the portable driver on the real system, `sim` the simulator, which runs\n\
-         a case with many seeds.\n\n\
+         `tests/tests/tidy/cases.rs`. `poll` is the portable driver on the real system, `uring` that over io_uring,\n\
+         `sim` the simulator, which runs a case with many seeds.\n\n\
          {differ} cases differ, of {all}: those whose code differs in literals only count once, and drivers do not\n\
          count.\n"
     );
@@ -121,9 +121,9 @@ fn cases(source: &str) -> Vec<Case> {
     let mut cases = Vec::new();
     for list in code.split("\ncases! {").skip(1) {
         let list = list.split('}').next().unwrap_or_default();
-        let (list, drivers) = match list.trim_start().strip_prefix("of poll only:") {
-            Some(list) => (list, "poll"),
-            None => (list, "poll, sim"),
+        let (list, drivers) = match list.trim_start().strip_prefix("of real systems only:") {
+            Some(list) => (list, "poll, uring"),
+            None => (list, "poll, uring, sim"),
         };
         cases.extend(list.split_whitespace().filter_map(|name| case(name, drivers)));
     }

@@ -1,42 +1,49 @@
 //! [`Table`]: what the loop keeps by token.
 
-use crate::{driver::Token, memory};
+use crate::{
+    driver::{SECOND, Token},
+    memory,
+};
 use std::mem;
 
-/// Places for the tokens of the system's driver, and beside them those of connections in memory, whose indices begin
-/// elsewhere: so a program without any pays nothing for them.
+/// Places for the tokens of the system's driver, in the two ranges that it may have, and beside them those of connections
+/// in memory, whose indices begin elsewhere: who has none pays nothing for them.
 pub(crate) struct Table<T> {
-    system: Vec<T>,
-    memory: Vec<T>,
+    ranges: [Vec<T>; RANGES],
+}
+
+/// The driver's, its second one's, and that in memory.
+const RANGES: usize = 3;
+const FIRSTS: [u32; RANGES] = [0, SECOND, memory::FIRST];
+
+/// In which range an index lies, and where in it.
+fn find(index: u32) -> (usize, usize) {
+    let range = FIRSTS.iter().rposition(|first| index >= *first).unwrap_or(0);
+    let first = FIRSTS.get(range).copied().unwrap_or(0);
+    (range, (index - first) as usize)
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { system: Vec::new(), memory: Vec::new() }
+        Self { ranges: [const { Vec::new() }; RANGES] }
     }
 }
 
 impl<T: Default> Table<T> {
     pub(crate) fn get(&self, index: u32) -> Option<&T> {
-        match memory::place(index) {
-            Some(place) => self.memory.get(place),
-            None => self.system.get(index as usize),
-        }
+        let (range, place) = find(index);
+        self.ranges.get(range)?.get(place)
     }
 
     pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
-        match memory::place(index) {
-            Some(place) => self.memory.get_mut(place),
-            None => self.system.get_mut(index as usize),
-        }
+        let (range, place) = find(index);
+        self.ranges.get_mut(range)?.get_mut(place)
     }
 
     /// Puts a value into the token's place; gives what was there.
     pub(crate) fn place(&mut self, token: Token, value: T) -> T {
-        let (list, place) = match memory::place(token.index) {
-            Some(place) => (&mut self.memory, place),
-            None => (&mut self.system, token.index as usize),
-        };
+        let (range, place) = find(token.index);
+        let Some(list) = self.ranges.get_mut(range) else { return value };
         if list.len() <= place {
             list.resize_with(place + 1, T::default);
         }
@@ -45,14 +52,16 @@ impl<T: Default> Table<T> {
 
     /// All indices so far.
     pub(crate) fn indices(&self) -> impl Iterator<Item = u32> + use<T> {
-        (0..self.system.len() as u32).chain((0..self.memory.len() as u32).map(memory::index))
+        let lens: [usize; RANGES] = std::array::from_fn(|range| self.ranges.get(range).map_or(0, Vec::len));
+        let ranges = FIRSTS.into_iter().zip(lens);
+        ranges.flat_map(|(first, len)| (0..len as u32).map(move |place| first + place))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.system.iter().chain(&self.memory)
+        self.ranges.iter().flatten()
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.system.iter_mut().chain(&mut self.memory)
+        self.ranges.iter_mut().flatten()
     }
 }

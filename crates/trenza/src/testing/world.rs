@@ -5,9 +5,9 @@ use std::{
     rc::Rc,
     time::{Duration, Instant},
 };
-use trenza_core::{Engine, Left, Leftover, Reactor, driver::Driver, driver::Host};
+use trenza_core::{Engine, Left, Leftover, Reactor, driver::Host};
 use trenza_sim::{HostHandle, Net};
-use trenza_sys::PollDriver;
+use trenza_sys::DriverKind;
 
 /// Where a test runs.
 pub(super) trait World {
@@ -33,10 +33,12 @@ pub(super) struct System {
 
 impl System {
     pub(super) fn new(time: Duration) -> Result<Self, Failure> {
-        let driver = PollDriver::new().map_err(|error| Failure(format!("there is no driver: {error}")))?;
+        let driver = DriverKind::from_env()
+            .and_then(DriverKind::driver)
+            .map_err(|error| Failure(format!("there is no driver: {error}")))?;
         let host = driver.host();
         let late = host.now().checked_add(time);
-        Ok(Self { engine: Engine::new(Box::new(driver)), host, late, stopped: false })
+        Ok(Self { engine: Engine::new(driver), host, late, stopped: false })
     }
 
     fn turns(&mut self, late: Option<Instant>, done: &dyn Fn(&Self) -> bool) -> Result<(), Failure> {

@@ -1,0 +1,687 @@
+//! [`UringDriver`]: the driver over io_uring, for TCP; what else there is the driver over readiness does beside it.
+//!
+//! ```text
+//!                  ┌────────────── Ring ──────────────┐
+//!  listen, connect │ accept, receive: one request for  │ completions
+//!  TCP  ──────────▶│ many completions; send: one in    │────────────▶ next
+//!                  │ flight for each connection        │      ▲
+//!                  │ "is the other one ready?" ────────┼──────┤
+//!                  └──────────────────────────────────┘      │
+//!  all else ──────▶ PollDriver ───────────────────────────────┘
+//! ```
+//!
+//! Received bytes lie in [`Buffers`] that all connections share, and are lent to the loop from there. Bytes to be sent
+//! are moved out of their [`OutBuf`] into a [`Flight`](flight::Flight) until the kernel has read them.
+
+mod buffers;
+mod flight;
+mod ring;
+mod stream;
+
+use crate::{
+    PollDriver,
+    listener::{Listener, Refusal, Reserve},
+    poll,
+    rest::{Rests, is_short_of_memory},
+    slots::Slots,
+    socket::{self, Kind},
+    stream as bytes,
+};
+use buffers::{Buffers, Piece};
+use flight::Flights;
+use io_uring::{opcode, types::Fd};
+use ring::{Completion, NOBODY, Purpose, Ring};
+use rustix::{io::Errno, net::Shutdown};
+use socket2::SockRef;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io, mem,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    ptr,
+    rc::Rc,
+    task::Waker,
+    time::{Duration, Instant},
+};
+use stream::{Doing, State, Stream};
+use trenza_core::{
+    Addr, Outbox, SocketOption, UdpOption,
+    driver::{Bound, Close, Driver, Event, Host, Open, SECOND, Token},
+};
+use trenza_wire::OutBuf;
+
+/// How many accepts of a listener are under way, and so how many connections may still come when there is no room for more.
+/// A request that goes on by itself would take in all that wait, whatever the limits say.
+const ACCEPTS: usize = 16;
+
+/// How many that found no buffer are told to receive again in one turn, to begin with.
+const STARVED_QUOTA: usize = 64;
+
+/// Moves bytes by io_uring: the kernel is told once what to accept and receive, and tells what came of it in a queue that
+/// is shared with it, so that a turn of the loop is one system call, however many connections it is about.
+///
+/// For TCP; UNIX sockets, datagrams, pipes, terminals, watched descriptors and processes are the business of a
+/// [`PollDriver`] beside it, whose descriptor the ring watches.
+///
+/// - Sends are submitted with the next wait, all in one call; one that is alone in its turn is sent at once. One is in
+///   flight for each connection, and takes up to 256 KiB.
+/// - File ranges leave by `sendfile`.
+/// - A connection that finds no free buffer waits until the loop has read what is in them.
+#[derive(Debug)]
+pub struct UringDriver {
+    ring: Ring,
+    buffers: Buffers,
+    flights: Flights,
+    streams: Slots<Stream>,
+    /// By index of their token, with the number of accepts that the kernel does.
+    listeners: BTreeMap<u32, (Listener, usize)>,
+    rest: PollDriver,
+    /// What the ring was asked and was told of it.
+    watch: Watch,
+    /// Found no buffer, in order.
+    starved: VecDeque<Token>,
+    quota: usize,
+    /// There was none since the last wait.
+    dry: bool,
+    /// Errors and ends found outside of completions.
+    failures: VecDeque<(Token, io::Error)>,
+    /// There is room again.
+    room: VecDeque<Token>,
+    rests: Rests,
+    reserve: Reserve,
+    /// The last wait brought more than one completion: sends are put together.
+    busy: bool,
+    /// The other driver's poller is broken.
+    broken: Option<io::Error>,
+    /// The other driver is asked first.
+    rest_first: bool,
+    scratch: Box<[u8]>,
+}
+
+/// What is known of the driver beside.
+#[derive(Debug, Default)]
+struct Watch {
+    /// The ring looks at its descriptor.
+    armed: bool,
+    /// It has something to tell.
+    ready: bool,
+}
+
+/// What a step came to.
+enum Step {
+    Received(Token, Piece),
+    Event(Event<'static>),
+    Rest(poll::Step),
+}
+
+impl UringDriver {
+    /// Makes a driver with nothing in it. It may be moved to another thread until its first wait, not after.
+    ///
+    /// # Errors
+    /// The kernel has no io_uring, or not what is needed of it (Linux 6.1), or does not allow it; no descriptor is left.
+    pub fn new() -> io::Result<Self> {
+        let ring = Ring::new()?;
+        let buffers = Buffers::new(&ring.submitter())?;
+        Ok(Self {
+            ring,
+            buffers,
+            flights: Flights::default(),
+            streams: Slots::new(),
+            listeners: BTreeMap::new(),
+            rest: PollDriver::new()?,
+            watch: Watch::default(),
+            starved: VecDeque::new(),
+            quota: STARVED_QUOTA,
+            dry: false,
+            broken: None,
+            failures: VecDeque::new(),
+            room: VecDeque::new(),
+            rests: Rests::default(),
+            reserve: Reserve::new()?,
+            busy: false,
+            rest_first: false,
+            scratch: vec![0; bytes::SMALL_FILE].into_boxed_slice(),
+        })
+    }
+
+    fn listen(&mut self, bound: Bound) -> io::Result<Token> {
+        let fd = poll::descriptor(bound.socket)?;
+        socket::tune(&fd)?;
+        let token = self.streams.insert(Stream::new(fd, State::Listening))?;
+        self.listeners.insert(token.index, (Listener::new(bound.addr), 0));
+        Ok(token)
+    }
+
+    fn connect(&mut self, to: &Addr, from: Option<&Addr>) -> io::Result<Token> {
+        let fd = bytes::connect(to, from)?;
+        let token = self.streams.insert(Stream::new(fd, State::Connecting))?;
+        self.await_room(token);
+        Ok(token)
+    }
+
+    /// Asks to be told when there is room to write.
+    fn await_room(&mut self, token: Token) {
+        if let Some(stream) = self.streams.get_mut(token) {
+            stream.doing = Doing::AwaitingRoom;
+            let request = opcode::PollAdd::new(Fd(stream.fd.as_raw_fd()), libc::POLLOUT as u32).build();
+            self.ring.push(request, Purpose::Room, token);
+        }
+    }
+
+    /// Has the kernel receive or accept, if that is wanted and not under way.
+    fn arm(&mut self, token: Token) {
+        let Some(stream) = self.streams.get_mut(token) else { return };
+        if !stream.may_arm() {
+            return;
+        }
+        stream.armed = true;
+        let fd = Fd(stream.fd.as_raw_fd());
+        match stream.state {
+            State::Listening => (0..ACCEPTS).for_each(|_| self.accept(token)),
+            _ => {
+                self.ring.push(opcode::RecvMulti::new(fd, buffers::GROUP).build(), Purpose::Receive, token);
+            }
+        }
+    }
+
+    /// Has the kernel accept one connection more.
+    fn accept(&mut self, on: Token) {
+        let Some(stream) = self.streams.get_mut(on) else { return };
+        let Some((_, accepts)) = self.listeners.get_mut(&on.index) else { return };
+        *accepts += 1;
+        stream.armed = true;
+        let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+        let accept = opcode::Accept::new(Fd(stream.fd.as_raw_fd()), ptr::null_mut(), ptr::null_mut());
+        self.ring.push(accept.flags(flags).build(), Purpose::Accept, on);
+    }
+
+    /// An accept has come to something; gives whether the kernel does others.
+    fn accept_ended(&mut self, on: Token) -> bool {
+        let Some((_, accepts)) = self.listeners.get_mut(&on.index) else { return false };
+        *accepts -= 1;
+        *accepts > 0
+    }
+
+    /// Ends what the kernel does for a socket.
+    fn disarm(&mut self, token: Token) {
+        let Some(stream) = self.streams.get_mut(token) else { return };
+        if stream.armed && !mem::replace(&mut stream.cancelled, true) {
+            let purpose = if stream.state == State::Listening { Purpose::Accept } else { Purpose::Receive };
+            self.ring.cancel(purpose, token);
+        }
+    }
+
+    /// Goes on with those that found no buffer: the loop has read what was in them. A quota keeps all of them from asking
+    /// for few buffers at once.
+    fn feed_starved(&mut self) {
+        self.quota = match mem::take(&mut self.dry) {
+            true => (self.quota / 2).max(self.buffers.count()),
+            false => (self.quota * 2).min(STARVED_QUOTA),
+        };
+        let many = self.starved.len().min(self.quota);
+        for token in self.starved.drain(..many).collect::<Vec<_>>() {
+            if let Some(stream) = self.streams.get_mut(token) {
+                stream.starved = false;
+                self.arm(token);
+            }
+        }
+    }
+
+    /// Goes on with those that the system had no memory for.
+    fn rouse(&mut self) {
+        if self.rests.until().is_none() {
+            return;
+        }
+        let now = Instant::now();
+        while let Some(token) = self.rests.over(now) {
+            let Some(stream) = self.streams.get_mut(token) else { continue };
+            match stream.doing {
+                Doing::Resting(Some(flight)) => match self.flights.sent(flight, 0, &stream.fd) {
+                    Some(request) => {
+                        stream.doing = Doing::Sending(flight);
+                        self.ring.push(request, Purpose::Send, token);
+                    }
+                    None => stream.doing = Doing::Nothing,
+                },
+                Doing::Resting(None) => self.room.push_back(token),
+                _ => {}
+            }
+            self.arm(token);
+            self.bury(token);
+        }
+    }
+
+    /// Gives the place of a socket back when it was closed and the kernel is done with it.
+    fn bury(&mut self, token: Token) {
+        let Some(stream) = self.streams.get_mut(token) else { return };
+        let State::Closing { how, unread } = stream.state else { return };
+        if stream.armed {
+            return;
+        }
+        match stream.doing {
+            Doing::Sending(_) | Doing::AwaitingRoom => return,
+            Doing::Resting(Some(flight)) => self.flights.land(flight),
+            Doing::Resting(None) | Doing::Nothing => {}
+        }
+        let Some(stream) = self.streams.remove(token) else { return };
+        self.listeners.remove(&token.index);
+        if how == Close::Abort {
+            // Without it the system still tries to deliver what it was given, which does no harm.
+            let _ = SockRef::from(&stream.fd).set_linger(Some(Duration::ZERO));
+        } else if unread {
+            // Unread bytes would make a reset of the close.
+            let _ = bytes::receive(stream.fd.as_fd(), Kind::Socket, &mut self.scratch);
+        }
+    }
+
+    // ── events ──
+
+    /// Goes on until there is an event.
+    fn step(&mut self) -> Option<Step> {
+        self.buffers.take_back();
+        loop {
+            if let Some((token, error)) = self.failures.pop_front() {
+                match self.fail(token, error) {
+                    Some(event) => return Some(Step::Event(event)),
+                    None => continue,
+                }
+            }
+            if let Some(token) = self.room.pop_front() {
+                if let Some(stream) = self.streams.get_mut(token).filter(|stream| stream.is_alive()) {
+                    stream.doing = Doing::Nothing;
+                    return Some(Step::Event(Event::Sent { token: outer(token), bytes: 0 }));
+                }
+                continue;
+            }
+            self.rest_first = !self.rest_first;
+            if self.rest_first
+                && let Some(step) = self.step_of_rest()
+            {
+                return Some(step);
+            }
+            let Some(completion) = self.ring.next() else { return self.step_of_rest() };
+            if let Some(step) = self.complete(completion) {
+                return Some(step);
+            }
+        }
+    }
+
+    fn step_of_rest(&mut self) -> Option<Step> {
+        if !self.watch.ready {
+            return None;
+        }
+        let step = self.rest.step();
+        self.watch.ready = step.is_some();
+        step.map(Step::Rest)
+    }
+
+    fn complete(&mut self, completion: Completion) -> Option<Step> {
+        match completion.purpose {
+            Purpose::Receive => self.received(&completion),
+            Purpose::Send => self.sent(&completion).map(Step::Event),
+            Purpose::Accept => self.accepted(&completion).map(Step::Event),
+            Purpose::Room => self.has_room(&completion).map(Step::Event),
+            Purpose::Rest => {
+                self.watch.armed = false;
+                // It looks at once, and tells until nothing is left.
+                match self.rest.look() {
+                    Ok(()) => self.watch.ready = true,
+                    Err(error) => self.broken = Some(error),
+                }
+                None
+            }
+            Purpose::Cancel => None,
+        }
+    }
+
+    fn received(&mut self, completion: &Completion) -> Option<Step> {
+        // For every one: where the next piece begins depends on it.
+        let piece = self.buffers.received(completion);
+        let token = completion.token;
+        let stream = self.streams.get_mut(token)?;
+        if !completion.goes_on() {
+            (stream.armed, stream.cancelled) = (false, false);
+        }
+        match (completion.result, piece) {
+            _ if !stream.is_alive() => {
+                self.bury(token);
+                None
+            }
+            (Ok(received @ 1..), Some(piece)) => {
+                let _ = received;
+                self.arm(token);
+                Some(Step::Received(outer(token), piece))
+            }
+            (Ok(_), _) => {
+                stream.state = State::Ended;
+                Some(Step::Event(Event::Eof { token: outer(token) }))
+            }
+            (Err(Errno::CANCELED | Errno::INTR | Errno::AGAIN), _) => {
+                self.arm(token);
+                None
+            }
+            (Err(Errno::NOBUFS), _) => {
+                self.dry = true;
+                if !mem::replace(&mut stream.starved, true) {
+                    self.starved.push_back(token);
+                }
+                None
+            }
+            (Err(Errno::NOMEM), _) => {
+                self.rests.add(token, Instant::now());
+                None
+            }
+            (Err(errno), _) => self.fail(token, errno.into()).map(Step::Event),
+        }
+    }
+
+    fn sent(&mut self, completion: &Completion) -> Option<Event<'static>> {
+        let token = completion.token;
+        let stream = self.streams.get_mut(token)?;
+        let Doing::Sending(flight) = stream.doing else { return None };
+        let alive = stream.is_alive();
+        match completion.result {
+            Ok(sent) if alive => {
+                let bytes = sent as usize;
+                match self.flights.sent(flight, bytes, &stream.fd) {
+                    Some(request) => self.ring.push(request, Purpose::Send, token),
+                    None => {
+                        stream.doing = Doing::Nothing;
+                        self.flights.land(flight);
+                    }
+                }
+                Some(Event::Sent { token: outer(token), bytes })
+            }
+            Err(Errno::INTR | Errno::AGAIN) if alive => {
+                let request = self.flights.sent(flight, 0, &stream.fd)?;
+                self.ring.push(request, Purpose::Send, token);
+                None
+            }
+            Err(Errno::NOBUFS | Errno::NOMEM) if alive => {
+                stream.doing = Doing::Resting(Some(flight));
+                self.rests.add(token, Instant::now());
+                None
+            }
+            result => {
+                stream.doing = Doing::Nothing;
+                self.flights.land(flight);
+                if !alive {
+                    self.bury(token);
+                    return None;
+                }
+                self.fail(token, result.err().unwrap_or(Errno::IO).into())
+            }
+        }
+    }
+
+    #[allow(unsafe_code, reason = "the kernel gives descriptors as numbers")]
+    fn accepted(&mut self, completion: &Completion) -> Option<Event<'static>> {
+        let on = completion.token;
+        // SAFETY: the kernel has just opened it for us, and nobody else knows of it.
+        let fd = completion.result.map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) });
+        let armed = self.accept_ended(on);
+        let stream = self.streams.get_mut(on)?;
+        stream.armed = armed;
+        stream.cancelled &= armed;
+        if !stream.is_alive() {
+            self.bury(on);
+            return None;
+        }
+        let again = stream.reading && !stream.cancelled;
+        let refusal = match fd {
+            Ok(fd) => {
+                // A connection that is gone has no far end any more.
+                let remote = SockRef::from(&fd).peer_addr().ok().and_then(|addr| addr.as_socket());
+                self.accept_again(on, again);
+                let (remote, local) = (remote?.into(), self.listeners.get(&on.index)?.0.local(&fd));
+                match self.streams.insert(Stream::new(fd, State::Open)) {
+                    Ok(new) => {
+                        let (on, new) = (outer(on), outer(new));
+                        return Some(Event::Accepted { on, new, remote, local });
+                    }
+                    Err(error) => Refusal::Other(error),
+                }
+            }
+            // It was told already, or nobody wants to know.
+            Err(_) if !stream.reading => return None,
+            Err(errno) => errno.into(),
+        };
+        match refusal {
+            Refusal::Gone | Refusal::Empty => self.accept_again(on, again),
+            _ if completion.result == Err(Errno::CANCELED) => self.arm(on),
+            Refusal::Descriptors(error) => {
+                self.reserve.shed(&self.streams.get_mut(on)?.fd);
+                return self.fail(on, error);
+            }
+            Refusal::Other(error) => return self.fail(on, error),
+        }
+        None
+    }
+
+    /// Another accept takes the place of one that has ended; after they were all cancelled all begin anew.
+    fn accept_again(&mut self, on: Token, again: bool) {
+        match again {
+            true => self.accept(on),
+            false => self.arm(on),
+        }
+    }
+
+    /// There is room to write, or a connect has ended.
+    fn has_room(&mut self, completion: &Completion) -> Option<Event<'static>> {
+        let token = completion.token;
+        let stream = self.streams.get_mut(token)?;
+        stream.doing = Doing::Nothing;
+        match stream.state {
+            State::Connecting => match bytes::connected(&stream.fd) {
+                Ok(local) => {
+                    stream.state = State::Open;
+                    Some(Event::Connected { token: outer(token), result: Ok(local) })
+                }
+                Err(error) => self.fail(token, error),
+            },
+            State::Open | State::Ended => Some(Event::Sent { token: outer(token), bytes: 0 }),
+            _ => {
+                self.bury(token);
+                None
+            }
+        }
+    }
+
+    /// The event that tells of an error, once. A listener is only turned off; a connection is over.
+    fn fail(&mut self, token: Token, error: io::Error) -> Option<Event<'static>> {
+        let stream = self.streams.get_mut(token)?;
+        match stream.state {
+            State::Listening => {
+                stream.reading = false;
+                self.disarm(token);
+            }
+            State::Connecting => {
+                self.streams.remove(token);
+                return Some(Event::Connected { token: outer(token), result: Err(error) });
+            }
+            State::Open | State::Ended => {
+                stream.state = State::Broken;
+                self.disarm(token);
+            }
+            State::Broken | State::Closing { .. } => return None,
+        }
+        Some(Event::Failed { token: outer(token), error })
+    }
+
+    // ── sending ──
+
+    /// Hands what is queued to the kernel, with the next wait.
+    fn take_off(&mut self, token: Token, out: &mut OutBuf) {
+        let Some(stream) = self.streams.get_mut(token) else { return };
+        let (flight, request) = self.flights.take_off(out, &stream.fd);
+        stream.doing = Doing::Sending(flight);
+        self.ring.push(request, Purpose::Send, token);
+    }
+
+    /// Sends at once what the socket has room for.
+    fn send_now(&mut self, token: Token, out: &mut OutBuf) {
+        let Some(stream) = self.streams.get_mut(token) else { return };
+        match bytes::send(stream.fd.as_fd(), Kind::Socket, out, &mut self.scratch) {
+            Ok(true) => {}
+            Ok(false) => self.await_room(token),
+            Err(error) if is_short_of_memory(&error) => {
+                stream.doing = Doing::Resting(None);
+                self.rests.add(token, Instant::now());
+            }
+            Err(error) => self.failures.push_back((token, error)),
+        }
+    }
+}
+
+/// The token as the loop knows it: this driver's have a range of their own.
+fn outer(token: Token) -> Token {
+    Token { index: token.index | SECOND, ..token }
+}
+
+/// The token in this driver's table; None if it is the other one's.
+fn inner(token: Token) -> Option<Token> {
+    Some(Token { index: token.index.checked_sub(SECOND)?, ..token })
+}
+
+impl Driver for UringDriver {
+    fn host(&self) -> Rc<dyn Host> {
+        self.rest.host()
+    }
+
+    fn open(&mut self, what: Open) -> io::Result<Token> {
+        match what {
+            Open::Listen(bound) if bound.addr.ip().is_some() => self.listen(bound).map(outer),
+            Open::Connect { to, from } if to.ip().is_some() => self.connect(&to, from.as_ref()).map(outer),
+            other => self.rest.open(other),
+        }
+    }
+
+    fn read(&mut self, token: Token, on: bool) {
+        let Some(inner) = inner(token) else { return self.rest.read(token, on) };
+        let Some(stream) = self.streams.get_mut(inner).filter(|stream| stream.is_alive()) else { return };
+        stream.reading = on;
+        match on {
+            true => self.arm(inner),
+            false => self.disarm(inner),
+        }
+    }
+
+    fn send(&mut self, token: Token, out: &mut OutBuf) {
+        let Some(inner) = inner(token) else { return self.rest.send(token, out) };
+        if !self.streams.get_mut(inner).is_some_and(|stream| stream.may_send()) {
+            return;
+        }
+        if out.descriptors() > 0 {
+            return self.failures.push_back((inner, io::ErrorKind::Unsupported.into()));
+        }
+        match self.busy && out.file_after_bytes().is_none() {
+            true => self.take_off(inner, out),
+            false => self.send_now(inner, out),
+        }
+    }
+
+    fn send_to(&mut self, token: Token, out: &mut Outbox) {
+        self.rest.send_to(token, out);
+    }
+
+    fn set_option(&mut self, token: Token, option: SocketOption) -> io::Result<()> {
+        let Some(inner) = inner(token) else { return self.rest.set_option(token, option) };
+        let stream = self.streams.get_mut(inner).ok_or(io::ErrorKind::NotConnected)?;
+        socket::set(&stream.fd, Kind::Socket, option)
+    }
+
+    fn set_udp_option(&mut self, token: Token, option: &UdpOption) -> io::Result<()> {
+        self.rest.set_udp_option(token, option)
+    }
+
+    fn close(&mut self, token: Token, how: Close) {
+        let Some(inner) = inner(token) else { return self.rest.close(token, how) };
+        let Some(stream) = self.streams.get_mut(inner) else { return };
+        if how == Close::Write {
+            let ended = bytes::end_writing(stream.fd.as_fd());
+            self.failures.extend(ended.err().map(|error| (inner, error)));
+            return;
+        }
+        self.disarm(inner);
+        let Some(stream) = self.streams.get_mut(inner) else { return };
+        match stream.doing {
+            Doing::Sending(_) => self.ring.cancel(Purpose::Send, inner),
+            Doing::AwaitingRoom => self.ring.cancel(Purpose::Room, inner),
+            Doing::Nothing | Doing::Resting(_) => {}
+        }
+        let how = if stream.state == State::Listening { Close::Graceful } else { how };
+        stream.state = State::Closing { how, unread: stream.state == State::Open };
+        if self.listeners.contains_key(&inner.index) {
+            // Its port is free at once, although the kernel is not done with its accept.
+            let _ = rustix::net::shutdown(&stream.fd, Shutdown::Read);
+        }
+        self.bury(inner);
+    }
+
+    fn held(&mut self, token: Token) -> usize {
+        let Some(inner) = inner(token) else { return self.rest.held(token) };
+        self.streams.get_mut(inner).map_or(0, |stream| bytes::held(stream.fd.as_fd()))
+    }
+
+    fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
+        self.buffers.take_back();
+        self.rouse();
+        self.watch.ready |= self.rest.prepare();
+        if self.rest.is_always_ready() {
+            // It has its turn with whatever else is there: the poll below ends at once.
+            self.rest.waker().wake_by_ref();
+        }
+        if !mem::replace(&mut self.watch.armed, true) {
+            let fd = Fd(self.rest.as_raw_fd());
+            let request = opcode::PollAdd::new(fd, libc::POLLIN as u32).build();
+            self.ring.push(request, Purpose::Rest, NOBODY);
+        }
+        if let Some(error) = self.broken.take() {
+            return Err(error);
+        }
+        self.feed_starved();
+        if self.watch.ready || !self.failures.is_empty() || !self.room.is_empty() {
+            // Nobody may wait on the descriptor until they were told.
+            self.rest.waker().wake_by_ref();
+            return self.ring.submit();
+        }
+        if self.ring.waiting() > 0 {
+            return self.ring.submit();
+        }
+        let until = until.into_iter().chain(self.until()).min();
+        self.ring.wait(until)?;
+        self.busy = self.ring.waiting() > 1;
+        Ok(())
+    }
+
+    fn until(&self) -> Option<Instant> {
+        let starved = (!self.starved.is_empty()).then(Instant::now);
+        starved.into_iter().chain(self.rests.until()).chain(self.rest.until()).min()
+    }
+
+    fn next(&mut self) -> Option<Event<'_>> {
+        match self.step()? {
+            Step::Received(token, piece) => Some(Event::Received { token, data: self.buffers.bytes(piece) }),
+            Step::Event(event) => Some(event),
+            Step::Rest(step) => self.rest.told(step),
+        }
+    }
+
+    fn waker(&self) -> Waker {
+        self.rest.waker()
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.ring.descriptor()
+    }
+}
+
+impl Drop for UringDriver {
+    /// Waits until the kernel is done with all memory that it was given.
+    fn drop(&mut self) {
+        if !self.ring.end() {
+            // It may still read and write there.
+            self.buffers.leak();
+            mem::forget(mem::take(&mut self.flights));
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! [`Ring`]: the two queues that are shared with the kernel.
+
+use io_uring::{
+    IoUring, cqueue, opcode, squeue,
+    types::{CancelBuilder, SubmitArgs, Timespec},
+};
+use rustix::{
+    event::{EventfdFlags, eventfd},
+    io::Errno,
+};
+use std::{
+    cell::OnceCell,
+    fmt, io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    time::{Duration, Instant},
+};
+use trenza_core::driver::Token;
+
+/// What is asked of the kernel before it is told to look.
+const SUBMISSIONS: u32 = 512;
+/// What it tells before we look; it keeps what is beyond.
+const COMPLETIONS: u32 = 4096;
+/// How long a driver that ends waits for the kernel to give everything back.
+const END: Duration = Duration::from_secs(1);
+/// After which it asks again: a request may have begun meanwhile.
+const ROUND: Duration = Duration::from_millis(10);
+/// The kernel's flag for a call that also looks for completions.
+const GET_EVENTS: u32 = 1;
+/// Of requests that belong to no connection.
+pub(super) const NOBODY: Token = Token { index: u32::MAX, generation: 0 };
+
+/// What a request is for: it comes back with the completion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Accept,
+    Receive,
+    Send,
+    /// There is room to write, or a connect has ended.
+    Room,
+    /// The driver beside has something to tell.
+    Rest,
+    Cancel,
+}
+
+impl Purpose {
+    const ALL: [Self; 6] = [Self::Accept, Self::Receive, Self::Send, Self::Room, Self::Rest, Self::Cancel];
+
+    /// The number of a request.
+    pub(super) fn of(self, token: Token) -> u64 {
+        (self as u64) << 56 | u64::from(token.generation) << 32 | u64::from(token.index)
+    }
+
+    fn from(number: u64) -> Option<(Self, Token)> {
+        let purpose = Self::ALL.get((number >> 56) as usize)?;
+        Some((*purpose, Token { index: number as u32, generation: (number >> 32) as u32 & 0xff_ffff }))
+    }
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Completion {
+    pub(super) purpose: Purpose,
+    pub(super) token: Token,
+    pub(super) result: Result<u32, Errno>,
+    flags: u32,
+}
+
+impl Completion {
+    /// The same request will tell more.
+    pub(super) fn goes_on(&self) -> bool {
+        cqueue::more(self.flags)
+    }
+
+    /// The buffer that it used.
+    pub(super) fn buffer(&self) -> Option<u16> {
+        cqueue::buffer_select(self.flags)
+    }
+
+    /// The kernel goes on using that buffer.
+    pub(super) fn keeps_buffer(&self) -> bool {
+        cqueue::buffer_more(self.flags)
+    }
+}
+
+/// The two queues that are shared with the kernel.
+pub(super) struct Ring {
+    ring: IoUring,
+    /// The kernel learns which thread is ours at the first wait, so that a driver may be made on another.
+    enabled: bool,
+    /// How many requests will still have a completion.
+    in_flight: usize,
+    /// Tells a host's loop that there is something to look at, once one has asked for it.
+    bell: OnceCell<OwnedFd>,
+}
+
+impl fmt::Debug for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ring").field("in_flight", &self.in_flight).finish_non_exhaustive()
+    }
+}
+
+impl Ring {
+    /// Asks the kernel for a ring.
+    ///
+    /// # Errors
+    /// It has none, not all that is needed (Linux 6.1), or does not allow it (`io_uring_disabled`, a sandbox).
+    pub(super) fn new() -> io::Result<Self> {
+        let ring = IoUring::builder()
+            .setup_cqsize(COMPLETIONS)
+            .setup_clamp()
+            .setup_submit_all()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_r_disabled()
+            .build(SUBMISSIONS)?;
+        let has = ring.params();
+        if !(has.is_feature_ext_arg() && has.is_feature_nodrop() && has.is_feature_skip_cqe_on_success()) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        Ok(Self { ring, enabled: false, in_flight: 0, bell: OnceCell::new() })
+    }
+
+    pub(super) fn submitter(&self) -> io_uring::Submitter<'_> {
+        self.ring.submitter()
+    }
+
+    /// Queues a request, to be submitted by the next wait, or earlier if there are many.
+    #[allow(unsafe_code, reason = "the kernel reads and writes what requests point to")]
+    pub(super) fn push(&mut self, request: squeue::Entry, purpose: Purpose, token: Token) {
+        let request = request.user_data(purpose.of(token));
+        self.in_flight += usize::from(purpose != Purpose::Cancel);
+        // SAFETY: what the request points to lives until its completion: received bytes go to `Buffers`, which the driver
+        // gives up only when nothing is in flight; sent ones belong to a `Flight`, which is kept until then.
+        while unsafe { self.ring.submission().push(&request) }.is_err() {
+            if self.enter(Some(Duration::ZERO)).is_err() {
+                return; // it says so again at the next wait
+            }
+        }
+    }
+
+    /// Asks the kernel to end the requests of that purpose early. It tells so by their completions.
+    pub(super) fn cancel(&mut self, purpose: Purpose, token: Token) {
+        let request = opcode::AsyncCancel2::new(CancelBuilder::user_data(purpose.of(token)).all()).build();
+        // When it was too late there is a completion, which nobody needs.
+        self.push(request.flags(squeue::Flags::SKIP_SUCCESS), Purpose::Cancel, token);
+    }
+
+    /// Submits what was queued; waits until there is a completion or the time has come. None: without end.
+    pub(super) fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
+        let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
+        if let Some(bell) = self.bell.get() {
+            // Nothing has rung, or it is what this call fetches, which rings again.
+            let _ = rustix::io::read(bell, &mut [0; 8]);
+        }
+        self.enter(timeout)
+    }
+
+    /// Submits what was queued, if anything was.
+    pub(super) fn submit(&mut self) -> io::Result<()> {
+        let queued = self.ring.submission().len();
+        if queued > 0 { self.enter(Some(Duration::ZERO)) } else { Ok(()) }
+    }
+
+    /// Tells the kernel to look, and to do what has become of requests: without a time it waits for a completion.
+    #[allow(unsafe_code, reason = "a call that waits for nothing is made of flags")]
+    fn enter(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        if !self.enabled {
+            self.ring.submitter().register_enable_rings()?;
+            self.enabled = true;
+        }
+        let queued = self.ring.submission().len() as u32;
+        let submitter = self.ring.submitter();
+        let entered = match timeout {
+            None => submitter.submit_and_wait(1),
+            // SAFETY: without an argument there is nothing that the kernel would read or write.
+            Some(Duration::ZERO) => unsafe { submitter.enter::<u8>(queued, 0, GET_EVENTS, None) },
+            Some(timeout) => {
+                let timespec = Timespec::from(timeout);
+                submitter.submit_with_args(1, &SubmitArgs::new().timespec(&timespec))
+            }
+        };
+        match entered {
+            Ok(_) => Ok(()),
+            Err(error) => match Errno::from_io_error(&error) {
+                // The time is over; a signal; more completions than there is room for, which are taken first.
+                Some(Errno::TIME | Errno::INTR | Errno::BUSY | Errno::AGAIN) => Ok(()),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// The next completion.
+    pub(super) fn next(&mut self) -> Option<Completion> {
+        loop {
+            let entry = self.ring.completion().next()?;
+            let Some((purpose, token)) = Purpose::from(entry.user_data()) else { continue };
+            let errno = || Errno::from_raw_os_error(entry.result().wrapping_neg());
+            let result = u32::try_from(entry.result()).map_err(|_| errno());
+            let completion = Completion { purpose, token, result, flags: entry.flags() };
+            if purpose != Purpose::Cancel {
+                self.in_flight -= usize::from(!completion.goes_on());
+                return Some(completion);
+            }
+        }
+    }
+
+    /// How many completions are there already.
+    pub(super) fn waiting(&mut self) -> usize {
+        self.ring.completion().len()
+    }
+
+    /// Ends all requests, and waits until the kernel has given everything back. False: it has not.
+    pub(super) fn end(&mut self) -> bool {
+        let until = Instant::now() + END;
+        while self.in_flight > 0 && Instant::now() < until {
+            let all = opcode::AsyncCancel2::new(CancelBuilder::any().all()).build();
+            self.push(all, Purpose::Cancel, NOBODY);
+            if self.enter(Some(ROUND)).is_err() {
+                break;
+            }
+            while self.next().is_some() {}
+        }
+        self.in_flight == 0
+    }
+
+    /// Readable while there is something for [`Ring::wait`]. The ring's own descriptor is readable then as well, but who
+    /// sleeps on it is not woken by what the kernel leaves for the next call to do.
+    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        if self.bell.get().is_none() {
+            let bell = eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).ok()?;
+            self.ring.submitter().register_eventfd(bell.as_raw_fd()).ok()?;
+            let _ = self.bell.set(bell);
+        }
+        self.bell.get().map(AsFd::as_fd)
+    }
+}

@@ -1,0 +1,83 @@
+//! [`Stream`]: what the driver knows of one socket.
+
+use std::os::fd::OwnedFd;
+use trenza_core::driver::Close;
+
+/// One listener or connection. There is one for each idle connection: it stays small.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) fd: OwnedFd,
+    pub(super) state: State,
+    /// What the kernel does with its bytes to send.
+    pub(super) doing: Doing,
+    /// The loop wants bytes, or of a listener connections.
+    pub(super) reading: bool,
+    /// The kernel receives, or accepts.
+    pub(super) armed: bool,
+    /// It was asked to stop that.
+    pub(super) cancelled: bool,
+    /// It found no buffer and is in the list of those that wait for one.
+    pub(super) starved: bool,
+}
+
+/// How far a socket has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Listening,
+    Connecting,
+    Open,
+    /// The peer's FIN came: nothing is left to read.
+    Ended,
+    /// It has failed; the loop knows or is about to be told.
+    Broken,
+    /// The loop has closed it, and the kernel is not done with it. `unread`: bytes may be waiting in it.
+    Closing {
+        how: Close,
+        unread: bool,
+    },
+}
+
+/// What the kernel does with bytes to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doing {
+    Nothing,
+    /// It sends that flight.
+    Sending(u32),
+    /// It tells when there is room.
+    AwaitingRoom,
+    /// The system had no memory, for that flight or for what was sent at once.
+    Resting(Option<u32>),
+}
+
+impl Stream {
+    pub(super) fn new(fd: OwnedFd, state: State) -> Self {
+        let doing = Doing::Nothing;
+        Self { fd, state, doing, reading: false, armed: false, cancelled: false, starved: false }
+    }
+
+    /// The loop still hears of it.
+    pub(super) fn is_alive(&self) -> bool {
+        !matches!(self.state, State::Closing { .. } | State::Broken)
+    }
+
+    /// It is to receive or accept, and does not.
+    pub(super) fn may_arm(&self) -> bool {
+        let can = matches!(self.state, State::Listening | State::Open);
+        can && self.reading && !self.armed && !self.starved
+    }
+
+    /// True when a send may be tried: it is connected, and none is under way.
+    pub(super) fn may_send(&self) -> bool {
+        matches!(self.state, State::Open | State::Ended) && self.doing == Doing::Nothing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_costs_little() {
+        assert!(size_of::<Stream>() <= 24, "{}", size_of::<Stream>());
+    }
+}
