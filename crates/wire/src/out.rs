@@ -187,6 +187,10 @@ impl OutBuf {
             mem::swap(&mut self.queued, &mut other.queued);
             return;
         }
+        if let Some(small) = other.only().filter(|only| only.len() <= COPY_MAX) {
+            self.push_slice(small);
+            return other.advance(other.queued);
+        }
         while let Some(chunk) = other.pop_chunk() {
             self.push_chunk(chunk);
         }
