@@ -187,6 +187,10 @@ impl OutBuf {
             mem::swap(&mut self.queued, &mut other.queued);
             return;
         }
+        if let Some(small) = other.only().filter(|only| only.len() <= COPY_MAX) {
+            self.push_slice(small);
+            return other.advance(other.queued);
+        }
         while let Some(chunk) = other.pop_chunk() {
             self.push_chunk(chunk);
         }
@@ -277,6 +281,20 @@ impl OutBuf {
         taken
     }
 
+    /// True when nothing in it has an owner elsewhere, so that no code of others runs when it is sent or dropped.
+    pub fn is_own(&self) -> bool {
+        self.chunks.is_empty() && self.carried.len() == 0
+    }
+
+    /// All bytes that are queued, if they lie in one piece and none is of a file.
+    pub fn only(&self) -> Option<&[u8]> {
+        match (self.chunks.len(), self.tail.is_empty()) {
+            (0, _) => self.tail.get(self.head..),
+            (1, true) => self.chunks.front()?.bytes()?.get(self.head..),
+            _ => None,
+        }
+    }
+
     /// Fills `iov` with the bytes at the front, up to the first file; returns how many entries it filled.
     pub fn slices<'a>(&'a self, iov: &mut [IoSlice<'a>]) -> usize {
         let pieces = self.chunks.iter().map_while(Chunk::bytes);
@@ -315,7 +333,20 @@ impl OutBuf {
     /// Removes `n` bytes from the front: they were sent. Chunks that are done are dropped, so their owners'
     /// `Drop` may run here.
     pub fn advance(&mut self, n: usize) {
+        if self.is_own() {
+            self.queued = self.queued.saturating_sub(n);
+            self.head = self.head.saturating_add(n);
+            return self.give_back_tail();
+        }
         self.advance_into(n, &mut Self::new());
+    }
+
+    /// A tail that has left altogether is used again, by whoever writes next.
+    fn give_back_tail(&mut self) {
+        if self.head >= self.tail.len() {
+            self.head = 0;
+            spare::give(mem::take(&mut self.tail));
+        }
     }
 
     /// Like [`OutBuf::advance`], but chunks that are done go to `spent`, so that the caller decides where they are
@@ -335,10 +366,7 @@ impl OutBuf {
                 None => {}
             }
         }
-        if self.head >= self.tail.len() {
-            self.head = 0;
-            spare::give(mem::take(&mut self.tail));
-        }
+        self.give_back_tail();
         if self.queued == 0 {
             self.chunks = VecDeque::new();
         }
