@@ -80,7 +80,7 @@ fn every_kind_of_key() {
         certificates.make(&["sign", "localhost", "127.0.0.1", "--key", kind, "--force"]);
         let site = Site::of(certificates, "");
         for version in ["-tls1_2", "-tls1_3"] {
-            let text = said(&s_client(&site, &[version], REQUEST));
+            let text = said(&asked(&site, &[version], REQUEST));
             let signed = text.lines().find(|line| line.starts_with("Peer signature type: "));
             assert!(signed.is_some_and(|line| line.to_lowercase().contains(&names.to_lowercase())), "{text}");
             assert!(text.contains("Hello, braid!"), "{text}");
@@ -92,7 +92,7 @@ fn every_kind_of_key() {
 fn five_come_again() {
     let site = Site::new("");
     // TLS 1.2 alone: a session of 1.3 arrives behind the handshake, where s_client does not wait for it.
-    let text = said(&s_client(&site, &["-tls1_2", "-reconnect"], REQUEST));
+    let text = said(&asked(&site, &["-tls1_2", "-reconnect"], REQUEST));
     assert_eq!((text.matches("\nNew, TLS").count(), text.matches("\nReused, TLS").count()), (1, 5), "{text}");
 }
 
@@ -107,7 +107,7 @@ fn clients_that_are_asked_for_a_certificate() {
     let site = Site::of(certificates, ":client-ca={}/ca.pem:clients=optional");
     for (more, served) in [(vec![], true), (shows(&ann), true), (shows(&eve), false)] {
         for version in ["-tls1_2", "-tls1_3"] {
-            let text = said(&s_client(&site, &[&[version], &more[..]].concat(), REQUEST));
+            let text = said(&asked(&site, &[&[version], &more[..]].concat(), REQUEST));
             assert!(text.contains("CN = Test CA"), "it is told whom the server asks for: {text}");
             assert_eq!(text.contains("Hello, braid!"), served, "{more:?} {text}");
         }

@@ -143,9 +143,9 @@ impl Ring {
         }
     }
 
-    /// Asks the kernel to end a request early. It tells so by that request's completion.
+    /// Asks the kernel to end the requests of that purpose early. It tells so by their completions.
     pub(super) fn cancel(&mut self, purpose: Purpose, token: Token) {
-        let request = opcode::AsyncCancel::new(purpose.of(token)).build();
+        let request = opcode::AsyncCancel2::new(CancelBuilder::user_data(purpose.of(token)).all()).build();
         // When it was too late there is a completion, which nobody needs.
         self.push(request.flags(squeue::Flags::SKIP_SUCCESS), Purpose::Cancel, token);
     }
