@@ -30,8 +30,10 @@ pub(super) enum Fault {
     Short,
     /// A request to receive or accept has one completion instead of many.
     Single,
-    /// There is no memory for a request, or it was interrupted.
-    Refused,
+    /// There is no memory for a request.
+    NoMemory,
+    /// A request is to be tried again.
+    Again,
     /// There is no descriptor for a connection.
     NoDescriptor,
     /// A completion is held back for some waits, and others overtake it.
@@ -89,6 +91,8 @@ struct Held {
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Counts {
     faults: [usize; KINDS],
+    /// Sends that the kernel was asked for.
+    pub(super) sends: usize,
     /// Receives that found no buffer.
     pub(super) dry: usize,
     /// Pieces that were received, and buffers that the kernel was done with.
@@ -106,7 +110,7 @@ impl Counts {
 #[derive(Debug)]
 pub(super) struct Ring {
     ring: ring::Ring,
-    faults: Faults,
+    pub(super) faults: Faults,
     dice: Dice,
     held: Vec<Held>,
     pub(super) counts: Counts,
@@ -123,11 +127,6 @@ impl Ring {
     pub(super) fn with(ring: ring::Ring, faults: Faults, seed: u64) -> Self {
         let (held, counts, whole_buffers) = (Vec::new(), Counts::default(), false);
         Self { ring, faults, dice: Dice::new(seed), held, counts, whole_buffers }
-    }
-
-    /// From now on all goes well.
-    pub(super) fn heal(&mut self) {
-        self.faults = Faults::default();
     }
 
     /// Does this go wrong now?
@@ -166,6 +165,7 @@ impl Ring {
         if purpose == Purpose::Send && self.strikes(Fault::Short) {
             raw(&mut request).shorten(1 + self.dice.below(SHORT_MAX));
         }
+        self.counts.sends += usize::from(purpose == Purpose::Send);
         self.ring.push(request, purpose, token);
         if token != NOBODY && self.strikes(Fault::Cancelled) {
             self.ring.cancel(purpose, token);
@@ -177,16 +177,19 @@ impl Ring {
         if purpose == Purpose::Accept && self.strikes(Fault::NoDescriptor) {
             return Some(Errno::MFILE);
         }
-        let errors: &[Errno] = match purpose {
-            Purpose::Receive => &[Errno::NOMEM, Errno::INTR, Errno::AGAIN],
-            Purpose::Send => &[Errno::NOMEM, Errno::NOBUFS, Errno::INTR, Errno::AGAIN],
-            Purpose::Accept => &[Errno::CONNABORTED, Errno::INTR, Errno::AGAIN],
-            Purpose::Room => &[Errno::NOMEM, Errno::INTR, Errno::AGAIN],
+        let (no_memory, again): (&[Errno], &[Errno]) = match purpose {
+            Purpose::Accept => {
+                (&[Errno::NOMEM, Errno::NOBUFS], &[Errno::INTR, Errno::AGAIN, Errno::CONNABORTED])
+            }
+            Purpose::Receive | Purpose::Room => (&[Errno::NOMEM], &[Errno::INTR, Errno::AGAIN]),
+            Purpose::Send => (&[Errno::NOMEM, Errno::NOBUFS], &[Errno::INTR, Errno::AGAIN]),
             Purpose::Rest | Purpose::Cancel => return None,
         };
-        if !self.strikes(Fault::Refused) {
-            return None;
-        }
+        let errors = match () {
+            () if self.strikes(Fault::NoMemory) => no_memory,
+            () if self.strikes(Fault::Again) => again,
+            () => return None,
+        };
         errors.get(self.dice.below(errors.len())).copied()
     }
 

@@ -56,7 +56,12 @@ fn requests_with_one_completion_are_asked_for_again() {
 
 #[test]
 fn requests_without_memory_are_asked_for_again() {
-    tried("requests_without_memory_are_asked_for_again", Fault::Refused, 3);
+    tried("requests_without_memory_are_asked_for_again", Fault::NoMemory, 2);
+}
+
+#[test]
+fn requests_that_are_to_be_tried_again_are() {
+    tried("requests_that_are_to_be_tried_again_are", Fault::Again, 2);
 }
 
 #[test]
@@ -77,7 +82,8 @@ fn all_faults_at_once() {
         (Fault::Cancelled, 9),
         (Fault::Short, 3),
         (Fault::Single, 4),
-        (Fault::Refused, 9),
+        (Fault::NoMemory, 9),
+        (Fault::Again, 9),
         (Fault::NoDescriptor, 9),
         (Fault::Late, 5),
     ];

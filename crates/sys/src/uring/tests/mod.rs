@@ -2,6 +2,9 @@
 //!
 //! Where the kernel lacks what a test needs, the test says so and is not run.
 
+mod buffers;
+mod connects;
+mod drops;
 mod echo;
 mod peer;
 mod program;

@@ -15,7 +15,7 @@ const PERIOD: usize = 65_521;
 const AT_ONCE: usize = 512 * 1024;
 
 /// The bytes of a stream from a place on.
-fn bytes(stream: u32, place: usize, len: usize) -> &'static [u8] {
+pub(super) fn bytes(stream: u32, place: usize, len: usize) -> &'static [u8] {
     static ALL: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let mut dice = Dice::new(1);
         let once: Vec<u8> = (0..PERIOD).map(|_| dice.below(256) as u8).collect();

@@ -3,7 +3,7 @@
 use super::{
     super::{
         UringDriver,
-        faulty::{Counts, Dice, Fault},
+        faulty::{Counts, Dice, Fault, Faults},
     },
     DEADLINE, Parts, assert_nothing_is_left, ip, listen,
     peer::{End, Peer, are_right},
@@ -131,7 +131,7 @@ impl Program {
         }
         self.peers.iter().for_each(|peer| self.check(peer));
         self.driver.close(self.listener, Close::Graceful);
-        self.driver.ring.heal();
+        self.driver.ring.faults = Faults::default();
         while self.driver.streams.values_mut().count() > 0 || self.driver.ring.in_flight() > 1 {
             self.drive(Duration::from_millis(1));
         }
