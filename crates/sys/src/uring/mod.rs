@@ -14,9 +14,13 @@
 //! are moved out of their [`OutBuf`] into a [`Flight`](flight::Flight) until the kernel has read them.
 
 mod buffers;
+#[cfg(test)]
+mod faulty;
 mod flight;
 mod ring;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     PollDriver,
@@ -28,9 +32,13 @@ use crate::{
     stream as bytes,
 };
 use buffers::{Buffers, Piece};
+#[cfg(test)]
+use faulty::Ring;
 use flight::Flights;
 use io_uring::{opcode, types::Fd};
-use ring::{Completion, NOBODY, Purpose, Ring};
+#[cfg(not(test))]
+use ring::Ring;
+use ring::{Completion, NOBODY, Purpose};
 use rustix::{io::Errno, net::Shutdown};
 use socket2::SockRef;
 use std::{
@@ -40,7 +48,7 @@ use std::{
     ptr,
     rc::Rc,
     task::Waker,
-    time::{Duration, Instant},
+    time::Instant,
 };
 use stream::{Doing, State, Stream};
 use trenza_core::{
@@ -121,6 +129,10 @@ impl UringDriver {
     pub fn new() -> io::Result<Self> {
         let ring = Ring::new()?;
         let buffers = Buffers::new(&ring.submitter())?;
+        Self::of(ring, buffers)
+    }
+
+    fn of(ring: Ring, buffers: Buffers) -> io::Result<Self> {
         Ok(Self {
             ring,
             buffers,
@@ -233,7 +245,10 @@ impl UringDriver {
         }
         let now = Instant::now();
         while let Some(token) = self.rests.over(now) {
-            let Some(stream) = self.streams.get_mut(token) else { continue };
+            // What was closed meanwhile sends nothing more, and is given up when the kernel is done with it.
+            let Some(stream) = self.streams.get_mut(token).filter(|stream| stream.is_alive()) else {
+                continue;
+            };
             match stream.doing {
                 Doing::Resting(Some(flight)) => match self.flights.sent(flight, 0, &stream.fd) {
                     Some(request) => {
@@ -242,18 +257,18 @@ impl UringDriver {
                     }
                     None => stream.doing = Doing::Nothing,
                 },
+                Doing::Resting(None) if stream.state == State::Connecting => self.await_room(token),
                 Doing::Resting(None) => self.room.push_back(token),
                 _ => {}
             }
             self.arm(token);
-            self.bury(token);
         }
     }
 
     /// Gives the place of a socket back when it was closed and the kernel is done with it.
     fn bury(&mut self, token: Token) {
         let Some(stream) = self.streams.get_mut(token) else { return };
-        let State::Closing { how, unread } = stream.state else { return };
+        let State::Closing { unread } = stream.state else { return };
         if stream.armed {
             return;
         }
@@ -264,12 +279,8 @@ impl UringDriver {
         }
         let Some(stream) = self.streams.remove(token) else { return };
         self.listeners.remove(&token.index);
-        if how == Close::Abort {
-            // Without it the system still tries to deliver what it was given, which does no harm.
-            let _ = SockRef::from(&stream.fd).set_linger(Some(Duration::ZERO));
-        } else if unread {
-            // Unread bytes would make a reset of the close.
-            let _ = bytes::receive(stream.fd.as_fd(), Kind::Socket, &mut self.scratch);
+        if unread {
+            discard(&stream, &mut self.scratch);
         }
     }
 
@@ -286,7 +297,9 @@ impl UringDriver {
                 }
             }
             if let Some(token) = self.room.pop_front() {
-                if let Some(stream) = self.streams.get_mut(token).filter(|stream| stream.is_alive()) {
+                // It may have had two reasons to rest, and was told already.
+                let rests = |stream: &&mut Stream| stream.is_alive() && stream.doing == Doing::Resting(None);
+                if let Some(stream) = self.streams.get_mut(token).filter(rests) {
                     stream.doing = Doing::Nothing;
                     return Some(Step::Event(Event::Sent { token: outer(token), bytes: 0 }));
                 }
@@ -391,7 +404,7 @@ impl UringDriver {
                 }
                 Some(Event::Sent { token: outer(token), bytes })
             }
-            Err(Errno::INTR | Errno::AGAIN) if alive => {
+            Err(Errno::CANCELED | Errno::INTR | Errno::AGAIN) if alive => {
                 let request = self.flights.sent(flight, 0, &stream.fd)?;
                 self.ring.push(request, Purpose::Send, token);
                 None
@@ -413,11 +426,9 @@ impl UringDriver {
         }
     }
 
-    #[allow(unsafe_code, reason = "the kernel gives descriptors as numbers")]
     fn accepted(&mut self, completion: &Completion) -> Option<Event<'static>> {
         let on = completion.token;
-        // SAFETY: the kernel has just opened it for us, and nobody else knows of it.
-        let fd = completion.result.map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) });
+        let fd = connection(completion);
         let armed = self.accept_ended(on);
         let stream = self.streams.get_mut(on)?;
         stream.armed = armed;
@@ -470,6 +481,18 @@ impl UringDriver {
         let token = completion.token;
         let stream = self.streams.get_mut(token)?;
         stream.doing = Doing::Nothing;
+        match completion.result {
+            Err(Errno::CANCELED | Errno::INTR | Errno::AGAIN) if stream.is_alive() => {
+                self.await_room(token);
+                return None;
+            }
+            Err(_) if stream.is_alive() => {
+                stream.doing = Doing::Resting(None);
+                self.rests.add(token, Instant::now());
+                return None;
+            }
+            _ => {}
+        }
         match stream.state {
             State::Connecting => match bytes::connected(&stream.fd) {
                 Ok(local) => {
@@ -532,6 +555,18 @@ impl UringDriver {
     }
 }
 
+/// The connection that an accept has made.
+#[allow(unsafe_code, reason = "the kernel gives descriptors as numbers")]
+fn connection(accept: &Completion) -> Result<OwnedFd, Errno> {
+    // SAFETY: the kernel has just opened it for us, and nobody else knows of it.
+    accept.result.map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Unread bytes would make a reset of the close.
+fn discard(stream: &Stream, scratch: &mut [u8]) {
+    let _ = bytes::receive(stream.fd.as_fd(), Kind::Socket, scratch);
+}
+
 /// The token as the loop knows it: this driver's have a range of their own.
 fn outer(token: Token) -> Token {
     Token { index: token.index | SECOND, ..token }
@@ -567,7 +602,7 @@ impl Driver for UringDriver {
 
     fn send(&mut self, token: Token, out: &mut OutBuf) {
         let Some(inner) = inner(token) else { return self.rest.send(token, out) };
-        if !self.streams.get_mut(inner).is_some_and(|stream| stream.may_send()) {
+        if out.queued() == 0 || !self.streams.get_mut(inner).is_some_and(|stream| stream.may_send()) {
             return;
         }
         if out.descriptors() > 0 {
@@ -608,8 +643,10 @@ impl Driver for UringDriver {
             Doing::AwaitingRoom => self.ring.cancel(Purpose::Room, inner),
             Doing::Nothing | Doing::Resting(_) => {}
         }
-        let how = if stream.state == State::Listening { Close::Graceful } else { how };
-        stream.state = State::Closing { how, unread: stream.state == State::Open };
+        if how == Close::Abort && stream.state != State::Listening {
+            stream.reset_at_close();
+        }
+        stream.state = State::Closing { unread: how == Close::Graceful && stream.state == State::Open };
         if self.listeners.contains_key(&inner.index) {
             // Its port is free at once, although the kernel is not done with its accept.
             let _ = rustix::net::shutdown(&stream.fd, Shutdown::Read);
@@ -676,12 +713,25 @@ impl Driver for UringDriver {
 }
 
 impl Drop for UringDriver {
-    /// Waits until the kernel is done with all memory that it was given.
+    /// Waits until the kernel is done with all memory that it was given, and with what was closed.
     fn drop(&mut self) {
-        if !self.ring.end() {
+        let done = self.ring.end(|completion| {
+            if completion.purpose == Purpose::Accept {
+                drop(connection(&completion));
+            }
+        });
+        if !done {
             // It may still read and write there.
             self.buffers.leak();
             mem::forget(mem::take(&mut self.flights));
+        }
+        for stream in self.streams.values_mut() {
+            match (stream.state, stream.doing) {
+                (State::Closing { unread: true }, _) => discard(stream, &mut self.scratch),
+                (State::Closing { unread: false }, _) | (_, Doing::Nothing) => {}
+                // The peer must not take a part for the whole.
+                _ => stream.reset_at_close(),
+            }
         }
     }
 }

@@ -62,7 +62,7 @@ pub(super) struct Completion {
     pub(super) purpose: Purpose,
     pub(super) token: Token,
     pub(super) result: Result<u32, Errno>,
-    flags: u32,
+    pub(super) flags: u32,
 }
 
 impl Completion {
@@ -88,7 +88,7 @@ pub(super) struct Ring {
     /// The kernel learns which thread is ours at the first wait, so that a driver may be made on another.
     enabled: bool,
     /// How many requests will still have a completion.
-    in_flight: usize,
+    pub(super) in_flight: usize,
     /// Tells a host's loop that there is something to look at, once one has asked for it.
     bell: OnceCell<OwnedFd>,
 }
@@ -105,14 +105,19 @@ impl Ring {
     /// # Errors
     /// It has none, not all that is needed (Linux 6.1), or does not allow it (`io_uring_disabled`, a sandbox).
     pub(super) fn new() -> io::Result<Self> {
+        Self::of(SUBMISSIONS, COMPLETIONS)
+    }
+
+    /// The same, with queues of these sizes.
+    pub(super) fn of(submissions: u32, completions: u32) -> io::Result<Self> {
         let ring = IoUring::builder()
-            .setup_cqsize(COMPLETIONS)
+            .setup_cqsize(completions)
             .setup_clamp()
             .setup_submit_all()
             .setup_single_issuer()
             .setup_defer_taskrun()
             .setup_r_disabled()
-            .build(SUBMISSIONS)?;
+            .build(submissions)?;
         let has = ring.params();
         if !(has.is_feature_ext_arg() && has.is_feature_nodrop() && has.is_feature_skip_cqe_on_success()) {
             return Err(io::ErrorKind::Unsupported.into());
@@ -209,18 +214,26 @@ impl Ring {
         self.ring.completion().len()
     }
 
-    /// Ends all requests, and waits until the kernel has given everything back. False: it has not.
-    pub(super) fn end(&mut self) -> bool {
+    /// Ends all requests, and waits until the kernel has given everything back. False: it has not. What still comes is
+    /// handed to `late`.
+    pub(super) fn end(&mut self, mut late: impl FnMut(Completion)) -> bool {
         let until = Instant::now() + END;
+        self.drain(&mut late);
         while self.in_flight > 0 && Instant::now() < until {
             let all = opcode::AsyncCancel2::new(CancelBuilder::any().all()).build();
             self.push(all, Purpose::Cancel, NOBODY);
             if self.enter(Some(ROUND)).is_err() {
                 break;
             }
-            while self.next().is_some() {}
+            self.drain(&mut late);
         }
         self.in_flight == 0
+    }
+
+    fn drain(&mut self, late: &mut impl FnMut(Completion)) {
+        while let Some(completion) = self.next() {
+            late(completion);
+        }
     }
 
     /// Readable while there is something for [`Ring::wait`]. The ring's own descriptor is readable then as well, but who
