@@ -39,7 +39,7 @@ use io_uring::{opcode, types::Fd};
 #[cfg(not(test))]
 use ring::Ring;
 use ring::{Completion, NOBODY, Purpose};
-use rustix::{io::Errno, net::Shutdown};
+use rustix::io::Errno;
 use socket2::SockRef;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -79,6 +79,8 @@ pub struct UringDriver {
     ring: Ring,
     buffers: Buffers,
     flights: Flights,
+    /// Its end was told; what it has sent may be the user's, whose drop may panic, and is dropped next.
+    landed: Option<u32>,
     streams: Slots<Stream>,
     /// By index of their token, with the number of accepts that the kernel does.
     listeners: BTreeMap<u32, (Listener, usize)>,
@@ -137,6 +139,7 @@ impl UringDriver {
             ring,
             buffers,
             flights: Flights::default(),
+            landed: None,
             streams: Slots::new(),
             listeners: BTreeMap::new(),
             rest: PollDriver::new()?,
@@ -222,6 +225,16 @@ impl UringDriver {
         }
     }
 
+    /// Closes a listening socket at once, so that its port is free, although its place is still needed: another descriptor
+    /// takes its number. Others may have copies of it, of a service manager for example, and go on to listen.
+    fn close_listener(&mut self, token: Token) {
+        // Where the kernel still accepts it keeps the socket, too. What is not cancelled now is by the next wait.
+        let _ = self.ring.submit();
+        if let (Some(stream), Some(other)) = (self.streams.get_mut(token), self.rest.descriptor()) {
+            let _ = socket::put_in_place(other, &mut stream.fd);
+        }
+    }
+
     /// Goes on with those that found no buffer: the loop has read what was in them. A quota keeps all of them from asking
     /// for few buffers at once.
     fn feed_starved(&mut self) {
@@ -289,6 +302,9 @@ impl UringDriver {
     /// Goes on until there is an event.
     fn step(&mut self) -> Option<Step> {
         self.buffers.take_back();
+        if let Some(flight) = self.landed.take() {
+            self.flights.land(flight);
+        }
         loop {
             if let Some((token, error)) = self.failures.pop_front() {
                 match self.fail(token, error) {
@@ -399,7 +415,7 @@ impl UringDriver {
                     Some(request) => self.ring.push(request, Purpose::Send, token),
                     None => {
                         stream.doing = Doing::Nothing;
-                        self.flights.land(flight);
+                        self.landed = Some(flight);
                     }
                 }
                 Some(Event::Sent { token: outer(token), bytes })
@@ -648,8 +664,7 @@ impl Driver for UringDriver {
         }
         stream.state = State::Closing { unread: how == Close::Graceful && stream.state == State::Open };
         if self.listeners.contains_key(&inner.index) {
-            // Its port is free at once, although the kernel is not done with its accept.
-            let _ = rustix::net::shutdown(&stream.fd, Shutdown::Read);
+            self.close_listener(inner);
         }
         self.bury(inner);
     }
