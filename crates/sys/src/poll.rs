@@ -1,7 +1,7 @@
 //! [`PollDriver`]: the driver over readiness, on every system that has a poller.
 
 use crate::{
-    SystemHost,
+    SharedSockets, SystemHost,
     adopted::{self, Adopted, Writer},
     carried,
     datagram::{self, Family, Mail},
@@ -19,6 +19,7 @@ use std::{
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     rc::Rc,
+    sync::Arc,
     task::Waker,
     thread,
     time::{Duration, Instant},
@@ -58,7 +59,7 @@ pub struct PollDriver {
     /// By index of their token.
     listeners: BTreeMap<u32, Listener>,
     /// The files of sockets that are bound to a path, by index: each is removed while its socket is still bound.
-    files: BTreeMap<u32, SocketFile>,
+    files: BTreeMap<u32, Arc<SocketFile>>,
     /// Writing ends apart from what is read, by index of their token.
     writers: BTreeMap<u32, Writer>,
     /// Those that no poller takes and that are always ready, by index.
@@ -110,9 +111,21 @@ impl PollDriver {
     /// # Errors
     /// The system has no descriptor left for the poller, or no poller.
     pub fn new() -> io::Result<Self> {
+        Self::with_host(SystemHost::new())
+    }
+
+    /// Makes a driver for one of several loops, which listen on the same sockets.
+    ///
+    /// # Errors
+    /// As [`PollDriver::new`].
+    pub fn sharing(sockets: &SharedSockets) -> io::Result<Self> {
+        Self::with_host(SystemHost::sharing(sockets))
+    }
+
+    fn with_host(host: SystemHost) -> io::Result<Self> {
         let poller = Poller::new()?;
         let waker = poller.waker();
-        let host = Rc::new(SystemHost::new());
+        let host = Rc::new(host);
         host.children().set_waker(waker.clone());
         Ok(Self {
             waker,
@@ -649,6 +662,10 @@ impl Driver for PollDriver {
             }
             Open::Datagrams(bound) => self.open_datagrams(bound),
             Open::Adopt(ends) => self.adopt(ends),
+            Open::Accepted(socket, local) => {
+                let fd = descriptor(socket)?;
+                self.sockets.insert(Socket::of_kind(fd, State::Open, Kind::of(&local), Ways::Both))
+            }
             Open::Watch(socket, interest) => {
                 let ways = match interest {
                     driver::Interest::READ => Ways::Read,
@@ -716,6 +733,15 @@ impl Driver for PollDriver {
     fn set_udp_option(&mut self, token: Token, option: &UdpOption) -> io::Result<()> {
         let socket = self.sockets.get_mut(token).ok_or(io::ErrorKind::NotConnected)?;
         datagram::set_option(&socket.fd, option)
+    }
+
+    fn release(&mut self, token: Token) -> Option<driver::Socket> {
+        let socket = self.sockets.get_mut(token)?;
+        let is_new = socket.state == State::Open && !socket.reading && !socket.writing;
+        if !is_new {
+            return None;
+        }
+        Some(driver::Socket::Descriptor(self.remove(token)?.fd))
     }
 
     fn close(&mut self, token: Token, how: Close) {
