@@ -1,6 +1,6 @@
 //! [`DriverKind`]: which driver a program runs on.
 
-use crate::{PollDriver, SharedSockets};
+use crate::{PollDriver, SharedSockets, SystemHost};
 use std::{env, io};
 use trenza_core::driver::Driver;
 
@@ -52,7 +52,10 @@ impl DriverKind {
     /// # Errors
     /// As [`DriverKind::driver`].
     pub fn sharing(self, sockets: &SharedSockets) -> io::Result<Box<dyn Driver>> {
-        self.make(|| Ok(Box::new(PollDriver::sharing(sockets)?)), || uring(Some(sockets)))
+        self.make(
+            || Ok(Box::new(PollDriver::with_host(SystemHost::sharing(sockets))?)),
+            || uring(Some(sockets)),
+        )
     }
 
     fn make(

@@ -1,7 +1,7 @@
 //! [`PollDriver`]: the driver over readiness, on every system that has a poller.
 
 use crate::{
-    SharedSockets, SystemHost,
+    SystemHost,
     adopted::{self, Adopted, Writer},
     carried,
     datagram::{self, Family, Mail},
@@ -114,23 +114,14 @@ impl PollDriver {
         Self::with_host(SystemHost::new())
     }
 
-    /// Makes a driver for one of several loops, which listen on the same sockets.
-    ///
-    /// # Errors
-    /// As [`PollDriver::new`].
-    pub fn sharing(sockets: &SharedSockets) -> io::Result<Self> {
-        Self::with_host(SystemHost::sharing(sockets))
-    }
-
-    fn with_host(host: SystemHost) -> io::Result<Self> {
+    pub(crate) fn with_host(host: SystemHost) -> io::Result<Self> {
         let poller = Poller::new()?;
         let waker = poller.waker();
-        let host = Rc::new(host);
         host.children().set_waker(waker.clone());
         Ok(Self {
             waker,
             poller,
-            host,
+            host: Rc::new(host),
             sockets: Slots::new(),
             listeners: BTreeMap::new(),
             files: BTreeMap::new(),
@@ -154,10 +145,7 @@ impl PollDriver {
 
     fn listen(&mut self, bound: Bound) -> io::Result<Token> {
         let fd = descriptor(bound.socket)?;
-        match bound.addr {
-            Addr::Unix(_) => socket::tune_unix(&fd)?,
-            _ => socket::tune(&fd)?,
-        }
+        socket::tune_listener(&fd, &bound.addr)?;
         let token = self.sockets.insert(Socket::new(fd, State::Listening))?;
         self.own_file(token, &bound.addr);
         self.listeners.insert(token.index, Listener::new(bound.addr));
@@ -549,8 +537,7 @@ impl PollDriver {
             let error = match listener::accept(socket.fd.as_fd()) {
                 Ok((fd, remote)) => {
                     let local = self.listeners.get(&on.index)?.local(&fd);
-                    match self.sockets.insert(Socket::of_kind(fd, State::Open, Kind::of(&remote), Ways::Both))
-                    {
+                    match self.sockets.insert(Socket::to(&remote, fd, State::Open)) {
                         Ok(new) => {
                             self.ready.push_back(Ready { token: on, write: false, reads: left });
                             return Some(Event::Accepted { on, new, remote, local });
@@ -583,8 +570,7 @@ impl PollDriver {
             // Who uses it is told by its own calls.
             State::Watched => return self.watched(token, true, true),
             State::Process => {
-                let pid = self.processes.get(&token.index).copied();
-                drop(self.remove(token));
+                let pid = self.processes.remove(&token.index).filter(|_| self.remove(token).is_some());
                 pid.into_iter().for_each(|pid| self.host.children().wait_otherwise(pid));
                 return None;
             }
@@ -655,25 +641,18 @@ impl Driver for PollDriver {
             Open::Listen(bound) => self.listen(bound),
             Open::Connect { to, from } => {
                 let fd = stream::connect(&to, from.as_ref())?;
-                let token =
-                    self.sockets.insert(Socket::of_kind(fd, State::Connecting, Kind::of(&to), Ways::Both))?;
+                let token = self.sockets.insert(Socket::to(&to, fd, State::Connecting))?;
                 self.change(token, |_| ());
                 Ok(token)
             }
             Open::Datagrams(bound) => self.open_datagrams(bound),
             Open::Adopt(ends) => self.adopt(ends),
-            Open::Accepted(socket, local) => {
-                let fd = descriptor(socket)?;
-                self.sockets.insert(Socket::of_kind(fd, State::Open, Kind::of(&local), Ways::Both))
+            Open::Accepted(it, local) => {
+                self.sockets.insert(Socket::to(&local, descriptor(it)?, State::Open))
             }
             Open::Watch(socket, interest) => {
-                let ways = match interest {
-                    driver::Interest::READ => Ways::Read,
-                    driver::Interest::WRITE => Ways::Write,
-                    _ => Ways::Both,
-                };
-                let socket = Socket::of_kind(descriptor(socket)?, State::Watched, Kind::Device, ways);
-                self.sockets.insert(socket)
+                let (fd, ways) = (descriptor(socket)?, Ways::of(interest));
+                self.sockets.insert(Socket::of_kind(fd, State::Watched, Kind::Device, ways))
             }
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -736,12 +715,8 @@ impl Driver for PollDriver {
     }
 
     fn release(&mut self, token: Token) -> Option<driver::Socket> {
-        let socket = self.sockets.get_mut(token)?;
-        let is_new = socket.state == State::Open && !socket.reading && !socket.writing;
-        if !is_new {
-            return None;
-        }
-        Some(driver::Socket::Descriptor(self.remove(token)?.fd))
+        let new = self.sockets.get_mut(token)?.is_new().then(|| self.remove(token))?;
+        new.map(|socket| driver::Socket::Descriptor(socket.fd))
     }
 
     fn close(&mut self, token: Token, how: Close) {

@@ -1,10 +1,8 @@
-//! One loop for each core, which tell each other: `cargo run -p trenza --example cores`, then `nc 127.0.0.1 7042` twice or
-//! more. A line goes to everybody, whatever loop has them.
+//! One loop a core, which tell each other what is said: `cargo run -p trenza --example cores`, then `nc 127.0.0.1 7042`, often.
 use std::cell::RefCell;
 use trenza::{cores, prelude::*};
 
 thread_local! {
-    /// Those of one loop, which is one thread.
     static HERE: RefCell<Vec<Transport>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -35,9 +33,7 @@ fn main() -> Result {
     let on = std::env::args().nth(1).unwrap_or_else(|| "tcp:7042:interface=127.0.0.1".into());
     cores(0, |reactor| {
         let port = reactor.listen(&on, |_| Talk)?;
-        if reactor.loop_index() == 0 {
-            println!("listening on {}", port.addr());
-        }
+        (reactor.loop_index() == 0).then(|| println!("listening on {}", port.addr()));
         Ok(())
     })
 }

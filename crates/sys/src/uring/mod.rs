@@ -19,7 +19,7 @@ mod ring;
 mod stream;
 
 use crate::{
-    PollDriver, SharedSockets,
+    PollDriver, SharedSockets, SystemHost,
     listener::{Listener, Refusal, Reserve},
     poll,
     rest::{Rests, is_short_of_memory},
@@ -129,7 +129,7 @@ impl UringDriver {
     /// # Errors
     /// As [`UringDriver::new`].
     pub fn sharing(sockets: &SharedSockets) -> io::Result<Self> {
-        let mut driver = Self::beside(|| PollDriver::sharing(sockets))?;
+        let mut driver = Self::beside(|| PollDriver::with_host(SystemHost::sharing(sockets)))?;
         driver.shares = true;
         Ok(driver)
     }
