@@ -14,6 +14,8 @@ use std::{
 
 /// Shared bytes up to this size are copied behind what is there: cheaper than a piece of their own.
 const COPY_MAX: usize = 512;
+/// Copied bytes from this size on are not moved to make room for more.
+const LONG_TAIL: usize = 16 * 1024;
 
 /// A piece of outgoing data.
 #[derive(Debug, Clone)]
@@ -112,7 +114,7 @@ impl OutBuf {
 
     /// Appends a copy of `data`.
     pub fn push_slice(&mut self, data: &[u8]) {
-        spare::reserve(&mut self.tail, data.len());
+        self.make_room(data.len());
         self.tail.extend_from_slice(data);
         self.queued = self.queued.saturating_add(data.len());
     }
@@ -372,6 +374,11 @@ impl OutBuf {
         }
     }
 
+    /// How many bytes the chunk at the front has left: so many can be taken without dividing it.
+    pub fn front_len(&self) -> usize {
+        self.chunks.front().map_or(self.tail.len(), Chunk::len).saturating_sub(self.head)
+    }
+
     /// Moves at most `most` bytes of the front chunk out, to be sent by a completion driver. Returns the chunk
     /// and the number of bytes at its start that are not part of it. They count as lent until
     /// [`OutBuf::landed`].
@@ -408,6 +415,15 @@ impl OutBuf {
         Ok(all)
     }
 
+    /// Makes room behind the tail. A long one is left as it is, and what follows becomes another piece: to move it into a
+    /// larger buffer would copy it again and again.
+    fn make_room(&mut self, more: usize) {
+        if self.tail.len() >= LONG_TAIL && self.tail.capacity() - self.tail.len() < more {
+            self.seal();
+        }
+        spare::reserve(&mut self.tail, more);
+    }
+
     fn seal(&mut self) {
         if !self.tail.is_empty() {
             self.chunks.push_back(Chunk::Own(mem::take(&mut self.tail)));
@@ -433,7 +449,7 @@ impl io::Write for OutBuf {
 
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         let len = pieces.iter().map(|piece| piece.len()).sum();
-        spare::reserve(&mut self.tail, len);
+        self.make_room(len);
         pieces.iter().for_each(|piece| self.push_slice(piece));
         Ok(len)
     }

@@ -11,7 +11,7 @@ const CLASSES: [usize; 4] = [1024, 17 * 1024, 68 * 1024, 260 * 1024];
 /// idle.
 const LARGE: usize = 4 * 1024;
 /// The most bytes that a thread keeps.
-const KEPT_MAX: usize = 4 * 1024 * 1024;
+const KEPT_MAX: usize = 16 * 1024 * 1024;
 
 #[derive(Default)]
 struct Spare {
