@@ -42,7 +42,12 @@ impl Flight {
     /// Takes bytes from the front of `out`, which has no file there.
     fn load(&mut self, out: &mut OutBuf) {
         while self.len < BYTES_MAX && self.pieces.len() < PIECES_MAX && out.file().is_none() {
-            let Some((chunk, skip)) = out.take(BYTES_MAX - self.len) else { break };
+            let room = BYTES_MAX - self.len;
+            if self.len > 0 && out.front_len() > room {
+                // A chunk that is divided has two owners, and its buffer is not used again.
+                break;
+            }
+            let Some((chunk, skip)) = out.take(room) else { break };
             let bytes = chunk.bytes().and_then(|bytes| bytes.get(skip..)).unwrap_or_default();
             // What a chunk holds stays where it is when the chunk is moved.
             let iov_base = bytes.as_ptr().cast_mut().cast();
