@@ -19,7 +19,7 @@ mod ring;
 mod stream;
 
 use crate::{
-    PollDriver,
+    PollDriver, SharedSockets, SystemHost,
     listener::{Listener, Refusal, Reserve},
     poll,
     rest::{Rests, is_short_of_memory},
@@ -45,7 +45,7 @@ use std::{
 use stream::{Doing, State, Stream};
 use trenza_core::{
     Addr, Outbox, SocketOption, UdpOption,
-    driver::{Bound, Close, Driver, Event, Host, Open, SECOND, Token},
+    driver::{Bound, Close, Driver, Event, Host, Open, SECOND, Socket, Token},
 };
 use trenza_wire::OutBuf;
 
@@ -74,6 +74,8 @@ pub struct UringDriver {
     streams: Slots<Stream>,
     /// By index of their token, with the number of accepts that the kernel does.
     listeners: BTreeMap<u32, (Listener, usize)>,
+    /// Others listen on the same sockets: these are not shut down.
+    shares: bool,
     rest: PollDriver,
     /// What the ring was asked and was told of it.
     watch: Watch,
@@ -119,6 +121,20 @@ impl UringDriver {
     /// # Errors
     /// The kernel has no io_uring, or not what is needed of it (Linux 6.1), or does not allow it; no descriptor is left.
     pub fn new() -> io::Result<Self> {
+        Self::beside(PollDriver::new)
+    }
+
+    /// Makes a driver for one of several loops, which listen on the same sockets.
+    ///
+    /// # Errors
+    /// As [`UringDriver::new`].
+    pub fn sharing(sockets: &SharedSockets) -> io::Result<Self> {
+        let mut driver = Self::beside(|| PollDriver::with_host(SystemHost::sharing(sockets)))?;
+        driver.shares = true;
+        Ok(driver)
+    }
+
+    fn beside(rest: impl FnOnce() -> io::Result<PollDriver>) -> io::Result<Self> {
         let ring = Ring::new()?;
         let buffers = Buffers::new(&ring.submitter())?;
         Ok(Self {
@@ -127,7 +143,8 @@ impl UringDriver {
             flights: Flights::default(),
             streams: Slots::new(),
             listeners: BTreeMap::new(),
-            rest: PollDriver::new()?,
+            shares: false,
+            rest: rest()?,
             watch: Watch::default(),
             starved: VecDeque::new(),
             quota: STARVED_QUOTA,
@@ -551,6 +568,10 @@ impl Driver for UringDriver {
         match what {
             Open::Listen(bound) if bound.addr.ip().is_some() => self.listen(bound).map(outer),
             Open::Connect { to, from } if to.ip().is_some() => self.connect(&to, from.as_ref()).map(outer),
+            Open::Accepted(socket, local) if local.ip().is_some() => {
+                let fd = poll::descriptor(socket)?;
+                self.streams.insert(Stream::new(fd, State::Open)).map(outer)
+            }
             other => self.rest.open(other),
         }
     }
@@ -563,6 +584,16 @@ impl Driver for UringDriver {
             true => self.arm(inner),
             false => self.disarm(inner),
         }
+    }
+
+    fn release(&mut self, token: Token) -> Option<Socket> {
+        let Some(inner) = inner(token) else { return self.rest.release(token) };
+        let stream = self.streams.get_mut(inner)?;
+        let is_new = stream.state == State::Open && stream.doing == Doing::Nothing;
+        if !is_new || stream.reading || stream.armed {
+            return None;
+        }
+        Some(Socket::Descriptor(self.streams.remove(inner)?.fd))
     }
 
     fn send(&mut self, token: Token, out: &mut OutBuf) {
@@ -610,9 +641,12 @@ impl Driver for UringDriver {
         }
         let how = if stream.state == State::Listening { Close::Graceful } else { how };
         stream.state = State::Closing { how, unread: stream.state == State::Open };
-        if self.listeners.contains_key(&inner.index) {
+        match self.listeners.contains_key(&inner.index) {
+            // What comes from now on is for the others.
+            true if self.shares => drop(self.ring.submit()),
             // Its port is free at once, although the kernel is not done with its accept.
-            let _ = rustix::net::shutdown(&stream.fd, Shutdown::Read);
+            true => drop(rustix::net::shutdown(&stream.fd, Shutdown::Read)),
+            false => {}
         }
         self.bury(inner);
     }
