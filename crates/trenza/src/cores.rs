@@ -127,9 +127,10 @@ impl Cores {
         let own = Own { kind, pinned: self.pinned, sockets: &sockets, setup: &setup, crew: &crew };
         let led = thread::scope(|scope| {
             let _watch = Watch(&crew);
-            let (_pinned, mut engine) = own.make(0)?;
             let others = (1..self.loops).map(|index| Other::start(scope, own, index));
             let others = others.collect::<Result<Vec<_>>>()?;
+            // After them: a thread begins with the cores of the one that starts it.
+            let (_pinned, mut engine) = own.make(0)?;
             let made = others.iter().map(Other::made).collect::<Result<Vec<_>>>()?;
             let remotes: Vec<_> = [engine.reactor().remote()].into_iter().chain(made).collect();
             let loops = Loops::new(remotes.clone());

@@ -407,3 +407,28 @@ fn a_port_that_one_loop_stops_is_served_by_the_others() {
         .expect("it stops when asked to");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn pinned_loops_have_a_core_each_and_the_caller_gets_his_back() {
+    let cores = || {
+        let status = std::fs::read_to_string("/proc/thread-self/status").expect("this thread has one");
+        let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        line.expect("it has cores").trim().to_owned()
+    };
+    let before = cores();
+    for kind in KINDS {
+        let had = Mutex::new(Vec::new());
+        let ended = Cores::new(3).on(kind).pinned(true).run(|reactor| {
+            had.lock().expect("nobody panicked").push(cores());
+            reactor.stop();
+            Ok(())
+        });
+        ended.expect("it stops by itself");
+        let had = had.into_inner().expect("nobody panicked");
+        assert!(had.len() == 3 && had.iter().all(|core| core.parse::<usize>().is_ok()), "{had:?}");
+        let different: BTreeSet<_> = had.iter().collect();
+        assert_eq!(different.len(), Cores::new(0).loops().min(3), "{had:?}");
+        assert_eq!(cores(), before);
+    }
+}
