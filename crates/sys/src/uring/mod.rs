@@ -23,7 +23,7 @@ mod stream;
 mod tests;
 
 use crate::{
-    PollDriver,
+    PollDriver, SharedSockets, SystemHost,
     listener::{Listener, Refusal, Reserve},
     poll,
     rest::{Rests, is_short_of_memory},
@@ -53,7 +53,7 @@ use std::{
 use stream::{Doing, State, Stream};
 use trenza_core::{
     Addr, Outbox, SocketOption, UdpOption,
-    driver::{Bound, Close, Driver, Event, Host, Open, SECOND, Token},
+    driver::{Bound, Close, Driver, Event, Host, Open, SECOND, Socket, Token},
 };
 use trenza_wire::OutBuf;
 
@@ -129,12 +129,24 @@ impl UringDriver {
     /// # Errors
     /// The kernel has no io_uring, or not what is needed of it (Linux 6.1), or does not allow it; no descriptor is left.
     pub fn new() -> io::Result<Self> {
-        let ring = Ring::new()?;
-        let buffers = Buffers::new(&ring.submitter())?;
-        Self::of(ring, buffers)
+        Self::beside(PollDriver::new)
     }
 
-    fn of(ring: Ring, buffers: Buffers) -> io::Result<Self> {
+    /// Makes a driver for one of several loops, which listen on the same sockets.
+    ///
+    /// # Errors
+    /// As [`UringDriver::new`].
+    pub fn sharing(sockets: &SharedSockets) -> io::Result<Self> {
+        Self::beside(|| PollDriver::with_host(SystemHost::sharing(sockets)))
+    }
+
+    fn beside(rest: impl FnOnce() -> io::Result<PollDriver>) -> io::Result<Self> {
+        let ring = Ring::new()?;
+        let buffers = Buffers::new(&ring.submitter())?;
+        Self::of(ring, buffers, rest()?)
+    }
+
+    fn of(ring: Ring, buffers: Buffers, rest: PollDriver) -> io::Result<Self> {
         Ok(Self {
             ring,
             buffers,
@@ -142,7 +154,7 @@ impl UringDriver {
             landed: None,
             streams: Slots::new(),
             listeners: BTreeMap::new(),
-            rest: PollDriver::new()?,
+            rest,
             watch: Watch::default(),
             starved: VecDeque::new(),
             quota: STARVED_QUOTA,
@@ -602,6 +614,10 @@ impl Driver for UringDriver {
         match what {
             Open::Listen(bound) if bound.addr.ip().is_some() => self.listen(bound).map(outer),
             Open::Connect { to, from } if to.ip().is_some() => self.connect(&to, from.as_ref()).map(outer),
+            Open::Accepted(socket, local) if local.ip().is_some() => {
+                let fd = poll::descriptor(socket)?;
+                self.streams.insert(Stream::new(fd, State::Open)).map(outer)
+            }
             other => self.rest.open(other),
         }
     }
@@ -614,6 +630,16 @@ impl Driver for UringDriver {
             true => self.arm(inner),
             false => self.disarm(inner),
         }
+    }
+
+    fn release(&mut self, token: Token) -> Option<Socket> {
+        let Some(inner) = inner(token) else { return self.rest.release(token) };
+        let stream = self.streams.get_mut(inner)?;
+        let is_new = stream.state == State::Open && stream.doing == Doing::Nothing;
+        if !is_new || stream.reading || stream.armed {
+            return None;
+        }
+        Some(Socket::Descriptor(self.streams.remove(inner)?.fd))
     }
 
     fn send(&mut self, token: Token, out: &mut OutBuf) {

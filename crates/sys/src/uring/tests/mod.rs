@@ -64,7 +64,7 @@ impl Parts {
             let mut ring = Ring::with(ring::Ring::of(self.queues.0, self.queues.1)?, self.faults, self.seed);
             ring.whole_buffers = self.mode == Mode::Whole;
             let buffers = Buffers::of(&ring.submitter(), self.shape, self.mode == Mode::Incremental)?;
-            UringDriver::of(ring, buffers)
+            UringDriver::of(ring, buffers, crate::PollDriver::new()?)
         };
         make().inspect_err(|error| not_run(test, &format!("{:?} buffers: {error}", self.mode))).ok()
     }
