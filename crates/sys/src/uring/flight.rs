@@ -122,6 +122,12 @@ impl Flights {
         (flight.sent < flight.len).then(|| flight.request(fd))
     }
 
+    /// True when none is under way.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.flights.iter().all(Option::is_none) && self.free.len() == self.flights.len()
+    }
+
     /// Nothing more of it is sent. What was is dropped, and may be the user's.
     pub(super) fn land(&mut self, number: u32) {
         let Some(mut flight) = self.flights.get_mut(number as usize).and_then(Option::take) else { return };

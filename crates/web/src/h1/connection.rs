@@ -213,6 +213,8 @@ impl Connection {
             true => framing::of_request(request.version(), headers)?,
             false => Framing::Empty,
         };
+        // Behind a body more may come: the rest of it if nobody reads it, or an empty line of an old client.
+        self.asked.last &= body == Framing::Empty;
         // The next protocol begins behind the whole request, and who switches to it does not read a body.
         self.asked.upgrade &= body == Framing::Empty;
         self.persists &= !last;
@@ -306,8 +308,7 @@ impl Connection {
         matches!(self.reading, Reading::Closed) && matches!(self.writing, Writing::Idle | Writing::Done)
     }
 
-    /// The exchange is over, its request was read to its end, and the client said that it sends no other (RFC 9112,
-    /// section 9.6).
+    /// The exchange is over, its request had no body, and the client said that it sends no other (RFC 9112, section 9.6).
     pub fn is_last_of_client(&self) -> bool {
         self.is_over() && self.asked.last
     }
