@@ -102,7 +102,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if needed.is_empty() {
         return Err("nothing is left to measure: see --list".into());
     }
-    let programs = Programs::build(&needed, args.program.clone())?;
+    let programs = Programs::build(&needed, chosen().any(|test| test.work.is_echo()), args.program.clone())?;
     machine::allow_descriptors(u64::from(args.connections) + DESCRIPTORS)?;
     machine::pin(args.load_core)?;
     let stage = Stage {

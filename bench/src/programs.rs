@@ -21,18 +21,18 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Builds what these need, as far as it is not there, and the load.
+    /// Builds what these need, as far as it is not there, and the load for echoes if it `is_asked`.
     ///
     /// # Errors
     /// This is no release build, or one of them cannot be built.
-    pub(crate) fn build(recipes: &[&Recipe], trenza: Option<PathBuf>) -> io::Result<Self> {
+    pub(crate) fn build(recipes: &[&Recipe], is_asked: bool, trenza: Option<PathBuf>) -> io::Result<Self> {
         let program = env::current_exe()?;
         let target = program.parent().filter(|folder| folder.ends_with("release")).and_then(Path::parent);
         let target = target.ok_or_else(|| io::Error::other("to measure, run it with --release"))?.to_owned();
         let programs = Self { target, trenza };
         let needed = recipes.iter().map(|recipe| &recipe.program);
         let mut packages: BTreeSet<(PathBuf, &str)> = BTreeSet::new();
-        for program in needed.chain([&LOAD]) {
+        for program in needed.chain(is_asked.then_some(&LOAD)) {
             let package = match program {
                 Program::Ours(_) => "trenza-bench",
                 Program::Trenza(_) if programs.trenza.is_none() => "trenza-cli",

@@ -45,6 +45,13 @@ pub(crate) const GROUPS: &[(&str, &str)] = &[
     ("timers", "a million timers: time and memory"),
 ];
 
+impl Work {
+    /// Done by the load of ours, which has to be built?
+    pub(crate) fn is_echo(self) -> bool {
+        matches!(self, Self::Stream { .. } | Self::Connect { .. } | Self::Datagrams { .. })
+    }
+}
+
 /// All tests, but that of timers, which has no servers.
 pub(crate) fn all() -> Vec<Test> {
     let mut tests = Vec::new();
@@ -72,16 +79,17 @@ pub(crate) fn all() -> Vec<Test> {
     add("http", "hello-c1000", Kind::Http, hello(1000, 1, false));
     add("http", "hello-c50-p16", Kind::Http, hello(50, 16, false));
     add("http", "hello-close", Kind::Http, hello(32, 1, true));
-    let get = |path| Work::Requests { path, connections: 64, pipeline: 1, closing: false };
-    for (name, path) in [("file-1k", "/1k.bin"), ("file-100k", "/100k.bin"), ("file-10m", "/10m.bin")] {
-        add("file", name, Kind::File, get(path));
-    }
+    let get = |path, connections| Work::Requests { path, connections, pipeline: 1, closing: false };
+    add("file", "file-1k", Kind::File, get("/1k.bin", 64));
+    add("file", "file-100k", Kind::File, get("/100k.bin", 64));
+    // Of more, hardly one would be done in a second.
+    add("file", "file-10m", Kind::File, get("/10m.bin", 8));
     for (name, group) in [("x25519", Group::X25519), ("hybrid", Group::Hybrid)] {
         add("https", &format!("handshake-{name}"), Kind::Https, Work::Handshakes { group, resumed: false });
         add("https", &format!("resumed-{name}"), Kind::Https, Work::Handshakes { group, resumed: true });
     }
-    add("https", "https-1k", Kind::Https, get("/1k.bin"));
-    add("https", "https-10m", Kind::Https, get("/10m.bin"));
+    add("https", "https-1k", Kind::Https, get("/1k.bin", 64));
+    add("https", "https-10m", Kind::Https, get("/10m.bin", 8));
     for (name, kind, path) in [
         ("idle-echo", Kind::Echo, ""),
         ("idle-http", Kind::Http, "/"),

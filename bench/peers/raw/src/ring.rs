@@ -27,6 +27,7 @@ const MESSAGE: usize = 16;
 const INCREMENTAL: u16 = 2;
 
 /// A ring for one thread, which lives as long as the process.
+#[allow(clippy::vec_box, reason = "what the kernel is pointed to may not move")]
 pub struct Ring {
     uring: IoUring,
     buffers: Buffers,

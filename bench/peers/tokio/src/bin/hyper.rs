@@ -64,12 +64,11 @@ async fn serve(port: u16, tls: Option<Arc<ServerConfig>>, files: Arc<Files>) -> 
                 stream.set_nodelay(true)?;
                 let (acceptor, files) = (acceptor.clone(), files.clone());
                 spawn_local(async move {
-                    match acceptor {
-                        None => speak(stream, files).await,
-                        Some(acceptor) => match acceptor.accept(stream).await {
-                            Ok(stream) => speak(stream, files).await,
-                            Err(_) => (),
-                        },
+                    if let Some(acceptor) = acceptor {
+                        let Ok(stream) = acceptor.accept(stream).await else { return };
+                        speak(stream, files).await;
+                    } else {
+                        speak(stream, files).await;
                     }
                 });
             }
