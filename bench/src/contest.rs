@@ -3,13 +3,15 @@
 use crate::{
     load::Load,
     machine::Cores,
-    sample::{median, noise, spread},
+    sample::{median, noise},
     server::Server,
     stage::Stage,
+    summary::Summary,
     test::Test,
 };
 use std::{
     io::{self, Write},
+    ptr,
     time::{Duration, Instant},
 };
 use trenza_bench::cpu;
@@ -75,7 +77,7 @@ impl<'a> Contest<'a> {
     ///
     /// # Errors
     /// Nothing can be printed.
-    pub(crate) fn run(mut self, out: &mut impl Write) -> io::Result<usize> {
+    pub(crate) fn run(mut self, summary: &mut Summary, out: &mut impl Write) -> io::Result<usize> {
         self.round(0); // warm
         self.entrants.iter_mut().for_each(|entrant| entrant.rounds.clear());
         self.spent = Duration::ZERO;
@@ -85,6 +87,7 @@ impl<'a> Contest<'a> {
         }
         let others = cores.others(self.spent)?;
         self.print(out, &others)?;
+        self.compare(summary);
         Ok(self.failures.len())
     }
 
@@ -109,15 +112,10 @@ impl<'a> Contest<'a> {
     fn print(&self, out: &mut impl Write, others: &str) -> io::Result<()> {
         let Stage { rounds, seconds, .. } = self.stage;
         writeln!(out, "\n### {}\n\n{rounds} rounds of {seconds} s; {others}\n", self.test.name)?;
-        let ours: Vec<&Entrant> = self.entrants.iter().filter(|entrant| self.is_ours(entrant)).collect();
-        let columns = |of: &str| -> String {
-            ours.iter().map(|entrant| format!(" {of}, {} / it |", entrant.server.name)).collect()
-        };
-        write!(out, "| server | operations/s | CPU µs each | ± % | busy: server, load |")?;
-        writeln!(out, "{}{}", columns("CPU"), columns("rate"))?;
-        writeln!(out, "|---|---:|---:|---:|---:|{}", "---:|".repeat(2 * ours.len()))?;
+        writeln!(out, "| server | operations/s | CPU µs each | ± % | busy: server, load |")?;
+        writeln!(out, "|---|---:|---:|---:|---:|")?;
         for entrant in &self.entrants {
-            write!(
+            writeln!(
                 out,
                 "| {} | {:.0} | {:.2} | {:.0} | {:.2}, {:.2} |",
                 entrant.server.name,
@@ -127,12 +125,6 @@ impl<'a> Contest<'a> {
                 entrant.median(|round| round.server_busy),
                 entrant.median(|round| round.load_busy),
             )?;
-            for of in [|round: &Round| round.cost, |round: &Round| round.rate] {
-                for ours in &ours {
-                    write!(out, " {} |", entrant.against(ours, of))?;
-                }
-            }
-            writeln!(out)?;
         }
         for failure in &self.failures {
             writeln!(out, "\n{failure}")?;
@@ -146,9 +138,16 @@ impl<'a> Contest<'a> {
         out.flush()
     }
 
-    /// With which all are compared?
-    fn is_ours(&self, entrant: &Entrant) -> bool {
-        self.stage.is_reference(self.test.kind, &entrant.server.name)
+    /// All others beside those of ours.
+    fn compare(&self, summary: &mut Summary) {
+        let (kind, test) = (self.test.kind, &self.test.name);
+        for ours in self.entrants.iter().filter(|ours| self.stage.is_reference(kind, &ours.server.name)) {
+            for theirs in self.entrants.iter().filter(|theirs| !ptr::eq(*theirs, ours)) {
+                let (cost, rate) = (|round: &Round| round.cost, |round: &Round| round.rate);
+                let (cost, rate) = (ours.against(theirs, cost), ours.against(theirs, rate));
+                summary.add(test, &ours.server.name, &theirs.server.name, &cost, &rate);
+            }
+        }
     }
 }
 
@@ -181,9 +180,8 @@ impl Entrant {
         median(&self.column(of))
     }
 
-    /// The ratios of ours to it, each of two that were measured in the same round.
-    fn against(&self, ours: &Self, of: fn(&Round) -> f64) -> String {
-        let pairs = ours.rounds.iter().zip(&self.rounds);
-        spread(&pairs.map(|(ours, its)| of(ours) / of(its)).collect::<Vec<f64>>())
+    /// The ratios of this one to another, each of two that were measured in the same round.
+    fn against(&self, other: &Self, of: fn(&Round) -> f64) -> Vec<f64> {
+        self.rounds.iter().zip(&other.rounds).map(|(ours, theirs)| of(ours) / of(theirs)).collect()
     }
 }

@@ -16,6 +16,7 @@ mod recipe;
 mod sample;
 mod server;
 mod stage;
+mod summary;
 mod test;
 mod wrk;
 
@@ -33,6 +34,7 @@ use std::{
     path::PathBuf,
     time::Duration,
 };
+use summary::Summary;
 use test::{GROUPS, Test, Work};
 
 /// How long anything may take that is waited for.
@@ -120,11 +122,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (server, load) = (args.server_core, args.load_core);
     writeln!(out, "{}; servers on core {server}, load on core {load}", machine::describe()?)?;
     let mut failures = 0;
-    for test in chosen() {
-        failures += match test.work {
-            Work::Idle { path } => stage.idle(test, path, &mut out)?,
-            _ => Contest::new(&stage, test).run(&mut out)?,
-        };
+    for (group, _) in GROUPS {
+        let mut summary = Summary::default();
+        for test in chosen().filter(|test| test.group == *group) {
+            failures += match test.work {
+                Work::Idle { path } => stage.idle(test, path, &mut out)?,
+                _ => Contest::new(&stage, test).run(&mut summary, &mut out)?,
+            };
+        }
+        summary.print(group, &mut out)?;
     }
     if timers {
         failures += usize::from(stage.timers(&mut out)?);

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    fs,
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
@@ -81,6 +82,18 @@ impl Program {
     /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// A size that Linux tells of the process, in KiB: `VmRSS` is what it has in memory, `VmHWM` the most it ever had.
+    ///
+    /// # Panics
+    /// The system tells nothing like it.
+    pub fn memory_kib(&self, name: &str) -> usize {
+        let path = format!("/proc/{}/status", self.id());
+        let status = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let size = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        size.unwrap_or_else(|| panic!("no {name} in {path}"))
     }
 
     /// Sends a signal by its name without `SIG`.

@@ -59,7 +59,7 @@ impl Complaint {
         }
         if of_tls || is_secured(&error.endpoint) && !error.endpoint.contains(":cert") {
             return complaint.remedy(
-                "`trenza cert self localhost` makes a certificate with its key to develop with: \
+                "`trenza cert self` makes a certificate with its key to develop with: \
                  tls:8443:cert=localhost.pem",
             );
         }
@@ -130,14 +130,33 @@ impl Complaint {
             .remedy("make an authority with `trenza cert ca`, or name its files with --ca FILE --ca-key FILE")
     }
 
+    /// A certificate that may not sign others.
+    pub(crate) fn not_authority(path: &Path) -> Self {
+        Self::new(format!("{} is no authority's certificate: it may not sign others", path.display()))
+            .remedy("`trenza cert ca` makes an authority, and --ca FILE --ca-key FILE name its files")
+    }
+
+    /// An authority that is worth nothing any more.
+    pub(crate) fn expired_authority(path: &Path) -> Self {
+        Self::new(format!("{} has expired: nobody trusts what it signs", path.display())).remedy(
+            "`trenza cert ca --force` makes another one; who trusts the old one must be given its certificate",
+        )
+    }
+
+    /// A file that cannot be written.
+    pub(crate) fn unwritten(path: &Path, error: &io::Error) -> Self {
+        let complaint = Self::new(format!("cannot write {}: {error}", path.display()));
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::PermissionDenied => {
+                complaint.remedy("--out FILE writes it elsewhere; the folder must be there")
+            }
+            _ => complaint,
+        }
+    }
+
     /// A certificate that cannot be made.
     pub(crate) fn certificate(why: impl fmt::Display) -> Self {
         Self::new(format!("the certificate cannot be made: {why}"))
-    }
-
-    /// Something that was typed wrong.
-    pub(crate) fn usage(what: impl fmt::Display) -> Self {
-        Self { code: 2, ..Self::new(what) }
     }
 
     /// An endpoint that cannot be connected to, whatever happens: its string is wrong, or a file that it names.
@@ -185,6 +204,17 @@ impl Complaint {
             path.display()
         ))
         .remedy("name and password have 1 to 255 bytes each")
+    }
+
+    /// A key that everybody could fetch.
+    pub(crate) fn exposed(key: &str, folder: &Path) -> Self {
+        let what = format!(
+            "{key} lies in {}, which is served: everybody could fetch the key in it",
+            folder.display()
+        );
+        Self::new(what).remedy(
+            "serve another folder, `trenza web DIR`, or keep the key elsewhere; a name that begins with a dot is not served",
+        )
     }
 
     /// A folder that cannot be served.

@@ -22,7 +22,7 @@ Examples:
       By UDP only, and over a UNIX socket
   trenza echo --listen tls:7443:cert=localhost.pem
       Over TLS; then: openssl s_client -quiet -connect localhost:7443
-      (`trenza cert self localhost` makes the certificate)
+      (`trenza cert self` makes the certificate)
 
 Datagrams from ports below 1024 and from this program's own port get no answer, or two such services
 could keep each other busy for ever.

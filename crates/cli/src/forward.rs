@@ -18,7 +18,7 @@ Examples:
   trenza forward --listen unix:/tmp/db.sock --to socks5:127.0.0.1:1080:tcp:db.example.org:5432
       From a UNIX socket through a SOCKS proxy, which looks up the name
   trenza forward --listen tls:8443:cert=localhost.pem --to tcp:localhost:8080
-      TLS in front of a server that has none; `trenza cert self localhost` makes the certificate
+      TLS in front of a server that has none; `trenza cert self` makes the certificate
   trenza forward --listen tcp:6380:interface=127.0.0.1 --to tls:db.example.org:6379
       The other way round: a client without TLS reaches a server that has it
 

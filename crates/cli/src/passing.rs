@@ -125,7 +125,7 @@ pub(crate) fn listen(
     let shared = Policy::new().connections(clients.all);
     let table = clients.per_address.map(Addresses::new);
     let limited = |on: Endpoint| {
-        let own = |name| on.parsed().is_some_and(|parsed| parsed.has_option(name));
+        let own = |name| on.parsed().is_some_and(|parsed| parsed.option(name).is_some());
         let policy = if own("connections") { Policy::new() } else { shared.clone() };
         let policy = match &table {
             Some(table) if !own("per-address") => policy.addresses(table),

@@ -10,9 +10,14 @@ use crate::{
 };
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
-use std::{fs, num::NonZeroUsize, path::PathBuf};
+use std::{
+    ffi::OsStr,
+    fs,
+    num::NonZeroUsize,
+    path::{self, Path, PathBuf},
+};
 use trenza::{
-    Addr, Reactor, Result,
+    Addr, IntoEndpoint, Reactor, Result,
     web::{FileOptions, Files, Server, ServerLimits, log::Format},
 };
 
@@ -25,7 +30,7 @@ Examples:
   trenza web --listen tcp:0:interface=127.0.0.1
       On any port that is free; the first lines say which
   trenza web site --listen tls:8443:cert=localhost.pem
-      Over HTTPS; `trenza cert self localhost` makes the certificate
+      Over HTTPS; `trenza cert self` makes the certificate
   trenza web site --log-format json 2>> web.log
       A line of JSON for each request, added to a file
 
@@ -94,6 +99,7 @@ pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
     // To be opened a folder need not be one that may be entered; `.` in it says whether it is.
     let files = fs::metadata(args.folder.join(".")).and_then(|_| Files::new(&args.folder, args.files()));
     let files = files.map_err(|error| Complaint::folder(&args.folder, &error))?;
+    args.keep_keys()?;
     lines::run(|reactor, lines| args.serve(reactor, &files, lines, descriptors))
 }
 
@@ -117,6 +123,36 @@ impl Args {
         }
         say("Ctrl-C stops.");
         Ok(())
+    }
+
+    /// Serves no folder with a key in it, which is easily done where `trenza cert` has just made one.
+    fn keep_keys(&self) -> Result {
+        let folder = self.folder.canonicalize()?;
+        for listen in &self.listen {
+            // What is wrong with it is told when it is listened on.
+            let Ok(endpoint) = listen.as_str().into_endpoint() else { continue };
+            let option = |name| endpoint.parsed().and_then(|parsed| parsed.option(name));
+            let Some(key) = option("certs").or_else(|| option("key")).or_else(|| option("cert")) else {
+                continue;
+            };
+            if self.is_served(Path::new(key), &folder) {
+                return Err(Complaint::exposed(key, &self.folder).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a file can be fetched, as far as its path says.
+    fn is_served(&self, file: &Path, folder: &Path) -> bool {
+        // Links may be followed: neither where it is nor what it is called may lead into the folder.
+        let parent =
+            path::absolute(file).ok().and_then(|file| Some((file.parent()?.canonicalize().ok()?, file)));
+        let called = parent.and_then(|(parent, file)| Some(parent.join(file.file_name()?)));
+        let paths = [file.canonicalize().ok(), called];
+        paths.iter().flatten().filter_map(|path| path.strip_prefix(folder).ok()).any(|inside| {
+            let hidden = |name: &OsStr| name.as_encoded_bytes().starts_with(b".") && name != ".well-known";
+            self.hidden || !inside.iter().any(hidden)
+        })
     }
 
     fn server(&self, reactor: &Reactor, files: Files, lines: Lines) -> Server {

@@ -147,11 +147,7 @@ fn a_client_that_never_reads_costs_no_memory() {
     let site = site();
     File::create(site.path().join("sparse.bin")).unwrap().set_len(10 << 30).unwrap();
     let (program, url) = web(site.path(), &[]);
-    let resident = || -> usize {
-        let status = fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    };
+    let resident = || program.memory_kib("VmRSS");
     Client::connect(&url).get("/hello.txt");
     let before = resident();
     let clients: Vec<Client> = (0..50)

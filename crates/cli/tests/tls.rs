@@ -90,14 +90,16 @@ const TRUST: &str = "ca={}/localhost.pem";
 #[test]
 fn every_command_listens_with_tls() {
     let ground = Ground::new();
-    fs::write(ground.0.path().join("hello.txt"), "Hello, braid!\n").unwrap();
+    let site = ground.0.path().join("site");
+    fs::create_dir(&site).unwrap();
+    fs::write(site.join("hello.txt"), "Hello, braid!\n").unwrap();
 
     let (echo, address) = ground.start(&["echo", SECURE], "");
     let (way, near) = ground.way_to(&format!("tls:{address}:{TRUST}"));
     assert_eq!(ask(near, b"hello"), b"hello");
     stop(way);
 
-    let (web, url) = ground.start(&["web", "{}", SECURE], "https://");
+    let (web, url) = ground.start(&["web", "{}/site", SECURE], "https://");
     let (way, near) = ground.way_to(&format!("tls:{url}:{TRUST}"));
     let answer = Client::connect(&format!("http://{near}/")).get("/hello.txt");
     assert_eq!((answer.status(), &*answer.body), (200, &b"Hello, braid!\n"[..]));
@@ -177,7 +179,7 @@ fn without_a_certificate_every_command_says_how_to_make_one() {
             let (code, said) = ground.failed(&[command, &["--listen", listen]].concat());
             assert_eq!(code, 2, "{said}");
             assert!(said.contains("needs a certificate: cert=FILE"), "{said}");
-            assert!(said.contains("hint: `trenza cert self localhost`"), "{said}");
+            assert!(said.contains("hint: `trenza cert self`"), "{said}");
         }
     }
 }
@@ -186,6 +188,7 @@ fn without_a_certificate_every_command_says_how_to_make_one() {
 fn files_that_cannot_be_used_are_named_with_cause_and_remedy() {
     let ground = Ground::new();
     fs::write(ground.0.path().join("garbage.pem"), "garbage").unwrap();
+    fs::create_dir(ground.0.path().join("site")).unwrap();
     for (listen, part) in [
         ("tls:0:cert={}/none.pem", "none.pem\" cannot be used: No such file"),
         ("tls:0:cert={}/garbage.pem", "there is no certificate in it"),
@@ -197,15 +200,57 @@ fn files_that_cannot_be_used_are_named_with_cause_and_remedy() {
         ),
         ("tls:0:certs={}/none", "none\" cannot be used: No such file"),
     ] {
-        for command in [&["web"][..], &["socks"], &["echo"], &["forward", "--to=tcp:localhost:1"]] {
+        for command in [&["web", "site"][..], &["socks"], &["echo"], &["forward", "--to=tcp:localhost:1"]] {
             let (code, said) = ground.failed(&[command, &["--listen", listen]].concat());
             assert_eq!(code, 1, "{said}");
             assert!(said.contains(part), "no {part:?} in {said}");
-            assert!(said.contains("^^^") && said.contains("hint: `trenza cert self localhost`"), "{said}");
+            assert!(said.contains("^^^") && said.contains("hint: `trenza cert self`"), "{said}");
         }
     }
-    let (code, said) = ground.failed(&["web", "--listen=tls:0:cert={}/srv.pem:client-ca={}/none.pem"]);
+    let (code, said) =
+        ground.failed(&["web", "site", "--listen=tls:0:cert={}/srv.pem:client-ca={}/none.pem"]);
     assert!(code == 1 && said.contains("hint: `trenza cert ca`"), "{said}");
+}
+
+#[test]
+fn a_key_is_not_served() {
+    let ground = Ground::new();
+    let [site, hidden] = ["site", ".keys"].map(|name| ground.0.path().join(name));
+    for folder in [&site, &hidden] {
+        fs::create_dir(folder).unwrap();
+        fs::copy(ground.0.path().join("localhost.pem"), folder.join("a.pem")).unwrap();
+    }
+    std::os::unix::fs::symlink(ground.0.path().join("srv.pem"), site.join("link.pem")).unwrap();
+    std::os::unix::fs::symlink(&site, ground.0.path().join("other")).unwrap();
+    let listen = |options: &str| format!("--listen=tls:0:interface=127.0.0.1:{options}");
+    for (folder, options) in [
+        (".", "cert=localhost.pem"),
+        (".", "cert={}/localhost.pem"),
+        ("site", "cert=site/a.pem"),
+        (".", "cert=site/a.pem"),
+        ("site", "cert=other/a.pem"),
+        ("other", "cert=site/a.pem"),
+        ("site", "cert=site/link.pem"),
+        (".", "cert=site/link.pem"),
+        ("site", "cert=ca.pem:key=site/a.pem"),
+        ("site", "certs=site"),
+        (".", "certs=site"),
+    ] {
+        let (code, said) = ground.failed(&["web", folder, &listen(options)]);
+        assert_eq!(code, 1, "{folder} {options}: {said}");
+        assert!(
+            said.contains("everybody could fetch the key") && said.contains("hint: serve another"),
+            "{said}"
+        );
+    }
+    let (code, said) = ground.failed(&["web", ".", &listen("cert=.keys/a.pem"), "--hidden"]);
+    assert!(code == 1 && said.contains("everybody could fetch"), "{said}");
+    for (folder, options) in
+        [("{}", "cert={}/.keys/a.pem"), ("{}/site", "cert={}/localhost.pem"), ("{}/site", "certs={}/.keys")]
+    {
+        let (program, _) = ground.start(&["web", folder, &listen(options)], "https://");
+        stop(program);
+    }
 }
 
 #[test]

@@ -174,7 +174,7 @@ impl Host for SystemHost {
 #[cfg(target_os = "linux")]
 fn read_cached(file: &File, range: &Range<u64>) -> Option<Vec<u8>> {
     use rustix::io::{ReadWriteFlags, preadv2};
-    let mut data = vec![0; usize::try_from(range.end.checked_sub(range.start)?).ok()?];
+    let mut data = trenza_wire::spare::filled(usize::try_from(range.end.checked_sub(range.start)?).ok()?);
     let into = &mut [io::IoSliceMut::new(&mut data)];
     let read = preadv2(file, into, range.start, ReadWriteFlags::NOWAIT).ok()?;
     (read == data.len()).then_some(data)

@@ -13,7 +13,6 @@ use crate::{
     stream,
     unix::SocketFile,
 };
-use rustix::net::Shutdown;
 use socket2::SockRef;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -284,6 +283,11 @@ impl PollDriver {
             }
         }
         all
+    }
+
+    /// True when there is something that no poller tells of.
+    pub(crate) fn is_always_ready(&mut self) -> bool {
+        !self.always.is_empty() && !self.always_ready().is_empty()
     }
 
     /// Leaves a socket alone for a while, since the system has no memory for it.
@@ -599,8 +603,9 @@ impl PollDriver {
         let Some(socket) = self.sockets.get_mut(token) else { return };
         match (socket.ways, socket.kind) {
             (Ways::Both, Kind::Socket | Kind::Unix) => {
-                // It fails when the peer has reset the connection, which the next read or send tells.
-                let _ = rustix::net::shutdown(&socket.fd, Shutdown::Write);
+                if let Err(error) = stream::end_writing(socket.fd.as_fd()) {
+                    self.failures.push_back((token, error));
+                }
             }
             (Ways::Both, _) => self.ended.push_back(token),
             (Ways::Read | Ways::Closed, _) => {}
@@ -613,9 +618,9 @@ impl PollDriver {
             }
             (Ways::Apart, _) => {
                 socket.ways = Ways::Read;
-                if let Some(writer) = self.writers.get(&token.index).filter(|end| end.kind.is_socket()) {
-                    let _ = rustix::net::shutdown(&writer.fd, Shutdown::Write);
-                }
+                let writer = self.writers.get(&token.index).filter(|end| end.kind.is_socket());
+                let ended = writer.map(|writer| stream::end_writing(writer.fd.as_fd()));
+                self.failures.extend(ended.and_then(Result::err).map(|error| (token, error)));
                 self.drop_writer(token);
             }
         }

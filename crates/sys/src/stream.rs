@@ -6,8 +6,9 @@ use crate::{
     unix,
 };
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
-    net::{RecvFlags, SendAncillaryBuffer, SendFlags},
+    net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, shutdown},
 };
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use std::{
@@ -153,6 +154,17 @@ pub(crate) fn held(fd: BorrowedFd<'_>) -> usize {
 )))]
 pub(crate) fn held(_: BorrowedFd<'_>) -> usize {
     0
+}
+
+/// Ends the writing direction. Where the peer has reset the connection there is none any more, of which the next read
+/// tells. An error is told by nothing else: the peer would wait for an end that it is never sent.
+pub(crate) fn end_writing(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let Err(error) = shutdown(fd, Shutdown::Write) else { return Ok(()) };
+    let mut asked = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
+    match poll(&mut asked, Some(&Timespec::default())) {
+        Ok(1..) => Ok(()),
+        _ => Err(error.into()),
+    }
 }
 
 /// One system call's worth: how much it was given, how much it took.

@@ -1,6 +1,9 @@
 //! Adopted descriptors: files, devices and terminals, which the simulator does not have.
 #![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
+#[macro_use]
+mod common;
+
 use std::{
     cell::{Cell, RefCell},
     fs::{self, File},
@@ -11,9 +14,25 @@ use std::{
 };
 use trenza_core::{
     Engine, Input, Limits, Protocol, Reason, Result, Transport,
-    driver::{Close, Driver, Ends, Event, Open},
+    driver::{Close, Ends, Event, Open},
 };
-use trenza_sys::PollDriver;
+use trenza_sys::DriverKind;
+
+cases! {
+    a_file_is_read_to_its_end_and_others_have_their_turn
+    a_file_that_is_paused_does_not_keep_the_loop_busy
+    a_file_is_written_with_what_is_sent_from_another
+    an_idle_writer_of_a_file_rests
+    devices_that_no_poller_takes_are_always_ready
+    #[cfg(target_os = "linux")]
+    a_full_disk_is_an_error
+    #[cfg(target_os = "linux")]
+    a_terminal_is_a_connection_that_closes_at_once
+    #[cfg(target_os = "linux")]
+    a_terminal_that_has_ended_does_not_keep_the_loop_busy
+    nothing_stays_open_after_the_end
+    a_descriptor_of_the_start_is_taken_once_by_its_number
+}
 
 /// What a protocol has heard.
 #[derive(Clone, Default)]
@@ -51,8 +70,8 @@ fn run(engine: &mut Engine, mut done: impl FnMut() -> bool) -> usize {
     turns
 }
 
-fn engine() -> Engine {
-    Engine::new(Box::new(PollDriver::new().unwrap()))
+fn engine(kind: DriverKind) -> Engine {
+    Engine::new(kind.driver().unwrap())
 }
 
 fn adopt(engine: &mut Engine, ends: Ends) -> (Transport, Heard) {
@@ -77,9 +96,8 @@ fn text(n: usize) -> Vec<u8> {
     (0..n).map(|i| (i % 251) as u8).collect()
 }
 
-#[test]
-fn a_file_is_read_to_its_end_and_others_have_their_turn() {
-    let mut engine = engine();
+fn a_file_is_read_to_its_end_and_others_have_their_turn(kind: DriverKind) {
+    let mut engine = engine(kind);
     let text = text(3 << 20);
     let (_file, read) = adopt(&mut engine, Ends::reading(file(&text)));
     let (near, mut far) = std::os::unix::net::UnixStream::pair().unwrap();
@@ -92,9 +110,8 @@ fn a_file_is_read_to_its_end_and_others_have_their_turn() {
     assert_eq!(read.end.borrow().as_deref(), Some("closed by the peer"));
 }
 
-#[test]
-fn a_file_that_is_paused_does_not_keep_the_loop_busy() {
-    let mut engine = engine();
+fn a_file_that_is_paused_does_not_keep_the_loop_busy(kind: DriverKind) {
+    let mut engine = engine(kind);
     let (transport, read) = adopt(&mut engine, Ends::reading(file(&text(1 << 20))));
     engine.enter(|_| transport.pause());
     let end = Instant::now() + Duration::from_millis(200);
@@ -106,9 +123,8 @@ fn a_file_that_is_paused_does_not_keep_the_loop_busy() {
     assert_eq!(read.bytes.borrow().len(), 1 << 20);
 }
 
-#[test]
-fn a_file_is_written_with_what_is_sent_from_another() {
-    let mut engine = engine();
+fn a_file_is_written_with_what_is_sent_from_another(kind: DriverKind) {
+    let mut engine = engine(kind);
     let (source, mut target) = (file(&text(300_000)), tempfile::tempfile().unwrap());
     let (transport, heard) = adopt(&mut engine, Ends::writing(target.try_clone().unwrap()));
     engine.enter(|_| {
@@ -125,18 +141,16 @@ fn a_file_is_written_with_what_is_sent_from_another() {
     assert!(written == [b"head ".to_vec(), text(300_000), text(3 << 20)].concat());
 }
 
-#[test]
-fn an_idle_writer_of_a_file_rests() {
-    let mut engine = engine();
+fn an_idle_writer_of_a_file_rests(kind: DriverKind) {
+    let mut engine = engine(kind);
     let (_transport, _heard) = adopt(&mut engine, Ends::writing(tempfile::tempfile().unwrap()));
     let end = Instant::now() + Duration::from_millis(200);
     let turns = run(&mut engine, || Instant::now() > end);
     assert!(turns < 40, "it spins: {turns} turns");
 }
 
-#[test]
-fn devices_that_no_poller_takes_are_always_ready() {
-    let mut engine = engine();
+fn devices_that_no_poller_takes_are_always_ready(kind: DriverKind) {
+    let mut engine = engine(kind);
     let (_null, heard) = adopt(&mut engine, Ends::reading(File::open("/dev/null").unwrap()));
     run(&mut engine, || heard.end.borrow().is_some());
     assert_eq!(heard.end.borrow().as_deref(), Some("closed by the peer"));
@@ -147,20 +161,18 @@ fn devices_that_no_poller_takes_are_always_ready() {
     assert_eq!(*heard.bytes.borrow(), b"input");
 }
 
-#[test]
 #[cfg(target_os = "linux")]
-fn a_full_disk_is_an_error() {
+fn a_full_disk_is_an_error(kind: DriverKind) {
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let mut engine = engine();
+    let mut engine = engine(kind);
     let (transport, heard) = adopt(&mut engine, Ends::writing(full));
     engine.enter(|_| transport.write(b"there is no room"));
     run(&mut engine, || heard.end.borrow().is_some());
     assert!(heard.end.borrow().as_deref().unwrap().contains("space"), "{heard:?}", heard = heard.end);
 }
 
-#[test]
 #[cfg(target_os = "linux")]
-fn a_terminal_is_a_connection_that_closes_at_once() {
+fn a_terminal_is_a_connection_that_closes_at_once(kind: DriverKind) {
     use rustix::{
         fs::{Mode, OFlags},
         pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
@@ -170,7 +182,7 @@ fn a_terminal_is_a_connection_that_closes_at_once() {
     unlockpt(&control).unwrap();
     let name = ptsname(&control, Vec::new()).unwrap();
     let terminal = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
-    let mut engine = engine();
+    let mut engine = engine(kind);
     let (screen, typed) = adopt(&mut engine, Ends::one(terminal.try_clone().unwrap()));
     let (keys, shown) = adopt(&mut engine, Ends::one(control));
     engine.enter(|_| {
@@ -192,9 +204,8 @@ fn a_terminal_is_a_connection_that_closes_at_once() {
     assert_eq!(shown.end.borrow().as_deref(), Some("closed by the peer"));
 }
 
-#[test]
 #[cfg(target_os = "linux")]
-fn a_terminal_that_has_ended_does_not_keep_the_loop_busy() {
+fn a_terminal_that_has_ended_does_not_keep_the_loop_busy(kind: DriverKind) {
     use rustix::{
         fs::{Mode, OFlags},
         pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
@@ -204,7 +215,7 @@ fn a_terminal_that_has_ended_does_not_keep_the_loop_busy() {
     unlockpt(&control).unwrap();
     let name = ptsname(&control, Vec::new()).unwrap();
     let terminal = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
-    let mut driver = PollDriver::new().unwrap();
+    let mut driver = kind.driver().unwrap();
     let token = driver.open(Open::Adopt(Ends::one(terminal))).unwrap();
     driver.read(token, true);
     driver.wait(Some(Instant::now())).unwrap();
@@ -224,10 +235,9 @@ fn a_terminal_that_has_ended_does_not_keep_the_loop_busy() {
     assert!(waits < 10, "it spins: {waits} waits");
 }
 
-#[test]
-fn nothing_stays_open_after_the_end() {
+fn nothing_stays_open_after_the_end(kind: DriverKind) {
     let open = || fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-    let mut engine = engine();
+    let mut engine = engine(kind);
     // What is opened once for all is there from now on.
     drop(adopt(&mut engine, Ends::writing(tempfile::tempfile().unwrap())));
     for _ in 0..20 {
@@ -252,15 +262,14 @@ fn nothing_stays_open_after_the_end() {
     assert!(open() < before + 20, "{} open before, {} now", before, open());
 }
 
-#[test]
-fn a_descriptor_of_the_start_is_taken_once_by_its_number() {
+fn a_descriptor_of_the_start_is_taken_once_by_its_number(kind: DriverKind) {
     use rustix::io::{FdFlags, fcntl_setfd};
     use std::os::{fd::AsRawFd, unix::net::UnixListener};
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s");
     let socket = UnixListener::bind(&path).unwrap();
     let endpoint = format!("fd:{}", socket.as_raw_fd());
-    let mut engine = engine();
+    let mut engine = engine(kind);
     let listen = |engine: &mut Engine| {
         engine.enter(|reactor| reactor.listen(&endpoint, |_| Listens(Heard::default())))
     };

@@ -1,6 +1,9 @@
 //! UNIX sockets for datagrams against those of the standard library: what only real systems have.
 #![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_types, clippy::disallowed_methods)]
 
+#[macro_use]
+mod common;
+
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use std::{
     fs::read_dir,
@@ -18,14 +21,24 @@ use trenza_core::{
     Addr, Outbox, Outgoing, UnixAddr,
     driver::{Bind, BindUdp, Driver, Event, Open, Token},
 };
-use trenza_sys::PollDriver;
+use trenza_sys::DriverKind;
+
+cases! {
+    a_socket_that_was_never_served_takes_no_others_file_with_it
+    nobody_gets_in_before_the_permissions_are_set
+    a_port_that_waits_for_its_peer_sleeps_until_there_is_room
+    a_peer_that_goes_while_it_is_waited_for_is_told
+    a_full_receiver_does_not_hold_up_who_is_not_connected
+    descriptors_that_come_with_a_datagram_are_not_taken
+    a_datagram_that_is_longer_than_the_limit_is_told_and_the_next_one_comes
+}
 
 /// Nothing here takes a second; a test that waits so long has failed.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A driver, a folder for sockets, and what has happened.
 struct Post {
-    driver: PollDriver,
+    driver: Box<dyn Driver>,
     folder: TempDir,
 }
 
@@ -37,8 +50,8 @@ enum Told {
 }
 
 impl Post {
-    fn new() -> Self {
-        Self { driver: PollDriver::new().unwrap(), folder: tempfile::tempdir().unwrap() }
+    fn new(kind: DriverKind) -> Self {
+        Self { driver: kind.driver().unwrap(), folder: tempfile::tempdir().unwrap() }
     }
 
     fn path(&self, name: &str) -> std::path::PathBuf {
@@ -109,9 +122,8 @@ fn descriptors() -> usize {
     read_dir("/proc/self/fd").map_or(0, Iterator::count)
 }
 
-#[test]
-fn a_port_that_waits_for_its_peer_sleeps_until_there_is_room() {
-    let mut post = Post::new();
+fn a_port_that_waits_for_its_peer_sleeps_until_there_is_room(kind: DriverKind) {
+    let mut post = Post::new(kind);
     let peer = post.peer("peer");
     let token = post.connected("peer");
     let mut out = outbox(&post.addr("peer"), 1000);
@@ -134,9 +146,8 @@ fn a_port_that_waits_for_its_peer_sleeps_until_there_is_room() {
     assert_eq!(received, 1000);
 }
 
-#[test]
-fn a_peer_that_goes_while_it_is_waited_for_is_told() {
-    let mut post = Post::new();
+fn a_peer_that_goes_while_it_is_waited_for_is_told(kind: DriverKind) {
+    let mut post = Post::new(kind);
     let peer = post.peer("peer");
     let to = post.addr("peer");
     let token = post.connected("peer");
@@ -158,9 +169,8 @@ fn a_peer_that_goes_while_it_is_waited_for_is_told() {
     assert_eq!(post.poll(), None);
 }
 
-#[test]
-fn a_full_receiver_does_not_hold_up_who_is_not_connected() {
-    let mut post = Post::new();
+fn a_full_receiver_does_not_hold_up_who_is_not_connected(kind: DriverKind) {
+    let mut post = Post::new(kind);
     let (slow, other) = (post.peer("slow"), post.peer("other"));
     let token = post.open(&BindUdp::at(post.addr("own")));
     let mut out = outbox(&post.addr("slow"), 100);
@@ -174,9 +184,8 @@ fn a_full_receiver_does_not_hold_up_who_is_not_connected() {
     assert_eq!(slow.recv(&mut [0; 10]).unwrap(), 5);
 }
 
-#[test]
-fn descriptors_that_come_with_a_datagram_are_not_taken() {
-    let mut post = Post::new();
+fn descriptors_that_come_with_a_datagram_are_not_taken(kind: DriverKind) {
+    let mut post = Post::new(kind);
     let token = post.open(&BindUdp::at(post.addr("own")));
     let peer = post.peer("peer");
     peer.connect(post.path("own")).unwrap();
@@ -194,9 +203,8 @@ fn descriptors_that_come_with_a_datagram_are_not_taken() {
     post.driver.close(token, trenza_core::driver::Close::Abort);
 }
 
-#[test]
-fn a_datagram_that_is_longer_than_the_limit_is_told_and_the_next_one_comes() {
-    let mut post = Post::new();
+fn a_datagram_that_is_longer_than_the_limit_is_told_and_the_next_one_comes(kind: DriverKind) {
+    let mut post = Post::new(kind);
     post.open(&BindUdp::at(post.addr("own")));
     let peer = UnixDatagram::unbound().unwrap();
     peer.send_to(&[1; 65_537], post.path("own")).unwrap();
@@ -206,9 +214,8 @@ fn a_datagram_that_is_longer_than_the_limit_is_told_and_the_next_one_comes() {
     assert!(told.contains(&Told::Got(vec![2; 65_536], UnixAddr::Unnamed.into())));
 }
 
-#[test]
-fn a_socket_that_was_never_served_takes_no_others_file_with_it() {
-    let post = Post::new();
+fn a_socket_that_was_never_served_takes_no_others_file_with_it(kind: DriverKind) {
+    let post = Post::new(kind);
     let (datagrams, streams) = (post.path("datagrams"), post.path("streams"));
     let host = post.driver.host();
     // A file system may give the number of a file that is gone to the next one.
@@ -220,9 +227,8 @@ fn a_socket_that_was_never_served_takes_no_others_file_with_it() {
     }
 }
 
-#[test]
-fn nobody_gets_in_before_the_permissions_are_set() {
-    let post = Post::new();
+fn nobody_gets_in_before_the_permissions_are_set(kind: DriverKind) {
+    let post = Post::new(kind);
     let how = BindUdp { mode: Some(0o600), ..BindUdp::at(post.addr("own")) };
     let path = post.path("own");
     let mode = |path: &Path| std::fs::symlink_metadata(path).map(|about| about.permissions().mode() & 0o777);

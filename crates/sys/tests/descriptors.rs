@@ -1,6 +1,7 @@
 //! The driver when the process has no descriptor left. The limit is the process's: one test at a time.
 #![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_types, clippy::disallowed_methods)]
 
+#[macro_use]
 mod common;
 
 use common::{DEADLINE, Net, Told};
@@ -15,8 +16,14 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use trenza_core::driver::{Driver, Ends, Open};
+use trenza_core::driver::{Ends, Open};
+use trenza_sys::DriverKind;
 use trenza_wire::OutBuf;
+
+cases! {
+    listener_outlives_a_lack_of_descriptors
+    descriptors_that_come_when_there_is_no_room_are_not_lost_in_silence
+}
 
 static LIMIT: Mutex<()> = Mutex::new(());
 
@@ -46,37 +53,36 @@ fn limit_is_raised_to_the_hard_one() {
     assert_eq!(trenza_sys::raise_descriptor_limit().unwrap(), hard.unwrap_or(u64::MAX));
 }
 
-#[test]
-fn listener_outlives_a_lack_of_descriptors() {
+fn listener_outlives_a_lack_of_descriptors(kind: DriverKind) {
     let _limit = soft_limit(100);
-    let mut net = Net::new();
+    let mut net = Net::new(kind);
     let (listener, addr) = net.listen();
-    let mut peers: Vec<TcpStream> = (0..6).map(|_| TcpStream::connect(addr).unwrap()).collect();
-    peers.iter().for_each(|peer| peer.set_read_timeout(Some(DEADLINE)).unwrap());
     for _ in 0..2 {
+        net.driver.read(listener, false);
+        net.settle();
+        let [mut first, _second, _third] = [(); 3].map(|()| TcpStream::connect(addr).unwrap());
+        first.set_read_timeout(Some(DEADLINE)).unwrap();
         let taken = exhaust();
+        net.driver.read(listener, true);
         match net.next() {
             Told::Failed(of, error) => {
                 assert_eq!((of, error.raw_os_error()), (listener, Some(Errno::MFILE.raw_os_error())));
             }
             other => panic!("{other:?}"),
         }
-        assert_eq!(peers[0].read(&mut [0]).unwrap(), 0, "the peer was told");
-        assert_eq!(net.wakeups(Duration::from_millis(50)), 1, "only the time ran out");
+        assert_eq!(first.read(&mut [0]).unwrap(), 0, "the peer was told");
+        net.is_quiet(Duration::from_millis(50));
         net.driver.open(Open::Connect { to: addr.into(), from: None }).unwrap_err();
         drop(taken);
         net.driver.read(listener, true);
         net.accept();
-        peers.drain(..2);
+        net.accept();
     }
-    net.accept();
-    net.accept();
 }
 
-#[test]
-fn descriptors_that_come_when_there_is_no_room_are_not_lost_in_silence() {
+fn descriptors_that_come_when_there_is_no_room_are_not_lost_in_silence(kind: DriverKind) {
     let _limit = soft_limit(100);
-    let mut net = Net::new();
+    let mut net = Net::new(kind);
     let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
     let token = net.driver.open(Open::Adopt(Ends::one(near))).unwrap();
     net.driver.read(token, true);

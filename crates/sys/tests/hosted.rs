@@ -1,6 +1,9 @@
 //! An engine in somebody else's loop, which watches one descriptor and one time.
 #![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_types, clippy::disallowed_methods)]
 
+#[macro_use]
+mod common;
+
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::{
     future::pending,
@@ -10,8 +13,15 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use trenza_core::{Addr, Engine, Input, Protocol, Result, Transport, driver::Driver};
-use trenza_sys::PollDriver;
+use trenza_core::{Addr, Engine, Input, Protocol, Result, Transport};
+use trenza_sys::DriverKind;
+
+cases! {
+    a_host_drives_an_engine_by_its_descriptor
+    a_quiet_engine_leaves_its_host_alone
+    timers_and_other_threads_reach_a_hosted_engine
+    handles_that_outlive_the_engine_hold_nothing
+}
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -27,8 +37,8 @@ impl Protocol for Echo {
     }
 }
 
-fn engine() -> (Engine, Addr) {
-    let mut engine = Engine::new(Box::new(PollDriver::new().unwrap()));
+fn engine(kind: DriverKind) -> (Engine, Addr) {
+    let mut engine = Engine::new(kind.driver().unwrap());
     let port = engine.enter(|reactor| reactor.listen("tcp:0:interface=127.0.0.1", |_| Echo)).unwrap();
     (engine, port.addr())
 }
@@ -55,9 +65,8 @@ fn run(engine: &mut Engine) -> usize {
     rounds
 }
 
-#[test]
-fn a_host_drives_an_engine_by_its_descriptor() {
-    let (mut engine, addr) = engine();
+fn a_host_drives_an_engine_by_its_descriptor(kind: DriverKind) {
+    let (mut engine, addr) = engine(kind);
     let remote = engine.reactor().remote();
     let client = thread::spawn(move || {
         let mut peers: Vec<_> = (0..10).map(|_| TcpStream::connect(addr.to_string()).unwrap()).collect();
@@ -78,9 +87,8 @@ fn a_host_drives_an_engine_by_its_descriptor() {
     client.join().unwrap();
 }
 
-#[test]
-fn a_quiet_engine_leaves_its_host_alone() {
-    let (mut engine, addr) = engine();
+fn a_quiet_engine_leaves_its_host_alone(kind: DriverKind) {
+    let (mut engine, addr) = engine(kind);
     let peer = TcpStream::connect(addr.to_string()).unwrap();
     let mut rounds = 0;
     engine.dispatch();
@@ -93,9 +101,8 @@ fn a_quiet_engine_leaves_its_host_alone() {
     drop(peer);
 }
 
-#[test]
-fn timers_and_other_threads_reach_a_hosted_engine() {
-    let (mut engine, _) = engine();
+fn timers_and_other_threads_reach_a_hosted_engine(kind: DriverKind) {
+    let (mut engine, _) = engine(kind);
     let remote = engine.reactor().remote();
     engine.enter(|reactor| {
         let reactor = reactor.clone();
@@ -108,11 +115,10 @@ fn timers_and_other_threads_reach_a_hosted_engine() {
     assert!(run(&mut engine) < ROUNDS_MAX);
 }
 
-#[test]
-fn handles_that_outlive_the_engine_hold_nothing() {
-    let driver = PollDriver::new().unwrap();
+fn handles_that_outlive_the_engine_hold_nothing(kind: DriverKind) {
+    let driver = kind.driver().unwrap();
     let host = driver.host();
-    let mut engine = Engine::new(Box::new(driver));
+    let mut engine = Engine::new(driver);
     let reactor = engine.reactor();
     let (task, connect) = engine.enter(|reactor| {
         let task = reactor.spawn(async { pending::<Result>().await });

@@ -1,6 +1,9 @@
 //! Child processes as the system sees them: what they have of ours, and what is left of them.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::disallowed_methods)]
+
+#[macro_use]
+mod common;
 
 use rustix::io::{FdFlags, fcntl_setfd};
 use std::{
@@ -13,15 +16,26 @@ use trenza_core::{
     Command, Engine, ExitStatus, Input, Output, Process, ProcessProtocol, Reactor, Result,
     driver::{Descriptor, Window},
 };
-use trenza_sys::PollDriver;
+use trenza_sys::DriverKind;
 
-fn engine() -> Engine {
-    Engine::new(Box::new(PollDriver::new().unwrap()))
+cases! {
+    a_child_has_no_descriptor_but_those_that_it_was_given
+    a_given_descriptor_is_what_it_was
+    signals_do_in_it_what_they_do_by_default
+    it_leads_what_it_was_told_to_lead
+    closing_its_terminal_hangs_it_up
+    it_runs_as_whom_it_was_told
+    no_zombie_and_no_descriptor_is_left
+    an_engine_that_is_dropped_takes_its_children_along
+}
+
+fn engine(kind: DriverKind) -> Engine {
+    Engine::new(kind.driver().unwrap())
 }
 
 /// Runs a coroutine to its end.
-fn block_on<T: 'static>(test: impl AsyncFnOnce(Reactor) -> Result<T> + 'static) -> T {
-    let mut engine = engine();
+fn block_on<T: 'static>(kind: DriverKind, test: impl AsyncFnOnce(Reactor) -> Result<T> + 'static) -> T {
+    let mut engine = engine(kind);
     let place = std::rc::Rc::new(std::cell::RefCell::new(None));
     let result = place.clone();
     engine.enter(|reactor| {
@@ -57,9 +71,8 @@ fn careless() -> OwnedFd {
     file
 }
 
-#[test]
-fn a_child_has_no_descriptor_but_those_that_it_was_given() {
-    block_on(async |reactor: Reactor| {
+fn a_child_has_no_descriptor_but_those_that_it_was_given(kind: DriverKind) {
+    block_on(kind, async |reactor: Reactor| {
         let careless: Vec<OwnedFd> = (0..20).map(|_| careless()).collect();
         let other = reactor.spawn_process(shell("sleep 1000"), Silent)?;
         // `ls` itself has the folder open.
@@ -73,9 +86,8 @@ fn a_child_has_no_descriptor_but_those_that_it_was_given() {
     });
 }
 
-#[test]
-fn a_given_descriptor_is_what_it_was() {
-    block_on(async |reactor: Reactor| {
+fn a_given_descriptor_is_what_it_was(kind: DriverKind) {
+    block_on(kind, async |reactor: Reactor| {
         let (mut read, write) = std::io::pipe()?;
         let command = shell("printf hello >&9").descriptor(9, Descriptor::Given(write.into()));
         let said = output(&reactor, command).await?;
@@ -87,9 +99,8 @@ fn a_given_descriptor_is_what_it_was() {
     });
 }
 
-#[test]
-fn signals_do_in_it_what_they_do_by_default() {
-    block_on(async |reactor: Reactor| {
+fn signals_do_in_it_what_they_do_by_default(kind: DriverKind) {
+    block_on(kind, async |reactor: Reactor| {
         let said = output(&reactor, Command::new("grep").args(["^Sig", "/proc/self/status"])).await?;
         for line in lines(&said) {
             let (name, mask) = line.split_once(":\t").unwrap();
@@ -109,9 +120,8 @@ fn signals_do_in_it_what_they_do_by_default() {
     });
 }
 
-#[test]
-fn it_leads_what_it_was_told_to_lead() {
-    block_on(async |reactor: Reactor| {
+fn it_leads_what_it_was_told_to_lead(kind: DriverKind) {
+    block_on(kind, async |reactor: Reactor| {
         // pid, group, session, terminal
         let stat = || Command::new("cut").args(["-d", " ", "-f", "1,5,6,7", "/proc/self/stat"]);
         let numbers = |output: &Output| -> Vec<i64> {
@@ -129,9 +139,8 @@ fn it_leads_what_it_was_told_to_lead() {
     });
 }
 
-#[test]
-fn closing_its_terminal_hangs_it_up() {
-    block_on(async |reactor: Reactor| {
+fn closing_its_terminal_hangs_it_up(kind: DriverKind) {
+    block_on(kind, async |reactor: Reactor| {
         let process = reactor.spawn_process(shell("sleep 1000").terminal(Window::default()), Silent)?;
         process.handle::<Silent>().call(|_, process| {
             process.close(0);
@@ -142,10 +151,9 @@ fn closing_its_terminal_hangs_it_up() {
     });
 }
 
-#[test]
-fn it_runs_as_whom_it_was_told() {
+fn it_runs_as_whom_it_was_told(kind: DriverKind) {
     let root = rustix::process::geteuid().is_root();
-    block_on(async move |reactor: Reactor| {
+    block_on(kind, async move |reactor: Reactor| {
         let id = || Command::new("sh").args(["-c", "id -u; id -g; id -G"]);
         if !root {
             let refused = output(&reactor, id().uid(0)).await.unwrap_err().to_string();
@@ -165,11 +173,10 @@ fn it_runs_as_whom_it_was_told() {
     });
 }
 
-#[test]
-fn no_zombie_and_no_descriptor_is_left() {
+fn no_zombie_and_no_descriptor_is_left(kind: DriverKind) {
     let descriptors = || fs::read_dir("/proc/self/fd").unwrap().count();
     let before = descriptors();
-    let pids = block_on(async |reactor: Reactor| {
+    let pids = block_on(kind, async |reactor: Reactor| {
         let mut pids = Vec::new();
         for n in 0..50 {
             let process = reactor.spawn_process(shell(&format!("exit {n}")), Silent)?;
@@ -189,9 +196,8 @@ fn no_zombie_and_no_descriptor_is_left() {
     assert!(descriptors() < before + 100);
 }
 
-#[test]
-fn an_engine_that_is_dropped_takes_its_children_along() {
-    let mut engine = engine();
+fn an_engine_that_is_dropped_takes_its_children_along(kind: DriverKind) {
+    let mut engine = engine(kind);
     let process = engine.enter(|reactor| reactor.spawn_process(shell("sleep 1000"), Silent)).unwrap();
     engine.dispatch();
     let pid = process.pid();

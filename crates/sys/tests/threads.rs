@@ -1,6 +1,9 @@
 //! Engines on threads of their own, which reach each other's connections by name.
 #![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_types, clippy::disallowed_methods)]
 
+#[macro_use]
+mod common;
+
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
@@ -9,7 +12,11 @@ use std::{
     time::Duration,
 };
 use trenza_core::{ConnectionId, Engine, Input, Left, Protocol, Reactor, Remote, Result, Transport};
-use trenza_sys::PollDriver;
+use trenza_sys::DriverKind;
+
+cases! {
+    connections_of_two_loops_reach_each_other_by_their_ids
+}
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -66,11 +73,11 @@ struct Loop {
     thread: JoinHandle<Left>,
 }
 
-fn start() -> Loop {
+fn start(kind: DriverKind) -> Loop {
     let (tell, told) = mpsc::channel();
     let (names, accepted) = mpsc::channel();
     let run = move || {
-        let mut engine = Engine::new(Box::new(PollDriver::new().unwrap()));
+        let mut engine = Engine::new(kind.driver().unwrap());
         let bridge = move |_: &Transport| Bridge { names: names.clone(), peer: None };
         let port = engine.enter(|reactor| reactor.listen("tcp:0:interface=127.0.0.1", bridge)).unwrap();
         let addr = SocketAddr::new(port.addr().ip().unwrap(), port.addr().port().unwrap());
@@ -113,9 +120,8 @@ fn says(client: &mut TcpStream, what: &[u8]) {
     assert_eq!(heard, what);
 }
 
-#[test]
-fn connections_of_two_loops_reach_each_other_by_their_ids() {
-    let (one, two) = (start(), start());
+fn connections_of_two_loops_reach_each_other_by_their_ids(kind: DriverKind) {
+    let (one, two) = (start(kind), start(kind));
     let ((mut ann, a), (mut bob, b)) = (client(&one), client(&two));
     assert_ne!(a, b);
     bridge(&one, a, &two, b);

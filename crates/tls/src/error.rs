@@ -1,6 +1,6 @@
 //! [`TlsError`]: what went wrong, and whose fault it was.
 
-use rustls::{AlertDescription, CertificateError, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatible};
 use std::path::PathBuf;
 
 /// What went wrong in TLS. [`TlsError::is_local`] says whose fault it was.
@@ -64,12 +64,14 @@ impl From<rustls::Error> for TlsError {
     fn from(error: rustls::Error) -> Self {
         use rustls::Error::{
             AlertReceived, General, InvalidCertificate, InvalidMessage as Message, NoCertificatesPresented,
+            PeerIncompatible,
         };
         match error {
             AlertReceived(alert) => Self::Refused(alert_name(alert)),
             InvalidCertificate(why) => Self::Certificate(certificate(&why)),
             NoCertificatesPresented => Self::Certificate("it sent none, and one is required".into()),
             Message(InvalidMessage::InvalidContentType) => Self::NotTls("something else than a TLS record"),
+            PeerIncompatible(why) => Self::Peer(incompatible(&why)),
             General(why) => Self::Configuration(why),
             other => Self::Peer(other.to_string()),
         }
@@ -86,6 +88,29 @@ fn alert_name(alert: AlertDescription) -> String {
         name.extend(c.to_lowercase());
     }
     name
+}
+
+/// What the peers have not in common.
+fn incompatible(why: &PeerIncompatible) -> String {
+    use PeerIncompatible::{
+        NoCipherSuitesInCommon, NoKxGroupsInCommon, NoSignatureSchemesInCommon,
+        ServerDoesNotSupportTls12Or13, ServerTlsVersionIsDisabledByOurConfig,
+        SupportedVersionsExtensionRequired, Tls12NotOffered, Tls12NotOfferedOrEnabled,
+    };
+    let what = match why {
+        ServerTlsVersionIsDisabledByOurConfig
+        | ServerDoesNotSupportTls12Or13
+        | SupportedVersionsExtensionRequired
+        | Tls12NotOffered
+        | Tls12NotOfferedOrEnabled => {
+            "version of TLS (1.2 and 1.3 are spoken here, unless min= says otherwise)"
+        }
+        NoCipherSuitesInCommon => "cipher suite",
+        NoKxGroupsInCommon => "way to agree on a key",
+        NoSignatureSchemesInCommon => "kind of signature that the certificate's key can make",
+        other => return format!("the peer is incompatible: {other:?}"),
+    };
+    format!("the peers have no {what} in common")
 }
 
 /// What is wrong with a certificate, with the remedy where there is one.
@@ -135,6 +160,12 @@ mod tests {
         assert_eq!(alert_name(AlertDescription::HandshakeFailure), "handshake_failure");
         let refused = TlsError::from(rustls::Error::AlertReceived(AlertDescription::UnknownCA));
         assert!(!refused.is_local() && refused.to_string().contains("unknown"), "{refused}");
+    }
+
+    #[test]
+    fn what_is_not_in_common_is_named() {
+        let error = TlsError::from(rustls::Error::from(PeerIncompatible::Tls12NotOffered)).to_string();
+        assert!(error.starts_with("TLS failed: the peers have no version of TLS"), "{error}");
     }
 
     #[test]

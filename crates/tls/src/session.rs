@@ -104,7 +104,8 @@ impl Session {
         }
     }
 
-    /// Tells the peer that nothing more will come.
+    /// Tells the peer that nothing more will come. What the peer breaks afterwards is answered with an alert all the same;
+    /// rustls asserts in debug builds that none follows, which the workspace's manifest turns off.
     pub(crate) fn close(&mut self, down: &mut OutBuf) {
         self.0.send_close_notify();
         self.flush(down);

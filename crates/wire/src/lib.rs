@@ -24,6 +24,7 @@ mod error;
 pub mod framing;
 mod input;
 mod out;
+pub mod spare;
 
 pub use buf::{Buf, Wire};
 pub use error::{InputError, ProtocolError};

@@ -1,6 +1,6 @@
 //! [`OutBuf`]: bytes and file ranges on their way out.
 
-use crate::carried::Carried;
+use crate::{carried::Carried, spare};
 use bytes::Bytes;
 use std::{
     collections::VecDeque,
@@ -41,6 +41,13 @@ impl Chunk {
     /// True when it holds no byte.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Drops it; its buffer is used again, if it is its own.
+    pub fn recycle(self) {
+        if let Self::Own(data) = self {
+            spare::give(data);
+        }
     }
 
     /// Its bytes; None for a file.
@@ -105,6 +112,7 @@ impl OutBuf {
 
     /// Appends a copy of `data`.
     pub fn push_slice(&mut self, data: &[u8]) {
+        spare::reserve(&mut self.tail, data.len());
         self.tail.extend_from_slice(data);
         self.queued = self.queued.saturating_add(data.len());
     }
@@ -321,11 +329,15 @@ impl OutBuf {
                 return;
             }
             self.head -= front.len();
-            self.chunks.pop_front().into_iter().for_each(|chunk| spent.push_chunk(chunk));
+            match self.chunks.pop_front() {
+                Some(Chunk::Own(data)) => spare::give(data),
+                Some(chunk) => spent.push_chunk(chunk),
+                None => {}
+            }
         }
         if self.head >= self.tail.len() {
             self.head = 0;
-            self.tail = Vec::new();
+            spare::give(mem::take(&mut self.tail));
         }
         if self.queued == 0 {
             self.chunks = VecDeque::new();
@@ -393,7 +405,7 @@ impl io::Write for OutBuf {
 
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         let len = pieces.iter().map(|piece| piece.len()).sum();
-        self.tail.reserve(len);
+        spare::reserve(&mut self.tail, len);
         pieces.iter().for_each(|piece| self.push_slice(piece));
         Ok(len)
     }

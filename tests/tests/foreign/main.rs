@@ -10,11 +10,13 @@
 mod chromium;
 mod curl;
 mod gnutls_cli;
+mod gnutls_serv;
 mod openssl;
 mod proxies;
 mod secure;
 mod strace;
 mod systemd;
+mod testssl;
 mod uploads;
 mod wrk;
 

@@ -1,6 +1,6 @@
 //! Making certificates.
 
-use super::{Ca, Kind, Made, Own, Sign, show::lines, unusable};
+use super::{Ca, Kind, Name, Own, Sign, show::lines, unusable};
 use crate::{complaint::Complaint, terminal::say};
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use rcgen::{
@@ -12,8 +12,12 @@ use std::{
     io::{ErrorKind, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
-use trenza::{Result, tls::Facts};
+use trenza::{
+    Result,
+    tls::{Facts, Identity, TlsError},
+};
 
 /// A key is for its owner's eyes.
 const PRIVATE: u32 = 0o600;
@@ -21,45 +25,73 @@ const PUBLIC: u32 = 0o644;
 
 /// A certificate that signs itself.
 pub(super) fn own(asked: &Own) -> Result {
-    let (key, params) = (key(asked.made.key)?, params(&asked.names, false, asked.made.days)?);
+    let path = asked.out.clone().unwrap_or_else(|| file(&asked.names));
+    vacant(&[&path], asked.made.force)?;
+    let (key, params) = (key(asked.made.key)?, for_server(&asked.names, asked.days)?);
     let certificate = params.self_signed(&key).map_err(Complaint::certificate)?.pem();
-    let path = asked.made.path(&asked.names);
     write(&path, &(certificate.clone() + &key.serialize_pem()), PRIVATE, asked.made.force)?;
-    told(&path, "key and certificate", &certificate)?;
-    let shown = path.display();
-    say(&format!("Serve with it:  trenza web --listen tls:8443:cert={shown}"));
-    say(&format!("Trust it:       curl --cacert {shown} https://{}:8443/", first(&asked.names)));
+    told(&path, "certificate and key", &certificate)?;
+    told_how_to_serve(&path, &path, &asked.names);
     Ok(())
 }
 
 /// A certification authority.
 pub(super) fn authority(asked: &Ca) -> Result {
+    vacant(&[&asked.out, &asked.key_out], asked.made.force)?;
     let key = key(asked.made.key)?;
-    let mut params = valid(CertificateParams::default(), asked.made.days)?;
-    params.distinguished_name.push(DnType::CommonName, asked.name.as_str());
+    let mut params = params(&asked.name, asked.days, CertificateParams::default())?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let certificate = params.self_signed(&key).map_err(Complaint::certificate)?.pem();
-    let path = asked.made.out.clone().unwrap_or_else(|| "ca.pem".into());
     // The key first: a certificate without its key is of no use.
     write(&asked.key_out, &key.serialize_pem(), PRIVATE, asked.made.force)?;
-    write(&path, &certificate, PUBLIC, asked.made.force)?;
-    told(&path, "certificate, for those who shall trust it", &certificate)?;
+    write(&asked.out, &certificate, PUBLIC, asked.made.force)?;
+    told(&asked.out, "certificate, for those who shall trust it", &certificate)?;
     say(&format!("{}: its key. Who has it can pretend to be anybody to them.", asked.key_out.display()));
+    say("Sign with it:   trenza cert sign localhost 127.0.0.1");
     Ok(())
 }
 
 /// A certificate that an authority has signed.
 pub(super) fn signed(asked: &Sign) -> Result {
-    let (ca, ca_key) = (read(&asked.ca)?, read(&asked.ca_key)?);
-    let signing = KeyPair::from_pem(&ca_key).map_err(|why| unusable(&asked.ca_key, why))?;
-    let issuer = Issuer::from_ca_cert_pem(&ca, signing).map_err(|why| unusable(&asked.ca, why))?;
+    let path = asked.out.clone().unwrap_or_else(|| match &asked.client {
+        Some(client) => format!("{}.pem", client.replace('/', "-")).into(),
+        None => file(&asked.names),
+    });
+    vacant(&[&path], asked.made.force)?;
+    let (ca, issuer, until) = issuer(&asked.ca, &asked.ca_key)?;
+    let mut params = match &asked.client {
+        Some(client) => for_client(client, asked.days)?,
+        None => for_server(&asked.names, asked.days)?,
+    };
+    params.not_after = params.not_after.min(until.into());
     let key = key(asked.made.key)?;
-    let params = params(&asked.names, asked.client, asked.made.days)?;
     let certificate = params.signed_by(&key, &issuer).map_err(Complaint::certificate)?.pem();
-    let path = asked.made.path(&asked.names);
     write(&path, &(certificate.clone() + &ca + &key.serialize_pem()), PRIVATE, asked.made.force)?;
-    told(&path, "key, certificate and the authority's certificate", &certificate)
+    told(&path, "certificate, its authority's and key", &certificate)?;
+    let (shown, ca) = (path.display(), asked.ca.display());
+    if asked.client.is_some() {
+        say(&format!("Show it:        curl --cert {shown} --cacert {ca} https://localhost:8443/"));
+        say(&format!("Ask for it:     trenza web DIR --listen tls:8443:cert=localhost.pem:client-ca={ca}"));
+    } else {
+        told_how_to_serve(&path, &asked.ca, &asked.names);
+    }
+    Ok(())
+}
+
+/// The authority of these files: its certificate, who signs, and until when that is worth anything.
+fn issuer(ca: &Path, ca_key: &Path) -> Result<(String, Issuer<'static, KeyPair>, SystemTime)> {
+    let (pem, key) = (read(ca)?, read(ca_key)?);
+    // Whether the two belong together.
+    Identity::from_files(ca, ca_key)?;
+    let facts = Facts::of_pem(pem.as_bytes())?.into_iter().next();
+    let facts = facts.filter(|facts| facts.is_authority).ok_or_else(|| Complaint::not_authority(ca))?;
+    if facts.until < SystemTime::from(Timestamp::now()) {
+        return Err(Complaint::expired_authority(ca).into());
+    }
+    let key = KeyPair::from_pem(&key).map_err(|why| unusable(ca_key, why))?;
+    let issuer = Issuer::from_ca_cert_pem(&pem, key).map_err(|why| unusable(ca, why))?;
+    Ok((pem, issuer, facts.until))
 }
 
 fn key(kind: Kind) -> Result<KeyPair> {
@@ -71,43 +103,38 @@ fn key(kind: Kind) -> Result<KeyPair> {
     Ok(made.map_err(Complaint::certificate)?)
 }
 
-fn params(names: &[String], client: bool, days: u16) -> Result<CertificateParams> {
-    let for_names = if client { Vec::new() } else { names.to_vec() };
-    let params = CertificateParams::new(for_names).map_err(|_| {
-        Complaint::usage(format!("{} is neither a DNS name nor an IP address", names.join(" or ")))
-    })?;
-    let mut params = valid(params, days)?;
-    params.distinguished_name.push(DnType::CommonName, first(names));
+fn for_server(names: &[Name], days: u16) -> Result<CertificateParams> {
+    let all: Vec<String> = names.iter().map(Name::to_string).collect();
+    let first = all.first().cloned().unwrap_or_default();
+    let named = CertificateParams::new(all).map_err(Complaint::certificate)?;
+    let mut params = params(&first, days, named)?;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![match client {
-        true => ExtendedKeyUsagePurpose::ClientAuth,
-        false => ExtendedKeyUsagePurpose::ServerAuth,
-    }];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     Ok(params)
 }
 
-/// Valid from yesterday on, since clocks differ.
-fn valid(mut params: CertificateParams, days: u16) -> Result<CertificateParams> {
+fn for_client(name: &str, days: u16) -> Result<CertificateParams> {
+    let mut params = params(name, days, CertificateParams::default())?;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    Ok(params)
+}
+
+/// With a name and times: valid from yesterday on, since clocks differ.
+fn params(name: &str, days: u16, mut params: CertificateParams) -> Result<CertificateParams> {
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     let date = |date: Date| date_time_ymd(date.year().into(), date.month() as u8, date.day() as u8);
     params.not_before = date(today.checked_sub(1.day())?);
     params.not_after = date(today.checked_add(i64::from(days).days())?);
     params.use_authority_key_identifier_extension = true;
     params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
     Ok(params)
 }
 
-/// The first of the names, of which there is at least one.
-fn first(names: &[String]) -> &str {
-    names.first().map_or("", String::as_str)
-}
-
-impl Made {
-    /// Where to write what is for these names.
-    fn path(&self, names: &[String]) -> PathBuf {
-        let first = first(names).replace('*', "wildcard").replace([':', '/'], "-");
-        self.out.clone().unwrap_or_else(|| format!("{first}.pem").into())
-    }
+/// Where to write what is for these names.
+fn file(names: &[Name]) -> PathBuf {
+    format!("{}.pem", names.first().map(Name::file).unwrap_or_default()).into()
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -117,6 +144,14 @@ fn read(path: &Path) -> Result<String> {
     })?)
 }
 
+/// Looks whether files may be written, before one of several is.
+fn vacant(paths: &[&Path], force: bool) -> Result {
+    match paths.iter().find(|path| !force && path.symlink_metadata().is_ok()) {
+        Some(path) => Err(Complaint::exists(path).into()),
+        None => Ok(()),
+    }
+}
+
 /// Writes a file that nobody else could read meanwhile.
 fn write(path: &Path, text: &str, mode: u32, force: bool) -> Result {
     let mut options = OpenOptions::new();
@@ -124,21 +159,29 @@ fn write(path: &Path, text: &str, mode: u32, force: bool) -> Result {
     if force {
         // The former one may have been open to all.
         match fs::remove_file(path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(unusable(path, error).into()),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(Complaint::unwritten(path, &error).into());
+            }
             _ => {}
         }
     }
     let written = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
     Ok(written.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Complaint::exists(path),
-        _ => unusable(path, error),
+        _ => Complaint::unwritten(path, &error),
     })?)
 }
 
-fn told(path: &Path, what: &str, pem: &str) -> Result {
+fn told(path: &Path, what: &str, pem: &str) -> Result<(), TlsError> {
     say(&format!("{}: {what}", path.display()));
     for facts in Facts::of_pem(pem.as_bytes())? {
         lines(&facts).iter().for_each(|line| say(line));
     }
     Ok(())
+}
+
+fn told_how_to_serve(path: &Path, trusted: &Path, names: &[Name]) {
+    let host = names.first().map(Name::host).unwrap_or_default();
+    say(&format!("Serve with it:  trenza web DIR --listen tls:8443:cert={}", path.display()));
+    say(&format!("Trust it:       curl --cacert {} https://{host}:8443/", trusted.display()));
 }

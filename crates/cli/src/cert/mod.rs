@@ -1,28 +1,59 @@
 //! `trenza cert`: certificates for development, and what stands in those that are there.
 
 mod make;
+mod name;
 mod show;
 
 use crate::complaint::Complaint;
 use clap::{Subcommand, ValueEnum};
-use std::path::PathBuf;
+use name::Name;
+use std::path::{Path, PathBuf};
 use trenza::Result;
 
 const EXAMPLES: &str = "\
 Examples:
-  trenza cert self localhost 127.0.0.1
-      A certificate and its key in localhost.pem: trenza web --listen tls:8443:cert=localhost.pem
-  trenza cert ca \"Our test CA\"
-      A certification authority: ca.pem for those who shall trust it, ca-key.pem for you alone
+  trenza cert self
+      For this machine: localhost.pem, with the key in it; then:
+      trenza web DIR --listen tls:8443:cert=localhost.pem
+      curl --cacert localhost.pem https://localhost:8443/
+  trenza cert ca
+      An authority of your own: ca.pem for those who shall trust it, ca-key.pem for you alone
   trenza cert sign www.example.test '*.www.example.test'
-      A certificate that this authority has signed, in www.example.test.pem
+      A certificate that it has signed, in www.example.test.pem
   trenza cert sign --client ann
-      The same for a person: curl --cert ann.pem --cacert ca.pem https://...
+      The same for a person, in ann.pem: curl --cert ann.pem --cacert ca.pem https://...
   trenza cert show localhost.pem
       Names, times and fingerprint
 
 These are for development and small networks of your own.
 Browsers and other people's programs trust what a public authority has signed.";
+
+const OWN_EXAMPLES: &str = "\
+Examples:
+  trenza cert self
+      localhost.pem, for localhost, 127.0.0.1 and ::1
+  trenza cert self intranet.example 192.0.2.7 --days 90
+      intranet.example.pem, for a name and an address
+  trenza cert self old.example --key rsa --out old.pem
+      For clients that know nothing but RSA";
+
+const CA_EXAMPLES: &str = "\
+Examples:
+  trenza cert ca
+      ca.pem and ca-key.pem
+  trenza cert ca \"Our house\" --out house.pem --key-out house-key.pem
+      The same under other names
+
+Whoever is to trust it takes ca.pem: curl --cacert ca.pem, ca=ca.pem in an endpoint, a browser's settings.";
+
+const SIGN_EXAMPLES: &str = "\
+Examples:
+  trenza cert sign localhost 127.0.0.1
+      localhost.pem, for a server
+  trenza cert sign '*.example.test' --days 90 --ca house.pem --ca-key house-key.pem
+      wildcard.example.test.pem, signed by another authority
+  trenza cert sign --client ann
+      ann.pem, which a client shows: cert=ann.pem in an endpoint";
 
 /// Makes certificates for development, and shows what stands in one.
 #[derive(Debug, clap::Args)]
@@ -35,11 +66,13 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Makes a certificate that signs itself
-    #[command(name = "self")]
+    #[command(name = "self", after_help = OWN_EXAMPLES)]
     Own(Own),
     /// Makes a certification authority of your own
+    #[command(after_help = CA_EXAMPLES)]
     Ca(Ca),
     /// Makes a certificate that your authority signs
+    #[command(after_help = SIGN_EXAMPLES)]
     Sign(Sign),
     /// Shows names, times and fingerprint of certificates
     Show(Show),
@@ -48,8 +81,14 @@ enum What {
 #[derive(Debug, clap::Args)]
 struct Own {
     /// DNS names (*.example.org is one, too) and IP addresses that it is for
-    #[arg(value_name = "NAME", required = true)]
-    names: Vec<String>,
+    #[arg(value_name = "NAME", default_values = ["localhost", "127.0.0.1", "::1"])]
+    names: Vec<Name>,
+    /// The file to write, with the key in it [default: the first name and .pem]
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// For how many days it is valid
+    #[arg(long, value_name = "N", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..))]
+    days: u16,
     #[command(flatten)]
     made: Made,
 }
@@ -59,27 +98,39 @@ struct Ca {
     /// What it is called
     #[arg(value_name = "NAME", default_value = "Development CA")]
     name: String,
+    /// The file for its certificate
+    #[arg(short, long, value_name = "FILE", default_value = "ca.pem")]
+    out: PathBuf,
     /// The file for its key
     #[arg(long, value_name = "FILE", default_value = "ca-key.pem")]
     key_out: PathBuf,
+    /// For how many days it is valid, and at most what it signs
+    #[arg(long, value_name = "N", default_value_t = 3650, value_parser = clap::value_parser!(u16).range(1..))]
+    days: u16,
     #[command(flatten)]
     made: Made,
 }
 
 #[derive(Debug, clap::Args)]
 struct Sign {
-    /// DNS names and IP addresses that it is for; with --client the name of its owner
-    #[arg(value_name = "NAME", required = true)]
-    names: Vec<String>,
-    /// It is shown by clients, not by servers
-    #[arg(long)]
-    client: bool,
+    /// DNS names (*.example.org is one, too) and IP addresses that it is for
+    #[arg(value_name = "NAME", required_unless_present = "client")]
+    names: Vec<Name>,
+    /// It is for a client of this name, not for a server
+    #[arg(long, value_name = "NAME", conflicts_with = "names")]
+    client: Option<String>,
     /// The authority's certificate
     #[arg(long, value_name = "FILE", default_value = "ca.pem")]
     ca: PathBuf,
     /// The authority's key
     #[arg(long, value_name = "FILE", default_value = "ca-key.pem")]
     ca_key: PathBuf,
+    /// The file to write, with the key in it [default: the first name and .pem]
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// For how many days it is valid; never longer than its authority
+    #[arg(long, value_name = "N", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..))]
+    days: u16,
     #[command(flatten)]
     made: Made,
 }
@@ -94,12 +145,6 @@ struct Show {
 /// What all that are made have in common.
 #[derive(Debug, clap::Args)]
 struct Made {
-    /// The file to write [default: the first name, or ca.pem, with the key in it where it is nobody else's]
-    #[arg(short, long, value_name = "FILE")]
-    out: Option<PathBuf>,
-    /// For how many days it is valid
-    #[arg(long, value_name = "N", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..))]
-    days: u16,
     /// The kind of its key
     #[arg(long, value_name = "KIND", default_value = "ecdsa")]
     key: Kind,
@@ -129,6 +174,6 @@ pub(crate) fn run(args: &Args) -> Result {
 }
 
 /// What a file says of itself when it cannot be used.
-fn unusable(path: &std::path::Path, why: impl std::fmt::Display) -> Complaint {
+fn unusable(path: &Path, why: impl std::fmt::Display) -> Complaint {
     Complaint::file(path, &why.to_string())
 }

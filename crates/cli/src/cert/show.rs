@@ -49,6 +49,7 @@ pub(super) fn lines(facts: &Facts) -> Vec<String> {
         _ => "",
     };
     lines.push(format!("  valid        {} to {}{state}", date(facts.from), date(facts.until)));
+    lines.push(format!("  key          {}", facts.key));
     lines.push(format!("  SHA-256      {}", facts.fingerprint));
     lines
 }

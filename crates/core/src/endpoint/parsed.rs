@@ -74,9 +74,10 @@ impl Parsed {
         self.text.get(self.start()..).unwrap_or_default()
     }
 
-    /// Whether an option of that name is given to this kind or, where it is a prefix, to one behind it.
-    pub fn has_option(&self, name: &str) -> bool {
-        self.parts.iter().any(|part| part.key.as_ref().is_some_and(|(key, _)| key == name))
+    /// The value of the first option of that name that is given to this kind or, where it is a prefix, to one behind it.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        let named = |part: &&Part| part.key.as_ref().is_some_and(|(key, _)| key == name);
+        self.parts.iter().find(named).map(|part| &*part.text)
     }
 
     /// The string with its passwords hidden.
@@ -262,7 +263,8 @@ mod tests {
         let error = parsed.error(parsed.parts.last().unwrap().at.clone(), "no");
         let error = error.downcast_ref::<EndpointError>().unwrap();
         assert_eq!(&error.endpoint[error.at.clone()], "y");
-        assert!(parsed.has_option("user") && parsed.has_option("password") && !parsed.has_option("tcp"));
+        assert_eq!((parsed.option("user"), parsed.option("password")), (Some("joe"), Some("a:b")));
+        assert_eq!(parsed.option("tcp"), None);
         let secret = parsed.error(parsed.parts[3].at.clone(), "no").to_string();
         assert!(!secret.contains("a\\:b") && secret.ends_with(&"^".repeat("password=***".len())), "{secret}");
         // What stands behind a prefix knows where it is in the whole.

@@ -121,7 +121,7 @@ impl Flights {
     pub(super) fn land(&mut self, number: u32) {
         let Some(mut flight) = self.flights.get_mut(number as usize).and_then(Option::take) else { return };
         self.free.push(number);
-        flight.chunks.clear();
+        flight.chunks.drain(..).for_each(Chunk::recycle);
         flight.pieces.clear();
         (flight.sent, flight.len) = (0, 0);
         if self.spare.len() < SPARE_MAX {

@@ -37,6 +37,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     io, mem,
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    ptr,
     rc::Rc,
     task::Waker,
     time::{Duration, Instant},
@@ -47,6 +48,10 @@ use trenza_core::{
     driver::{Bound, Close, Driver, Event, Host, Open, SECOND, Token},
 };
 use trenza_wire::OutBuf;
+
+/// How many accepts of a listener are under way, and so how many connections may still come when there is no room for more.
+/// A request that goes on by itself would take in all that wait, whatever the limits say.
+const ACCEPTS: usize = 16;
 
 /// How many that found no buffer are told to receive again in one turn, to begin with.
 const STARVED_QUOTA: usize = 64;
@@ -67,8 +72,8 @@ pub struct UringDriver {
     buffers: Buffers,
     flights: Flights,
     streams: Slots<Stream>,
-    /// By index of their token.
-    listeners: BTreeMap<u32, Listener>,
+    /// By index of their token, with the number of accepts that the kernel does.
+    listeners: BTreeMap<u32, (Listener, usize)>,
     rest: PollDriver,
     /// What the ring was asked and was told of it.
     watch: Watch,
@@ -142,7 +147,7 @@ impl UringDriver {
         let fd = poll::descriptor(bound.socket)?;
         socket::tune(&fd)?;
         let token = self.streams.insert(Stream::new(fd, State::Listening))?;
-        self.listeners.insert(token.index, Listener::new(bound.addr));
+        self.listeners.insert(token.index, (Listener::new(bound.addr), 0));
         Ok(token)
     }
 
@@ -171,14 +176,29 @@ impl UringDriver {
         stream.armed = true;
         let fd = Fd(stream.fd.as_raw_fd());
         match stream.state {
-            State::Listening => {
-                let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-                self.ring.push(opcode::AcceptMulti::new(fd).flags(flags).build(), Purpose::Accept, token);
-            }
+            State::Listening => (0..ACCEPTS).for_each(|_| self.accept(token)),
             _ => {
                 self.ring.push(opcode::RecvMulti::new(fd, buffers::GROUP).build(), Purpose::Receive, token);
             }
         }
+    }
+
+    /// Has the kernel accept one connection more.
+    fn accept(&mut self, on: Token) {
+        let Some(stream) = self.streams.get_mut(on) else { return };
+        let Some((_, accepts)) = self.listeners.get_mut(&on.index) else { return };
+        *accepts += 1;
+        stream.armed = true;
+        let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+        let accept = opcode::Accept::new(Fd(stream.fd.as_raw_fd()), ptr::null_mut(), ptr::null_mut());
+        self.ring.push(accept.flags(flags).build(), Purpose::Accept, on);
+    }
+
+    /// An accept has come to something; gives whether the kernel does others.
+    fn accept_ended(&mut self, on: Token) -> bool {
+        let Some((_, accepts)) = self.listeners.get_mut(&on.index) else { return false };
+        *accepts -= 1;
+        *accepts > 0
     }
 
     /// Ends what the kernel does for a socket.
@@ -243,6 +263,7 @@ impl UringDriver {
             Doing::Resting(None) | Doing::Nothing => {}
         }
         let Some(stream) = self.streams.remove(token) else { return };
+        self.listeners.remove(&token.index);
         if how == Close::Abort {
             // Without it the system still tries to deliver what it was given, which does no harm.
             let _ = SockRef::from(&stream.fd).set_linger(Some(Duration::ZERO));
@@ -397,20 +418,21 @@ impl UringDriver {
         let on = completion.token;
         // SAFETY: the kernel has just opened it for us, and nobody else knows of it.
         let fd = completion.result.map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) });
+        let armed = self.accept_ended(on);
         let stream = self.streams.get_mut(on)?;
-        if !completion.goes_on() {
-            (stream.armed, stream.cancelled) = (false, false);
-        }
+        stream.armed = armed;
+        stream.cancelled &= armed;
         if !stream.is_alive() {
             self.bury(on);
             return None;
         }
+        let again = stream.reading && !stream.cancelled;
         let refusal = match fd {
             Ok(fd) => {
                 // A connection that is gone has no far end any more.
                 let remote = SockRef::from(&fd).peer_addr().ok().and_then(|addr| addr.as_socket());
-                self.arm(on);
-                let (remote, local) = (remote?.into(), self.listeners.get(&on.index)?.local(&fd));
+                self.accept_again(on, again);
+                let (remote, local) = (remote?.into(), self.listeners.get(&on.index)?.0.local(&fd));
                 match self.streams.insert(Stream::new(fd, State::Open)) {
                     Ok(new) => {
                         let (on, new) = (outer(on), outer(new));
@@ -419,10 +441,12 @@ impl UringDriver {
                     Err(error) => Refusal::Other(error),
                 }
             }
+            // It was told already, or nobody wants to know.
+            Err(_) if !stream.reading => return None,
             Err(errno) => errno.into(),
         };
         match refusal {
-            Refusal::Gone | Refusal::Empty => self.arm(on),
+            Refusal::Gone | Refusal::Empty => self.accept_again(on, again),
             _ if completion.result == Err(Errno::CANCELED) => self.arm(on),
             Refusal::Descriptors(error) => {
                 self.reserve.shed(&self.streams.get_mut(on)?.fd);
@@ -431,6 +455,14 @@ impl UringDriver {
             Refusal::Other(error) => return self.fail(on, error),
         }
         None
+    }
+
+    /// Another accept takes the place of one that has ended; after they were all cancelled all begin anew.
+    fn accept_again(&mut self, on: Token, again: bool) {
+        match again {
+            true => self.accept(on),
+            false => self.arm(on),
+        }
     }
 
     /// There is room to write, or a connect has ended.
@@ -458,7 +490,10 @@ impl UringDriver {
     fn fail(&mut self, token: Token, error: io::Error) -> Option<Event<'static>> {
         let stream = self.streams.get_mut(token)?;
         match stream.state {
-            State::Listening => stream.reading = false,
+            State::Listening => {
+                stream.reading = false;
+                self.disarm(token);
+            }
             State::Connecting => {
                 self.streams.remove(token);
                 return Some(Event::Connected { token: outer(token), result: Err(error) });
@@ -562,8 +597,8 @@ impl Driver for UringDriver {
         let Some(inner) = inner(token) else { return self.rest.close(token, how) };
         let Some(stream) = self.streams.get_mut(inner) else { return };
         if how == Close::Write {
-            // It fails when the peer has reset the connection, which the next receive or send tells.
-            let _ = rustix::net::shutdown(&stream.fd, Shutdown::Write);
+            let ended = bytes::end_writing(stream.fd.as_fd());
+            self.failures.extend(ended.err().map(|error| (inner, error)));
             return;
         }
         self.disarm(inner);
@@ -575,7 +610,7 @@ impl Driver for UringDriver {
         }
         let how = if stream.state == State::Listening { Close::Graceful } else { how };
         stream.state = State::Closing { how, unread: stream.state == State::Open };
-        if self.listeners.remove(&inner.index).is_some() {
+        if self.listeners.contains_key(&inner.index) {
             // Its port is free at once, although the kernel is not done with its accept.
             let _ = rustix::net::shutdown(&stream.fd, Shutdown::Read);
         }
@@ -591,6 +626,10 @@ impl Driver for UringDriver {
         self.buffers.take_back();
         self.rouse();
         self.watch.ready |= self.rest.prepare();
+        if self.rest.is_always_ready() {
+            // It has its turn with whatever else is there: the poll below ends at once.
+            self.rest.waker().wake_by_ref();
+        }
         if !mem::replace(&mut self.watch.armed, true) {
             let fd = Fd(self.rest.as_raw_fd());
             let request = opcode::PollAdd::new(fd, libc::POLLIN as u32).build();
@@ -632,7 +671,7 @@ impl Driver for UringDriver {
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.ring.descriptor())
+        self.ring.descriptor()
     }
 }
 

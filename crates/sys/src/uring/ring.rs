@@ -4,10 +4,14 @@ use io_uring::{
     IoUring, cqueue, opcode, squeue,
     types::{CancelBuilder, SubmitArgs, Timespec},
 };
-use rustix::io::Errno;
+use rustix::{
+    event::{EventfdFlags, eventfd},
+    io::Errno,
+};
 use std::{
+    cell::OnceCell,
     fmt, io,
-    os::fd::{AsRawFd, BorrowedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     time::{Duration, Instant},
 };
 use trenza_core::driver::Token;
@@ -85,6 +89,8 @@ pub(super) struct Ring {
     enabled: bool,
     /// How many requests will still have a completion.
     in_flight: usize,
+    /// Tells a host's loop that there is something to look at, once one has asked for it.
+    bell: OnceCell<OwnedFd>,
 }
 
 impl fmt::Debug for Ring {
@@ -111,7 +117,7 @@ impl Ring {
         if !(has.is_feature_ext_arg() && has.is_feature_nodrop() && has.is_feature_skip_cqe_on_success()) {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        Ok(Self { ring, enabled: false, in_flight: 0 })
+        Ok(Self { ring, enabled: false, in_flight: 0, bell: OnceCell::new() })
     }
 
     pub(super) fn submitter(&self) -> io_uring::Submitter<'_> {
@@ -132,9 +138,9 @@ impl Ring {
         }
     }
 
-    /// Asks the kernel to end a request early. It tells so by that request's completion.
+    /// Asks the kernel to end the requests of that purpose early. It tells so by their completions.
     pub(super) fn cancel(&mut self, purpose: Purpose, token: Token) {
-        let request = opcode::AsyncCancel::new(purpose.of(token)).build();
+        let request = opcode::AsyncCancel2::new(CancelBuilder::user_data(purpose.of(token)).all()).build();
         // When it was too late there is a completion, which nobody needs.
         self.push(request.flags(squeue::Flags::SKIP_SUCCESS), Purpose::Cancel, token);
     }
@@ -142,6 +148,10 @@ impl Ring {
     /// Submits what was queued; waits until there is a completion or the time has come. None: without end.
     pub(super) fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
         let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
+        if let Some(bell) = self.bell.get() {
+            // Nothing has rung, or it is what this call fetches, which rings again.
+            let _ = rustix::io::read(bell, &mut [0; 8]);
+        }
         self.enter(timeout)
     }
 
@@ -213,10 +223,14 @@ impl Ring {
         self.in_flight == 0
     }
 
-    /// Readable while there is a completion.
-    #[allow(unsafe_code, reason = "the ring owns its descriptor and lends it as a number")]
-    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
-        // SAFETY: it is open for as long as the ring is borrowed.
-        unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) }
+    /// Readable while there is something for [`Ring::wait`]. The ring's own descriptor is readable then as well, but who
+    /// sleeps on it is not woken by what the kernel leaves for the next call to do.
+    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        if self.bell.get().is_none() {
+            let bell = eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).ok()?;
+            self.ring.submitter().register_eventfd(bell.as_raw_fd()).ok()?;
+            let _ = self.bell.set(bell);
+        }
+        self.bell.get().map(AsFd::as_fd)
     }
 }

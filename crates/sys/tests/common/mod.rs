@@ -1,38 +1,79 @@
-//! A driver with a deadline, whose events own what they tell: what every test here is made of.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+//! What every test here is made of: cases, each of which runs on every driver of real systems, and a driver with a
+//! deadline, whose events own what they tell.
+#![allow(dead_code, unused_macros, unreachable_pub, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::{
-    io,
+    io::{self, Write},
     net::{SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
 use trenza_core::driver::{Bind, Close, Driver, Event, Open, Token};
-use trenza_sys::PollDriver;
+use trenza_sys::DriverKind;
 use trenza_wire::OutBuf;
 
 /// Nothing here takes a second; a test that waits so long has failed.
 pub const DEADLINE: Duration = Duration::from_secs(30);
+/// How often a driver may wake up for its own sake while nothing happens: when the time is over, and when the kernel
+/// confirms what it was asked to end. One that spins does so thousands of times.
+const WAKEUPS_MAX: usize = 5;
+
+/// States cases, each a `fn(DriverKind)` that every driver must pass.
+macro_rules! cases {
+    ($($(#[$attribute:meta])* $case:ident)*) => { $(
+        $(#[$attribute])*
+        mod $case {
+            #[test]
+            fn poll() {
+                super::$case(trenza_sys::DriverKind::Poll);
+            }
+
+            #[cfg(target_os = "linux")]
+            #[test]
+            fn uring() {
+                if crate::common::has_uring(stringify!($case)) {
+                    super::$case(trenza_sys::DriverKind::Uring);
+                }
+            }
+        }
+    )* };
+}
+
+/// True where the kernel has what the driver over io_uring needs. Else it says so, past the test runner, which would keep
+/// it to itself: who reads its output knows what was not tried.
+pub fn has_uring(case: &str) -> bool {
+    let Err(error) = DriverKind::Uring.driver() else { return true };
+    let _ = writeln!(io::stderr(), "not run: {case} on io_uring ({error})");
+    false
+}
 
 /// An event that borrows nothing.
 #[derive(Debug)]
 pub enum Told {
-    Accepted { on: Token, new: Token, remote: SocketAddr, local: SocketAddr },
+    Accepted {
+        on: Token,
+        new: Token,
+        remote: SocketAddr,
+        local: SocketAddr,
+    },
     Connected(Token, io::Result<SocketAddr>),
     Received(Token, Vec<u8>),
     Eof(Token),
-    Sent(Token),
+    /// So many of the lent bytes have left; 0: there is room again.
+    Sent(Token, usize),
     Failed(Token, io::Error),
 }
 
 pub struct Net {
-    pub driver: PollDriver,
+    pub driver: Box<dyn Driver>,
+    kind: DriverKind,
     /// How often the system was waited for.
-    pub waits: usize,
+    waits: usize,
 }
 
 impl Net {
-    pub fn new() -> Self {
-        Self { driver: PollDriver::new().unwrap(), waits: 0 }
+    pub fn new(kind: DriverKind) -> Self {
+        Self { driver: kind.driver().unwrap(), kind, waits: 0 }
     }
 
     /// A listener that accepts, and where it is.
@@ -100,33 +141,50 @@ impl Net {
             }
             Event::Eof { token } => Told::Eof(token),
             Event::Sent { token, bytes } => {
-                assert_eq!(bytes, 0);
-                Told::Sent(token)
+                assert!(bytes == 0 || self.kind == DriverKind::Uring, "nothing was lent");
+                Told::Sent(token, bytes)
             }
             Event::Failed { token, error } => Told::Failed(token, error),
             _ => unreachable!("an event that this driver does not know"),
         })
     }
 
-    /// Waits for nothing to happen, and returns how often the driver woke up for it.
-    pub fn wakeups(&mut self, during: Duration) -> usize {
+    /// Nothing happens, and the driver sleeps meanwhile.
+    pub fn is_quiet(&mut self, during: Duration) {
         let before = self.waits;
-        assert!(self.next_until(Instant::now() + during).is_none());
-        self.waits - before
+        let told = self.next_until(Instant::now() + during);
+        assert!(told.is_none(), "expected nothing, not {told:?}");
+        assert!(self.waits - before <= WAKEUPS_MAX, "it woke up {} times for nothing", self.waits - before);
+    }
+
+    /// Lets the driver tell the system what it was asked for.
+    pub fn settle(&mut self) {
+        self.is_quiet(Duration::from_millis(20));
     }
 
     /// Sends all of it; whatever else happens meanwhile is unexpected.
-    pub fn send_all(&mut self, token: Token, out: &mut OutBuf) -> usize {
-        let mut resumed = 0;
+    pub fn send_all(&mut self, token: Token, out: &mut OutBuf) {
         self.driver.send(token, out);
         while !out.is_empty() {
             match self.next() {
-                Told::Sent(of) if of == token => resumed += 1,
+                Told::Sent(of, bytes) if of == token => out.landed(bytes),
                 other => panic!("expected room, not {other:?}"),
             }
             self.driver.send(token, out);
         }
-        resumed
+    }
+
+    /// Sends what the system takes for a peer that does not read.
+    pub fn send_until_blocked(&mut self, token: Token, out: &mut OutBuf) {
+        self.driver.send(token, out);
+        while let Some(told) = self.next_until(Instant::now() + Duration::from_millis(100)) {
+            match told {
+                Told::Sent(of, bytes) if of == token => out.landed(bytes),
+                other => panic!("expected room, not {other:?}"),
+            }
+            self.driver.send(token, out);
+        }
+        assert!(!out.is_empty(), "the system took it all for a peer that does not read");
     }
 
     pub fn send(&mut self, token: Token, data: &[u8]) {

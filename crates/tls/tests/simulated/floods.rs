@@ -5,6 +5,7 @@ use crate::{
     scene::{BOTH, Scene, Victim},
 };
 use rustls::version::{TLS12, TLS13};
+use trenza_core::Transport;
 
 /// How often an attack is repeated.
 const TIMES: usize = 1000;
@@ -109,6 +110,20 @@ fn what_was_said_before_a_breach_is_heard_however_it_came() {
             assert_eq!(*scene.fate.heard.borrow(), b"last words", "{victim:?}, {reason}");
             scene.ends("a breach", reason);
         }
+    }
+}
+
+#[test]
+fn a_breach_behind_our_own_end_is_a_breach() {
+    for (victim, version) in both(&BOTH, &[&TLS12, &TLS13]) {
+        let scene = Scene::new(victim);
+        let mut insider = scene.insider(victim, version);
+        scene.host.run(|reactor| reactor.connections().iter().for_each(Transport::close_write));
+        scene.net.run();
+        let [last, breach] = [insider.seal(DATA, b"last words"), insider.seal(99, b"x")];
+        assert_eq!(scene.send([last, breach]), 2);
+        assert_eq!(*scene.fate.heard.borrow(), b"last words");
+        scene.ends("a breach", "something else than a TLS record");
     }
 }
 

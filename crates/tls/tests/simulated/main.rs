@@ -8,6 +8,7 @@ mod scene;
 mod talk;
 
 mod before;
+mod bulk;
 mod clients;
 mod crowd;
 mod cut;

@@ -18,7 +18,7 @@ const BRIEF: Duration = Duration::from_secs(3);
 /// The receive window, so that a talk takes many segments.
 const WINDOW: usize = 16 * 1024;
 /// A fault strikes before so many events, which is somewhere in the talk.
-const EVENTS: usize = 120;
+const EVENTS: usize = 100;
 const SEEDS: u64 = 12;
 /// The stream of a seed that says when a fault strikes.
 const STREAM: u64 = u64::MAX;

@@ -50,7 +50,7 @@ impl Protocol for Listen {
 /// A victim in a network without hostility, and a script at the other end.
 pub(crate) struct Scene {
     pub(crate) net: Net,
-    host: HostHandle,
+    pub(crate) host: HostHandle,
     pub(crate) probe: Probe,
     pub(crate) fate: Rc<Fate>,
     pub(crate) ca: Authority,
