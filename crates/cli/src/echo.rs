@@ -6,6 +6,7 @@ use crate::{
     passing::{Clients, listen, shown},
     room::{Room, count},
     terminal::say,
+    workers::Workers,
 };
 use std::num::NonZeroUsize;
 use trenza::{
@@ -49,17 +50,20 @@ pub(crate) struct Args {
     /// Connections at once; more of them wait [default: 10000, or what the limit of open files allows]
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Limits")]
     max_connections: Option<NonZeroUsize>,
+
+    #[command(flatten)]
+    workers: Workers,
 }
 
 /// Serves until it is told to stop.
 pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
-    lines::run(|reactor, lines| args.serve(reactor, lines, descriptors))
+    lines::run(&args.workers, |reactor, lines| args.serve(reactor, lines, descriptors))
 }
 
 impl Args {
     fn serve(&self, reactor: &Reactor, lines: &Lines, descriptors: u64) -> Result {
         let room = Room { descriptors, reserved: 0, each: 1 };
-        let clients = Clients { all: room.clients(self.max_connections), per_address: None };
+        let clients = Clients { all: room.clients(self.max_connections, reactor), per_address: None };
         let (datagrams, streams): (Vec<_>, Vec<_>) =
             self.listen.iter().cloned().partition(|endpoint| endpoint.starts_with("udp:"));
         let mut told = Vec::new();
@@ -72,9 +76,12 @@ impl Args {
         for endpoint in &datagrams {
             told.push(echo_udp(reactor, endpoint)?);
         }
+        if reactor.loop_index() > 0 {
+            return Ok(());
+        }
         say("Echoing");
         told.iter().for_each(|line| say(line));
-        say("Ctrl-C stops.");
+        self.workers.started();
         Ok(())
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct Args {
 /// Forwards until it is told to stop.
 pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
     args.look_at_target()?;
-    lines::run(|reactor, lines| args.serve(reactor, lines, descriptors))
+    lines::run(&args.passing.workers, |reactor, lines| args.serve(reactor, lines, descriptors))
 }
 
 impl Args {
@@ -82,11 +82,14 @@ impl Args {
         // A client has a connection to its target, too.
         let room = Room { descriptors, reserved: 0, each: 2 };
         let all_bound = self.passing.listen(reactor, &self.listen, &forward, lines, room)?;
+        if reactor.loop_index() > 0 {
+            return Ok(());
+        }
         say(&format!("Forwarding to {target}"));
         for bound in &all_bound {
             say(&bound.shown(""));
         }
-        say("Ctrl-C stops.");
+        self.passing.workers.started();
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! has ended, elsewhere when there is enough or some time has passed, so that a busy server does not make a system
 //! call for each request. When the reader does not keep up, lines are dropped and counted.
 
+use crate::workers::Workers;
 use std::{
     cell::Cell,
     fmt::Write as _,
@@ -26,16 +27,18 @@ const DELAY: Duration = Duration::from_millis(100);
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Runs a service that says something in lines, and writes what is left of them when it has ended.
-pub(crate) fn run(serve: impl FnOnce(&Reactor, &Lines) -> Result) -> Result {
-    let lines = Lines::new();
-    let ended = trenza::run(|reactor| serve(reactor, &lines));
+pub(crate) fn run(workers: &Workers, serve: impl Fn(&Reactor, &Lines) -> Result + Send + Sync) -> Result {
+    let lines = Lines::new(Arc::default());
+    let held = lines.held.clone();
+    let ended = workers.run(|reactor| serve(reactor, &Lines::new(held.clone())));
     lines.finish();
     ended
 }
 
-/// A cheap clone.
+/// Those of one loop. A cheap clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Lines {
+    /// In common with other loops.
     held: Arc<Mutex<Held>>,
     state: Rc<Cell<State>>,
     /// None on a terminal, where somebody looks on.
@@ -54,9 +57,9 @@ enum State {
 
 impl Lines {
     /// For standard error.
-    fn new() -> Self {
+    fn new(held: Arc<Mutex<Held>>) -> Self {
         let delay = if stderr().is_terminal() { None } else { Some(DELAY) };
-        Self { held: Arc::default(), state: Rc::new(Cell::new(State::Idle)), delay }
+        Self { held, state: Rc::new(Cell::new(State::Idle)), delay }
     }
 
     /// Adds a line; its end is added.

@@ -12,6 +12,7 @@ mod socks;
 mod terminal;
 mod told;
 mod web;
+mod workers;
 
 use clap::{Parser, Subcommand};
 use std::{env, io::stderr, process::ExitCode};

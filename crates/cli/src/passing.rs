@@ -7,6 +7,7 @@ use crate::{
     room::{Room, count},
     terminal::{Style, paint},
     told::Told,
+    workers::Workers,
 };
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
@@ -45,6 +46,9 @@ pub(crate) struct Passing {
     /// Clients at once from one address; more of them are refused
     #[arg(long, value_name = "N", default_value = "10000", value_parser = count, help_heading = "Limits")]
     max_connections_per_address: NonZeroUsize,
+
+    #[command(flatten)]
+    pub(crate) workers: Workers,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -83,7 +87,7 @@ impl Passing {
         lines: &Lines,
         room: Room,
     ) -> Result<Vec<Bound>> {
-        let clients = room.clients(self.max_connections);
+        let clients = room.clients(self.max_connections, reactor);
         reactor.set_connections_max(clients.saturating_mul(2).saturating_add(1));
         let clients = Clients { all: clients, per_address: Some(self.max_connections_per_address.get()) };
         listen(reactor, on, clients, service, lines, STOPPING)
@@ -134,7 +138,8 @@ pub(crate) fn listen(
         on.policy(policy)
     };
     for endpoint in on {
-        let told = all_bound.is_empty().then(|| (reactor.clone(), lines.clone(), stopping));
+        let first = all_bound.is_empty() && reactor.loop_index() == 0;
+        let told = first.then(|| (reactor.clone(), lines.clone(), stopping));
         let on = endpoint.as_str().into_endpoint().map(limited);
         let port = on.and_then(|on| reactor.listen_with(on, Told::new(service.clone(), told)));
         let addr = port.map_err(|error| Complaint::listen(endpoint, &*error))?.addr();

@@ -66,7 +66,7 @@ pub(crate) struct Args {
 /// Serves until it is told to stop.
 pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
     let users = args.users()?;
-    lines::run(|reactor, lines| args.serve(reactor, users, lines, descriptors))
+    lines::run(&args.passing.workers, |reactor, lines| args.serve(reactor, users.clone(), lines, descriptors))
 }
 
 impl Args {
@@ -87,6 +87,9 @@ impl Args {
         // A client has a connection to its target, too, or two ports for datagrams.
         let room = Room { descriptors, reserved: 0, each: 3 };
         let all_bound = self.passing.listen(reactor, &self.listen, &server, lines, room)?;
+        if reactor.loop_index() > 0 {
+            return Ok(());
+        }
         say(&whom);
         for bound in &all_bound {
             say(&bound.shown("socks5h://"));
@@ -94,7 +97,7 @@ impl Args {
         if open && all_bound.iter().any(|bound| bound.addr.ip().is_some_and(|ip| !ip.is_loopback())) {
             warn("whoever reaches this machine can use it: --password-file asks for a password");
         }
-        say("Ctrl-C stops.");
+        self.passing.workers.started();
         Ok(())
     }
 

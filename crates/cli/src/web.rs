@@ -7,6 +7,7 @@ use crate::{
     room::{Room, count},
     terminal::{Style, paint, say},
     told::Told,
+    workers::Workers,
 };
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
@@ -17,8 +18,8 @@ use std::{
     path::{self, Path, PathBuf},
 };
 use trenza::{
-    Addr, IntoEndpoint, Reactor, Result,
-    web::{FileOptions, Files, Server, ServerLimits, log::Format},
+    Addr, Addresses, IntoEndpoint, Reactor, Result,
+    web::{FileOptions, Files, Server, log::Format},
 };
 
 const EXAMPLES: &str = "\
@@ -31,6 +32,8 @@ Examples:
       On any port that is free; the first lines say which
   trenza web site --listen tls:8443:cert=localhost.pem
       Over HTTPS; `trenza cert self` makes the certificate
+  trenza web site --workers auto
+      On all cores
   trenza web site --log-format json 2>> web.log
       A line of JSON for each request, added to a file
 
@@ -77,6 +80,9 @@ pub(crate) struct Args {
     /// Connections at once from one address to one port; more of them are refused
     #[arg(long, value_name = "N", default_value = "10000", value_parser = count, help_heading = "Limits")]
     max_connections_per_address: NonZeroUsize,
+
+    #[command(flatten)]
+    workers: Workers,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -97,31 +103,37 @@ const STOPPING: &str = "Stopping: responses that have begun are finished first. 
 /// Serves until it is told to stop, with as many descriptors as the system gives.
 pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
     // To be opened a folder need not be one that may be entered; `.` in it says whether it is.
-    let files = fs::metadata(args.folder.join(".")).and_then(|_| Files::new(&args.folder, args.files()));
-    let files = files.map_err(|error| Complaint::folder(&args.folder, &error))?;
+    let entered = fs::metadata(args.folder.join("."));
+    entered.map_err(|error| Complaint::folder(&args.folder, &error))?;
     args.keep_keys()?;
-    lines::run(|reactor, lines| args.serve(reactor, &files, lines, descriptors))
+    let clients = Addresses::new(args.max_connections_per_address.get());
+    lines::run(&args.workers, |reactor, lines| args.serve(reactor, &clients, lines, descriptors))
 }
 
 impl Args {
-    fn serve(&self, reactor: &Reactor, files: &Files, lines: &Lines, descriptors: u64) -> Result {
+    fn serve(&self, reactor: &Reactor, clients: &Addresses, lines: &Lines, descriptors: u64) -> Result {
+        let files = Files::new(&self.folder, self.files());
+        let files = files.map_err(|error| Complaint::folder(&self.folder, &error))?;
         let room = Room { descriptors, reserved: FILES, each: 1 };
-        reactor.set_connections_max(room.clients(self.max_connections));
+        reactor.set_connections_max(room.clients(self.max_connections, reactor));
         let mut addresses = Vec::new();
-        let server = self.server(reactor, files.clone(), lines.clone());
+        let server = self.server(reactor, files, lines.clone()).addresses(clients);
         for endpoint in &self.listen {
-            let first = addresses.is_empty();
+            let first = addresses.is_empty() && reactor.loop_index() == 0;
             let told = first.then(|| (reactor.clone(), lines.clone(), STOPPING));
             let port = reactor.listen_with(endpoint, Told::new(server.clone(), told));
             let port = port.map_err(|error| Complaint::listen(endpoint, &*error))?;
             addresses.push((scheme(endpoint), port.addr()));
+        }
+        if reactor.loop_index() > 0 {
+            return Ok(());
         }
         let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
         say(&format!("Serving {}", folder.display()));
         for (scheme, address) in &addresses {
             say(&format!("  {}", link(scheme, address)));
         }
-        say("Ctrl-C stops.");
+        self.workers.started();
         Ok(())
     }
 
@@ -156,7 +168,7 @@ impl Args {
     }
 
     fn server(&self, reactor: &Reactor, files: Files, lines: Lines) -> Server {
-        let server = Server::with(files).limits(self.limits());
+        let server = Server::with(files);
         if self.quiet {
             return server;
         }
@@ -167,10 +179,6 @@ impl Args {
         };
         let reactor = reactor.clone();
         server.on_response(move |record| lines.push(&reactor, &format.line(record)))
-    }
-
-    fn limits(&self) -> ServerLimits {
-        ServerLimits { per_address: self.max_connections_per_address.get(), ..ServerLimits::default() }
     }
 
     fn files(&self) -> FileOptions {

@@ -99,6 +99,8 @@ pub enum Open {
     Datagrams(Bound),
     /// Takes over what is connected already; see contract 10.
     Adopt(Ends),
+    /// Takes over a connection that another loop has accepted and [released](Driver::release), with this end's address.
+    Accepted(Socket, Addr),
     /// Watches a descriptor for somebody else, who reads and writes it. Watching starts with `read(token, true)`, ends
     /// with each [`Event::Ready`], and starts again with the next `read(token, true)`.
     Watch(Socket, Interest),
@@ -384,6 +386,12 @@ pub trait Driver {
     fn set_option(&mut self, token: Token, option: SocketOption) -> io::Result<()>;
     /// Closes; see [`Close`].
     fn close(&mut self, token: Token, how: Close);
+    /// Gives up a connection that was accepted and of which the loop has asked nothing yet, so that another loop can open
+    /// it with [`Open::Accepted`]. The token is gone. None: nothing has changed, since it is not as new, or there are no
+    /// other loops for such a driver.
+    fn release(&mut self, _token: Token) -> Option<Socket> {
+        None
+    }
     /// How many of the bytes that have left the [`OutBuf`] the system still holds because the peer did not take them;
     /// 0 where a driver cannot tell. The loop asks when a send left bytes behind and when a time is over: a peer that
     /// reads slowly makes this smaller long before there is room again.

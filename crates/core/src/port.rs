@@ -1,6 +1,9 @@
 //! [`Port`]: a listener seen from outside.
 
-use crate::{Addr, Deferred, Layers, Policy, Reactor, Resolver, driver::Token, engine::command::Command};
+use crate::{
+    Addr, Deferred, Layers, Policy, Reactor, Remote, Resolver, driver::Token, engine::command::Command,
+    loops::Spread,
+};
 use std::{
     cell::{Cell, RefCell},
     fmt,
@@ -23,6 +26,8 @@ pub(crate) struct PortState {
     /// How many it has refused.
     pub(crate) refused: Cell<u64>,
     pub(crate) waiting: RefCell<Vec<Resolver<()>>>,
+    /// Its connections on all loops, where it may have some on others.
+    pub(crate) spread: Option<Spread>,
 }
 
 impl PortState {
@@ -31,6 +36,7 @@ impl PortState {
         addr: Addr,
         layers: Layers,
         policy: Option<Rc<Policy>>,
+        spread: Option<Spread>,
     ) -> Rc<Self> {
         Rc::new(Self {
             made,
@@ -43,6 +49,7 @@ impl PortState {
             live: Cell::new(0),
             refused: Cell::new(0),
             waiting: RefCell::default(),
+            spread,
         })
     }
 
@@ -51,9 +58,17 @@ impl PortState {
         self.policy.as_ref().is_some_and(|policy| policy.is_full())
     }
 
+    /// It has as many as may be; this loop is told when it has fewer.
+    pub(crate) fn is_full_for(&self, remote: &Remote) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.is_full_for(remote))
+    }
+
     /// One connection less. When the last one of a stopped port is gone, those who wait are told.
     pub(crate) fn leave(&self) {
         self.live.set(self.live.get().saturating_sub(1));
+        if let Some(spread) = &self.spread {
+            spread.left();
+        }
         self.tell_if_done();
     }
 
@@ -105,7 +120,7 @@ impl Port {
         self.reactor.0.command(Command::Accept);
     }
 
-    /// How many of its connections are there.
+    /// How many of its connections are there, on this loop.
     pub fn connections(&self) -> usize {
         self.state.live.get()
     }

@@ -78,13 +78,14 @@ impl Reactor {
             ListenOn::Datagrams(_) => return Err(self.listens_for_datagrams(endpoint)),
             ListenOn::Stream(stream) => {
                 let (addr, layers) = (stream.local.clone(), listening.layers);
-                let state = PortState::new(made, addr, layers, listening.policy);
+                let state = PortState::new(made, addr, layers, listening.policy, None);
                 self.0.command(Command::Serve(stream, state.clone(), factory));
                 return Ok(Port { reactor: self.clone(), state });
             }
         };
         let addr = bound.addr.clone();
-        let state = PortState::new(made, addr, listening.layers, listening.policy);
+        let (spread, policy) = self.spread(&addr, listening.policy);
+        let state = PortState::new(made, addr, listening.layers, policy, spread);
         self.0.command(Command::Listen(bound, state.clone(), factory));
         Ok(Port { reactor: self.clone(), state })
     }
@@ -270,13 +271,22 @@ impl Reactor {
         Remote(self.0.outside.clone())
     }
 
-    /// Stops the loop: first what was started with [`Reactor::start`], then all else. Ports stop accepting, protocols
-    /// hear [`Protocol::stopping`], and what is not done after [`Reactor::set_grace`] is aborted with
-    /// [`Reason::Stopped`](crate::Reason::Stopped).
+    /// Stops the loop, and those that it belongs to ([`Reactor::loops`]): first what was started with
+    /// [`Reactor::start`], then all else. Ports stop accepting, protocols hear [`Protocol::stopping`], and what is not
+    /// done after [`Reactor::set_grace`] is aborted with [`Reason::Stopped`](crate::Reason::Stopped).
     pub fn stop(&self) {
-        if self.0.stop.get() == Stop::Running {
+        if self.stop_alone() {
+            self.stop_others();
+        }
+    }
+
+    /// Stops this loop; false when it was told so before.
+    pub(crate) fn stop_alone(&self) -> bool {
+        let first = self.0.stop.get() == Stop::Running;
+        if first {
             self.0.stop.set(Stop::Asked);
         }
+        first
     }
 
     /// True from `stop()` on.
@@ -291,6 +301,9 @@ impl Reactor {
 
     /// How many connections the loop holds at most. Default 10,000. Beyond, ports stop accepting, so that new ones
     /// wait in the system's backlog. Connections that the program itself makes count, but none is refused.
+    ///
+    /// Of a program with several loops, the connections of all count against the limit of each; of loops that accept at
+    /// the very same moment each may take one more.
     pub fn set_connections_max(&self, max: usize) {
         self.0.connections_max.set(max);
         self.0.command(Command::Accept);

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | bytes: unread, unsent, in layers | [`Limits`], for each connection |
 //! | addresses of a connect | 64 are tried |
-//! | connections | [`Reactor::set_connections_max`]; those that the program makes by the system's descriptors, pairs not at all |
+//! | connections | [`Reactor::set_connections_max`], of all loops together; those that the program makes by the system's descriptors, pairs not at all |
 //! | bytes on their way within a pair | 64 KiB in each direction |
 //! | child processes | the system's processes and descriptors: each is the program's own doing; a process's output by [`Limits`] |
 //! | the dirty, those to end | each connection and UDP port is in there once |
@@ -26,14 +26,16 @@ use crate::{
     endpoint::registry::Kinds,
     engine::command::Command,
     engine::table::Table,
+    loops::Joined,
     memory::Tokens,
     race::Race,
     remote::{Awaited, Outside},
+    room::Room,
     timer::Timers,
     transport::Transport,
 };
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::VecDeque,
     panic::Location,
     rc::{Rc, Weak},
@@ -71,6 +73,8 @@ pub(crate) struct Shared {
     pub(crate) tokens: Rc<Tokens>,
     /// Remote resolvers by number, until their answer comes.
     pub(crate) waiting: RefCell<Map<u64, Awaited>>,
+    /// The loops that belong together; none: it is alone.
+    pub(crate) joined: OnceCell<Joined>,
     pub(crate) stop: Cell<Stop>,
     /// The loop is gone: what handles that outlive it queue is dropped at once, else it would hold them for ever.
     pub(crate) ended: Cell<bool>,
@@ -113,6 +117,7 @@ impl Shared {
             timers: RefCell::default(),
             tokens: Rc::default(),
             waiting: RefCell::default(),
+            joined: OnceCell::new(),
             stop: Cell::new(Stop::Running),
             ended: Cell::new(false),
             grace: Cell::new(GRACE),
@@ -245,18 +250,39 @@ impl Shared {
         let former = self.connections.borrow_mut().place(transport.0.token, Some(transport.clone()));
         debug_assert!(former.is_none(), "the driver gave an index out twice");
         self.count.set(self.count.get() + 1);
+        if let Some(joined) = self.joined.get() {
+            joined.connections().enter();
+        }
     }
 
     pub(crate) fn strike(&self, connection: &Connection) {
         let struck = self.connections.borrow_mut().get_mut(connection.token.index).and_then(Option::take);
         if struck.is_some() {
             self.count.set(self.count.get() - 1);
+            if let Some(joined) = self.joined.get() {
+                joined.connections().leave();
+            }
         }
     }
 
     /// How many connections are enrolled.
     pub(crate) fn connection_count(&self) -> usize {
         self.count.get()
+    }
+
+    /// A connection is on its way between loops, and counts meanwhile; or it is not any more.
+    pub(crate) fn count_elsewhere(&self, on_its_way: bool) {
+        let all = self.joined.get().map(|joined| joined.connections());
+        match on_its_way {
+            true => all.into_iter().for_each(Room::enter),
+            false => all.into_iter().for_each(Room::leave),
+        }
+    }
+
+    /// There are as many connections as may be, on this loop or all that it belongs to.
+    pub(crate) fn is_full(&self) -> bool {
+        let all = self.joined.get().map_or(0, |joined| joined.connections().live());
+        self.connection_count().max(all) >= self.connections_max.get()
     }
 
     pub(crate) fn connection(&self, id: ConnectionId) -> Option<Transport> {
@@ -284,7 +310,10 @@ impl Shared {
         let connections = std::mem::take(&mut *self.connections.borrow_mut());
         let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
         let timers = self.timers.borrow_mut().drain();
-        self.count.set(0);
+        let left = self.count.replace(0);
+        if let Some(joined) = self.joined.get() {
+            (0..left).for_each(|_| joined.connections().leave());
+        }
         Some((commands, doomed, dirty, dirty_udp, connections, waiting, timers))
     }
 }

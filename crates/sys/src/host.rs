@@ -1,9 +1,10 @@
 //! [`SystemHost`]: clocks, randomness, binding and names of the operating system.
 
 use crate::{
-    activation, datagram, inherited, listener,
+    activation, inherited, listener,
     pool::ThreadPool,
     process::Children,
+    shared::{SharedSockets, Sharing, Taken},
     unix::{self, SocketFile},
 };
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
@@ -31,7 +32,9 @@ pub struct SystemHost {
     lookups: ThreadPool,
     children: Children,
     /// Those of bound sockets that are not served yet, by their path.
-    files: RefCell<BTreeMap<PathBuf, SocketFile>>,
+    files: RefCell<BTreeMap<PathBuf, Arc<SocketFile>>>,
+    /// What it has in common with other loops.
+    sharing: Sharing,
 }
 
 impl Default for SystemHost {
@@ -41,6 +44,7 @@ impl Default for SystemHost {
             lookups: ThreadPool::for_lookups(),
             files: RefCell::default(),
             children: Children::default(),
+            sharing: Sharing::default(),
         }
     }
 }
@@ -51,20 +55,25 @@ impl SystemHost {
         Self::default()
     }
 
+    /// One that listens on the same sockets as others.
+    pub(crate) fn sharing(sockets: &SharedSockets) -> Self {
+        Self { sharing: Sharing::of(sockets), ..Self::default() }
+    }
+
     pub(crate) fn children(&self) -> &Children {
         &self.children
     }
 
     /// Keeps the file of a socket that was bound here until that is served.
-    fn keep_file(&self, file: Option<SocketFile>) {
+    fn keep_file(&self, file: Option<Arc<SocketFile>>) {
         let replaced = file.and_then(|file| self.files.borrow_mut().insert(file.path().to_owned(), file));
-        if let Some(replaced) = replaced {
+        if let Some(replaced) = replaced.and_then(Arc::into_inner) {
             replaced.leave();
         }
     }
 
     /// The file that goes with a socket that was bound to a path here.
-    pub(crate) fn take_file(&self, addr: &Addr) -> Option<SocketFile> {
+    pub(crate) fn take_file(&self, addr: &Addr) -> Option<Arc<SocketFile>> {
         self.files.borrow_mut().remove(addr.unix()?.as_path()?)
     }
 }
@@ -87,30 +96,16 @@ impl Host for SystemHost {
     }
 
     fn bind(&self, how: &Bind) -> io::Result<Bound> {
-        if let Addr::Unix(at) = &how.addr {
-            let (socket, addr, file) = unix::bind(how, at)?;
-            self.keep_file(file);
-            let bound = self.adopt(socket)?;
-            return Ok(Bound { addr: addr.into(), ..bound });
-        }
-        let addr = how.addr.socket().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidInput, format!("{} is no address to listen on", how.addr))
-        })?;
-        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-        // A server that was restarted gets its port although old connections are still dying on it.
-        socket.set_reuse_address(true)?;
-        if addr.is_ipv6() {
-            socket.set_only_v6(!how.dual_stack)?;
-        }
-        socket.bind(&SockAddr::from(addr))?;
-        socket.listen(how.backlog)?;
-        self.adopt(socket.into())
+        let taken = self.sharing.stream(format!("{how:?}"), || listen(how))?;
+        self.keep_file(taken.file);
+        let bound = self.adopt(taken.socket)?;
+        Ok(Bound { addr: taken.addr, ..bound })
     }
 
     fn bind_udp(&self, how: &BindUdp) -> io::Result<Bound> {
-        let (socket, addr, file) = datagram::bind(how)?;
-        self.keep_file(file);
-        Ok(Bound { addr, socket: driver::Socket::Descriptor(socket) })
+        let taken = self.sharing.datagrams(how)?;
+        self.keep_file(taken.file);
+        Ok(Bound { addr: taken.addr, socket: driver::Socket::Descriptor(taken.socket) })
     }
 
     fn adopt(&self, socket: OwnedFd) -> io::Result<Bound> {
@@ -135,7 +130,7 @@ impl Host for SystemHost {
     }
 
     fn inherited(&self, number: i32) -> io::Result<OwnedFd> {
-        inherited::take(number)
+        self.sharing.inherited(number)
     }
 
     fn stdio(&self) -> io::Result<Ends> {
@@ -143,7 +138,10 @@ impl Host for SystemHost {
     }
 
     fn handed_over(&self, which: HandedOver<'_>) -> io::Result<Bound> {
-        self.adopt(activation::take(which)?)
+        let taken = self.sharing.stream(format!("{which:?}"), || {
+            Ok(Taken { socket: activation::take(which)?, addr: Addr::named("handed over"), file: None })
+        })?;
+        self.adopt(taken.socket)
     }
 
     fn run(&self, job: Job) -> io::Result<()> {
@@ -169,6 +167,27 @@ impl Host for SystemHost {
     fn resolver(&self) -> Resolve {
         Arc::new(|name, port| (name, port).to_socket_addrs().map(Iterator::collect))
     }
+}
+
+/// Binds a stream socket, which listens.
+fn listen(how: &Bind) -> io::Result<Taken> {
+    if let Addr::Unix(at) = &how.addr {
+        let (socket, addr, file) = unix::bind(how, at)?;
+        return Ok(Taken { socket, addr: addr.into(), file: file.map(Arc::new) });
+    }
+    let addr = how.addr.socket().ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("{} is no address to listen on", how.addr))
+    })?;
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    // A server that was restarted gets its port although old connections are still dying on it.
+    socket.set_reuse_address(true)?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(!how.dual_stack)?;
+    }
+    socket.bind(&SockAddr::from(addr))?;
+    socket.listen(how.backlog)?;
+    let addr = unix::addr(&socket.local_addr()?).unwrap_or_else(|| how.addr.clone());
+    Ok(Taken { socket: socket.into(), addr, file: None })
 }
 
 #[cfg(target_os = "linux")]

@@ -1,6 +1,6 @@
 //! [`DriverKind`]: which driver a program runs on.
 
-use crate::PollDriver;
+use crate::{PollDriver, SharedSockets, SystemHost};
 use std::{env, io};
 use trenza_core::driver::Driver;
 
@@ -44,16 +44,35 @@ impl DriverKind {
     /// # Errors
     /// The system has no descriptor left for it; it has no io_uring, or does not allow it, and nothing else was asked for.
     pub fn driver(self) -> io::Result<Box<dyn Driver>> {
+        self.make(|| Ok(Box::new(PollDriver::new()?)), || uring(None))
+    }
+
+    /// Makes such a driver for one of several loops, which listen on the same sockets.
+    ///
+    /// # Errors
+    /// As [`DriverKind::driver`].
+    pub fn sharing(self, sockets: &SharedSockets) -> io::Result<Box<dyn Driver>> {
+        self.make(
+            || Ok(Box::new(PollDriver::with_host(SystemHost::sharing(sockets))?)),
+            || uring(Some(sockets)),
+        )
+    }
+
+    fn make(
+        self,
+        poll: impl FnOnce() -> io::Result<Box<dyn Driver>>,
+        uring: impl FnOnce() -> io::Result<Box<dyn Driver>>,
+    ) -> io::Result<Box<dyn Driver>> {
         match self {
-            Self::Poll => Ok(Box::new(PollDriver::new()?)),
+            Self::Poll => poll(),
             Self::Uring => uring(),
-            Self::Best => uring().or_else(|_| Self::Poll.driver()),
+            Self::Best => uring().or_else(|_| poll()),
         }
     }
 }
 
 #[cfg(all(feature = "uring", target_os = "linux"))]
-fn uring() -> io::Result<Box<dyn Driver>> {
+fn uring(sockets: Option<&SharedSockets>) -> io::Result<Box<dyn Driver>> {
     let refused = |error: io::Error| {
         let what = format!(
             "the kernel gives no io_uring: {error} (it needs Linux 6.1, and leave from kernel.io_uring_disabled and the \
@@ -61,10 +80,11 @@ fn uring() -> io::Result<Box<dyn Driver>> {
         );
         io::Error::new(error.kind(), what)
     };
-    Ok(Box::new(crate::UringDriver::new().map_err(refused)?))
+    let made = sockets.map_or_else(crate::UringDriver::new, crate::UringDriver::sharing);
+    Ok(Box::new(made.map_err(refused)?))
 }
 
 #[cfg(not(all(feature = "uring", target_os = "linux")))]
-fn uring() -> io::Result<Box<dyn Driver>> {
+fn uring(_: Option<&SharedSockets>) -> io::Result<Box<dyn Driver>> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "this program was built without io_uring"))
 }

@@ -19,6 +19,7 @@ use std::{
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     rc::Rc,
+    sync::Arc,
     task::Waker,
     thread,
     time::{Duration, Instant},
@@ -58,7 +59,7 @@ pub struct PollDriver {
     /// By index of their token.
     listeners: BTreeMap<u32, Listener>,
     /// The files of sockets that are bound to a path, by index: each is removed while its socket is still bound.
-    files: BTreeMap<u32, SocketFile>,
+    files: BTreeMap<u32, Arc<SocketFile>>,
     /// Writing ends apart from what is read, by index of their token.
     writers: BTreeMap<u32, Writer>,
     /// Those that no poller takes and that are always ready, by index.
@@ -110,14 +111,17 @@ impl PollDriver {
     /// # Errors
     /// The system has no descriptor left for the poller, or no poller.
     pub fn new() -> io::Result<Self> {
+        Self::with_host(SystemHost::new())
+    }
+
+    pub(crate) fn with_host(host: SystemHost) -> io::Result<Self> {
         let poller = Poller::new()?;
         let waker = poller.waker();
-        let host = Rc::new(SystemHost::new());
         host.children().set_waker(waker.clone());
         Ok(Self {
             waker,
             poller,
-            host,
+            host: Rc::new(host),
             sockets: Slots::new(),
             listeners: BTreeMap::new(),
             files: BTreeMap::new(),
@@ -141,10 +145,7 @@ impl PollDriver {
 
     fn listen(&mut self, bound: Bound) -> io::Result<Token> {
         let fd = descriptor(bound.socket)?;
-        match bound.addr {
-            Addr::Unix(_) => socket::tune_unix(&fd)?,
-            _ => socket::tune(&fd)?,
-        }
+        socket::tune_listener(&fd, &bound.addr)?;
         let token = self.sockets.insert(Socket::new(fd, State::Listening))?;
         self.own_file(token, &bound.addr);
         self.listeners.insert(token.index, Listener::new(bound.addr));
@@ -536,8 +537,7 @@ impl PollDriver {
             let error = match listener::accept(socket.fd.as_fd()) {
                 Ok((fd, remote)) => {
                     let local = self.listeners.get(&on.index)?.local(&fd);
-                    match self.sockets.insert(Socket::of_kind(fd, State::Open, Kind::of(&remote), Ways::Both))
-                    {
+                    match self.sockets.insert(Socket::to(&remote, fd, State::Open)) {
                         Ok(new) => {
                             self.ready.push_back(Ready { token: on, write: false, reads: left });
                             return Some(Event::Accepted { on, new, remote, local });
@@ -570,8 +570,7 @@ impl PollDriver {
             // Who uses it is told by its own calls.
             State::Watched => return self.watched(token, true, true),
             State::Process => {
-                let pid = self.processes.get(&token.index).copied();
-                drop(self.remove(token));
+                let pid = self.processes.remove(&token.index).filter(|_| self.remove(token).is_some());
                 pid.into_iter().for_each(|pid| self.host.children().wait_otherwise(pid));
                 return None;
             }
@@ -642,21 +641,18 @@ impl Driver for PollDriver {
             Open::Listen(bound) => self.listen(bound),
             Open::Connect { to, from } => {
                 let fd = stream::connect(&to, from.as_ref())?;
-                let token =
-                    self.sockets.insert(Socket::of_kind(fd, State::Connecting, Kind::of(&to), Ways::Both))?;
+                let token = self.sockets.insert(Socket::to(&to, fd, State::Connecting))?;
                 self.change(token, |_| ());
                 Ok(token)
             }
             Open::Datagrams(bound) => self.open_datagrams(bound),
             Open::Adopt(ends) => self.adopt(ends),
+            Open::Accepted(it, local) => {
+                self.sockets.insert(Socket::to(&local, descriptor(it)?, State::Open))
+            }
             Open::Watch(socket, interest) => {
-                let ways = match interest {
-                    driver::Interest::READ => Ways::Read,
-                    driver::Interest::WRITE => Ways::Write,
-                    _ => Ways::Both,
-                };
-                let socket = Socket::of_kind(descriptor(socket)?, State::Watched, Kind::Device, ways);
-                self.sockets.insert(socket)
+                let (fd, ways) = (descriptor(socket)?, Ways::of(interest));
+                self.sockets.insert(Socket::of_kind(fd, State::Watched, Kind::Device, ways))
             }
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -716,6 +712,11 @@ impl Driver for PollDriver {
     fn set_udp_option(&mut self, token: Token, option: &UdpOption) -> io::Result<()> {
         let socket = self.sockets.get_mut(token).ok_or(io::ErrorKind::NotConnected)?;
         datagram::set_option(&socket.fd, option)
+    }
+
+    fn release(&mut self, token: Token) -> Option<driver::Socket> {
+        let new = self.sockets.get_mut(token)?.is_new().then(|| self.remove(token))?;
+        new.map(|socket| driver::Socket::Descriptor(socket.fd))
     }
 
     fn close(&mut self, token: Token, how: Close) {

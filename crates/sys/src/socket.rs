@@ -10,7 +10,10 @@ use std::{
     os::fd::{AsFd, OwnedFd},
     time::Duration,
 };
-use trenza_core::{Addr, SocketOption, driver::Token};
+use trenza_core::{
+    Addr, SocketOption,
+    driver::{self, Token},
+};
 
 /// One listener or connection. There is one for each idle connection: it stays small.
 #[derive(Debug)]
@@ -66,6 +69,17 @@ pub(crate) enum Ways {
     Apart,
 }
 
+impl Ways {
+    /// What somebody else uses it for.
+    pub(crate) fn of(interest: driver::Interest) -> Self {
+        match interest {
+            driver::Interest::READ => Self::Read,
+            driver::Interest::WRITE => Self::Write,
+            _ => Self::Both,
+        }
+    }
+}
+
 /// How far a socket has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
@@ -92,6 +106,16 @@ impl Socket {
     pub(crate) fn of_kind(fd: OwnedFd, state: State, kind: Kind, ways: Ways) -> Self {
         let watched = Watched::default();
         Self { fd, state, kind, ways, reading: false, writing: false, listed: false, resting: false, watched }
+    }
+
+    /// That of a connection between addresses like this one.
+    pub(crate) fn to(addr: &Addr, fd: OwnedFd, state: State) -> Self {
+        Self::of_kind(fd, state, Kind::of(addr), Ways::Both)
+    }
+
+    /// Nothing has been asked of it since it was connected.
+    pub(crate) fn is_new(&self) -> bool {
+        self.state == State::Open && !self.reading && !self.writing
     }
 
     /// True when a send may be tried: it is connected, and nobody waits for room.
@@ -155,6 +179,11 @@ pub(crate) fn tune_unix(fd: &OwnedFd) -> io::Result<()> {
     SockRef::from(fd).set_nosigpipe(true)?;
     let _ = fd;
     Ok(())
+}
+
+/// Sets the options that a listener's connections get from it.
+pub(crate) fn tune_listener(fd: &OwnedFd, addr: &Addr) -> io::Result<()> {
+    if addr.unix().is_some() { tune_unix(fd) } else { tune(fd) }
 }
 
 /// Closes `old` and puts another copy of `new` in its place.

@@ -208,6 +208,9 @@ fn attempt(fd: BorrowedFd<'_>, kind: Kind, out: &OutBuf, scratch: &mut [u8]) -> 
             Kind::Pipe | Kind::Device | Kind::File => copy_file(fd, kind, file, range, scratch),
         };
     }
+    if let Some(only) = out.only().filter(|only| only.len() <= SEND_MAX) {
+        return send_bytes(fd, kind, &[IoSlice::new(only)], only.len(), SendFlags::empty());
+    }
     let mut pieces = [IoSlice::new(&[]); PIECES_MAX];
     // The last place is for a small file.
     let filled = out.slices(pieces.get_mut(..PIECES_MAX - 1).unwrap_or_default());

@@ -46,6 +46,7 @@ cases! {
     waker_outlives_its_driver
     wait_ends_at_its_time_and_not_before
     adopted_listener_serves
+    listener_that_others_have_too_goes_on_without_us
     taken_port_is_an_error
     only_listening_streams_are_adopted
     names_resolve_and_random_bytes_differ
@@ -517,6 +518,20 @@ fn adopted_listener_serves(kind: DriverKind) {
     net.driver.read(token, true);
     let _peer = TcpStream::connect(addr).unwrap();
     net.accept();
+}
+
+fn listener_that_others_have_too_goes_on_without_us(kind: DriverKind) {
+    let mut net = Net::new(kind);
+    let others = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = others.local_addr().unwrap();
+    let bound = net.driver.host().adopt(others.try_clone().unwrap().into()).unwrap();
+    let token = net.driver.open(Open::Listen(bound)).unwrap();
+    net.driver.read(token, true);
+    net.driver.wait(Some(Instant::now())).unwrap();
+    net.driver.close(token, Close::Abort);
+    let peer = TcpStream::connect(addr).unwrap();
+    let (_, remote) = others.accept().unwrap();
+    assert_eq!(remote, peer.local_addr().unwrap());
 }
 
 fn only_listening_streams_are_adopted(kind: DriverKind) {

@@ -1,12 +1,27 @@
 //! The cryptography: aws-lc-rs, with the post-quantum exchange first unless it is turned off.
 
 use rustls::{
-    NamedGroup, SupportedProtocolVersion,
+    CipherSuite, NamedGroup, SupportedProtocolVersion,
     crypto::{CryptoProvider, aws_lc_rs},
 };
 use std::sync::{Arc, LazyLock};
 
-static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| aws_lc_rs::default_provider().into());
+static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
+    let mut provider = aws_lc_rs::default_provider();
+    provider.cipher_suites.sort_by_key(|suite| !is_quick(suite.suite()));
+    provider.into()
+});
+
+/// AES with 128 bits goes with SHA-256, which processors compute; with SHA-384 a handshake takes a tenth more of the server's
+/// time. Nobody breaks either, and who wants 256 bits offers nothing else.
+fn is_quick(suite: CipherSuite) -> bool {
+    matches!(
+        suite,
+        CipherSuite::TLS13_AES_128_GCM_SHA256
+            | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+            | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+    )
+}
 
 /// Everything.
 pub(crate) fn provider() -> Arc<CryptoProvider> {

@@ -25,21 +25,23 @@
 //! re-exported as modules. `sim` is the simulated network, and `test` has `#[trenza::test]`; both are for
 //! dev-dependencies.
 
+mod cores;
 mod run;
 #[cfg(feature = "test")]
 pub mod testing;
 
+pub use cores::{Cores, cores};
 pub use run::{Interrupted, block_on, register, run, run_on};
 pub use trenza_core::{
     Abandoned, Addr, Addresses, AllFailed, Bucket, Certificate, Command, Conclusive, ConnectError,
     ConnectionId, Counts, Datagram, DatagramProtocol, Deferred, Endpoint, EndpointError, Engine, Error,
     ExitStatus, Factory, Flow, Get, Group, Guard, Handle, Home, Interface, IntoEndpoint, JobPanicked, Layer,
-    Left, LeftKind, Leftover, Limit, Limits, Lines, Lock, LoopingCall, Lost, Outgoing, Output, OutputTooLong,
-    Peer, Permit, Policy, Port, Printer, Process, ProcessProtocol, Protocol, Queue, QueueClosed, Rate,
-    Reactor, ReadHalf, Reason, Recorder, Recording, Remote, RemoteResolver, Resolver, Result, Seat, Secured,
-    Seen, Semaphore, Signal, Sleep, SocketOption, SpawnError, Spawner, Stream, Tap, TimedOut, Timeout, Timer,
-    TooManyWaiters, Transport, UdpCounts, UdpOption, UdpPort, UnixAddr, Wait, Watch, WriteHalf, cooperate,
-    driver, join, race, timeout, yield_now,
+    Left, LeftKind, Leftover, Limit, Limits, Lines, Lock, LoopingCall, Loops, Lost, Outgoing, Output,
+    OutputTooLong, Peer, Permit, Policy, Port, Printer, Process, ProcessProtocol, Protocol, Queue,
+    QueueClosed, Rate, Reactor, ReadHalf, Reason, Recorder, Recording, Remote, RemoteResolver, Resolver,
+    Result, Seat, Secured, Seen, Semaphore, Signal, Sleep, SocketOption, SpawnError, Spawner, Stream, Tap,
+    TimedOut, Timeout, Timer, TooManyWaiters, Transport, UdpCounts, UdpOption, UdpPort, UnixAddr, Wait,
+    Watch, WriteHalf, cooperate, driver, join, race, timeout, yield_now,
 };
 pub use trenza_core::{
     Backoff, ClientService, NotConnected, PortService, Retry, Service, Services, StartError, StopError,

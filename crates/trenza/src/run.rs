@@ -7,7 +7,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicI32, Ordering},
+        atomic::{AtomicBool, AtomicI32, Ordering},
     },
 };
 use trenza_core::{Engine, Error, Reactor, Reason, Remote, Result};
@@ -105,22 +105,31 @@ pub fn register(reactor: &Reactor) {
     let _ = reactor;
 }
 
-/// The signals that have come so far, by number; 0: none.
+/// What has come so far that ends a program.
 #[derive(Default)]
-struct Seen {
+pub(crate) struct Seen {
+    /// Signals, by number; 0: none.
     first: AtomicI32,
     second: AtomicI32,
+    /// Another loop has failed.
+    pub(crate) failed: AtomicBool,
 }
 
 /// Runs the loop; gives the signal that has stopped it, if one did.
 fn until_stopped(kind: DriverKind, setup: impl FnOnce(&Reactor) -> Result) -> Result<Option<i32>> {
     let mut engine = Engine::new(kind.driver()?);
     let seen = Arc::new(Seen::default());
-    let _signals = stop_on_signals(engine.reactor().remote(), seen.clone())?;
+    let _signals = stop_on_signals(vec![engine.reactor().remote()], seen.clone())?;
     engine.enter(|reactor| {
         register(reactor);
         setup(reactor)
     })?;
+    serve(&mut engine, &seen)?;
+    Ok(Some(seen.first.load(Ordering::Relaxed)).filter(|signal| *signal != 0))
+}
+
+/// Runs a loop to its end, or until it is cut short.
+pub(crate) fn serve(engine: &mut Engine, seen: &Seen) -> Result {
     while engine.dispatch() {
         let until = engine.until();
         engine.driver().wait(until)?;
@@ -128,18 +137,23 @@ fn until_stopped(kind: DriverKind, setup: impl FnOnce(&Reactor) -> Result) -> Re
         if signal != 0 {
             return Err(Error::from(Interrupted { signal }));
         }
+        if seen.failed.load(Ordering::Relaxed) {
+            return Err(Reason::Stopped.into());
+        }
     }
-    Ok(Some(seen.first.load(Ordering::Relaxed)).filter(|signal| *signal != 0))
+    Ok(())
 }
 
-/// The first signal stops the loop, the second one cuts it short.
-fn stop_on_signals(remote: Remote, seen: Arc<Seen>) -> Result<Signals> {
+/// The first signal stops these loops, the second one cuts them short.
+pub(crate) fn stop_on_signals(remotes: Vec<Remote>, seen: Arc<Seen>) -> Result<Signals> {
     let mut again = false;
     let signals = Signals::install(move |signal| {
         let place = if std::mem::replace(&mut again, true) { &seen.second } else { &seen.first };
         place.store(signal, Ordering::Relaxed);
-        // The call also ends the wait.
-        remote.call(Reactor::stop);
+        for remote in &remotes {
+            // The call also ends the wait.
+            remote.call(Reactor::stop);
+        }
     })?;
     Ok(signals)
 }

@@ -76,6 +76,16 @@ impl Server {
         })
     }
 
+    /// Counts clients by their address in this table, instead of one of its own for [`ServerLimits::per_address`]: other
+    /// servers may have it, too, those of other loops for instance.
+    ///
+    /// # Panics
+    /// There are clones already: they would go on counting in the former table.
+    #[must_use]
+    pub fn addresses(self, table: &Addresses) -> Self {
+        self.change(|shared| shared.addresses = table.clone())
+    }
+
     /// Has `log` called for every request: when all of its response was sent, but for what the connection holds
     /// anyway (64 KiB), or when the connection was lost before.
     ///

@@ -14,6 +14,8 @@ use std::{
 
 /// Shared bytes up to this size are copied behind what is there: cheaper than a piece of their own.
 const COPY_MAX: usize = 512;
+/// Copied bytes from this size on are not moved to make room for more.
+const LONG_TAIL: usize = 16 * 1024;
 
 /// A piece of outgoing data.
 #[derive(Debug, Clone)]
@@ -112,7 +114,7 @@ impl OutBuf {
 
     /// Appends a copy of `data`.
     pub fn push_slice(&mut self, data: &[u8]) {
-        spare::reserve(&mut self.tail, data.len());
+        self.make_room(data.len());
         self.tail.extend_from_slice(data);
         self.queued = self.queued.saturating_add(data.len());
     }
@@ -186,6 +188,10 @@ impl OutBuf {
             mem::swap(&mut self.head, &mut other.head);
             mem::swap(&mut self.queued, &mut other.queued);
             return;
+        }
+        if let Some(small) = other.only().filter(|only| only.len() <= COPY_MAX) {
+            self.push_slice(small);
+            return other.advance(other.queued);
         }
         while let Some(chunk) = other.pop_chunk() {
             self.push_chunk(chunk);
@@ -277,6 +283,20 @@ impl OutBuf {
         taken
     }
 
+    /// True when nothing in it has an owner elsewhere, so that no code of others runs when it is sent or dropped.
+    pub fn is_own(&self) -> bool {
+        self.chunks.is_empty() && self.carried.len() == 0
+    }
+
+    /// All bytes that are queued, if they lie in one piece and none is of a file.
+    pub fn only(&self) -> Option<&[u8]> {
+        match (self.chunks.len(), self.tail.is_empty()) {
+            (0, _) => self.tail.get(self.head..),
+            (1, true) => self.chunks.front()?.bytes()?.get(self.head..),
+            _ => None,
+        }
+    }
+
     /// Fills `iov` with the bytes at the front, up to the first file; returns how many entries it filled.
     pub fn slices<'a>(&'a self, iov: &mut [IoSlice<'a>]) -> usize {
         let pieces = self.chunks.iter().map_while(Chunk::bytes);
@@ -315,7 +335,20 @@ impl OutBuf {
     /// Removes `n` bytes from the front: they were sent. Chunks that are done are dropped, so their owners'
     /// `Drop` may run here.
     pub fn advance(&mut self, n: usize) {
+        if self.is_own() {
+            self.queued = self.queued.saturating_sub(n);
+            self.head = self.head.saturating_add(n);
+            return self.give_back_tail();
+        }
         self.advance_into(n, &mut Self::new());
+    }
+
+    /// A tail that has left altogether is used again, by whoever writes next.
+    fn give_back_tail(&mut self) {
+        if self.head >= self.tail.len() {
+            self.head = 0;
+            spare::give(mem::take(&mut self.tail));
+        }
     }
 
     /// Like [`OutBuf::advance`], but chunks that are done go to `spent`, so that the caller decides where they are
@@ -335,13 +368,15 @@ impl OutBuf {
                 None => {}
             }
         }
-        if self.head >= self.tail.len() {
-            self.head = 0;
-            spare::give(mem::take(&mut self.tail));
-        }
+        self.give_back_tail();
         if self.queued == 0 {
             self.chunks = VecDeque::new();
         }
+    }
+
+    /// How many bytes the chunk at the front has left: so many can be taken without dividing it.
+    pub fn front_len(&self) -> usize {
+        self.chunks.front().map_or(self.tail.len(), Chunk::len).saturating_sub(self.head)
     }
 
     /// Moves at most `most` bytes of the front chunk out, to be sent by a completion driver. Returns the chunk
@@ -380,6 +415,15 @@ impl OutBuf {
         Ok(all)
     }
 
+    /// Makes room behind the tail. A long one is left as it is, and what follows becomes another piece: to move it into a
+    /// larger buffer would copy it again and again.
+    fn make_room(&mut self, more: usize) {
+        if self.tail.len() >= LONG_TAIL && self.tail.capacity() - self.tail.len() < more {
+            self.seal();
+        }
+        spare::reserve(&mut self.tail, more);
+    }
+
     fn seal(&mut self) {
         if !self.tail.is_empty() {
             self.chunks.push_back(Chunk::Own(mem::take(&mut self.tail)));
@@ -405,7 +449,7 @@ impl io::Write for OutBuf {
 
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         let len = pieces.iter().map(|piece| piece.len()).sum();
-        spare::reserve(&mut self.tail, len);
+        self.make_room(len);
         pieces.iter().for_each(|piece| self.push_slice(piece));
         Ok(len)
     }

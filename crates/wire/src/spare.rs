@@ -6,11 +6,12 @@
 use std::{cell::RefCell, mem};
 
 /// The capacities that are kept. A little more than powers of two, so that what frames such a piece fits, too.
-const CLASSES: [usize; 3] = [17 * 1024, 68 * 1024, 260 * 1024];
-/// A smaller buffer comes from the allocator, which is as quick.
-const SMALL: usize = 4 * 1024;
+const CLASSES: [usize; 4] = [1024, 17 * 1024, 68 * 1024, 260 * 1024];
+/// What is between the smallest one and this comes from the allocator: more than three quarters of the next one would lie
+/// idle.
+const LARGE: usize = 4 * 1024;
 /// The most bytes that a thread keeps.
-const KEPT_MAX: usize = 4 * 1024 * 1024;
+const KEPT_MAX: usize = 16 * 1024 * 1024;
 
 #[derive(Default)]
 struct Spare {
@@ -22,10 +23,14 @@ thread_local! {
     static SPARE: RefCell<Spare> = RefCell::default();
 }
 
+/// Which class so many bytes are given a buffer of.
+fn class(len: usize) -> Option<usize> {
+    CLASSES.iter().position(|class| len <= *class).filter(|class| *class == 0 || len >= LARGE)
+}
+
 /// A buffer with room for `len` bytes. Its contents are any that it had before.
 fn any(len: usize) -> Vec<u8> {
-    let class = CLASSES.iter().position(|class| len <= *class).filter(|_| len >= SMALL);
-    let Some(class) = class else { return Vec::with_capacity(len) };
+    let Some(class) = class(len) else { return Vec::with_capacity(len) };
     // While the thread ends there is nothing to take from.
     let kept = SPARE.try_with(|spare| {
         let spare = &mut *spare.borrow_mut();
@@ -71,7 +76,7 @@ pub(crate) fn reserve(buffer: &mut Vec<u8>, more: usize) {
     if needed <= buffer.capacity() {
         return;
     }
-    if needed < SMALL || CLASSES.iter().all(|class| needed > *class) {
+    if class(needed).is_none() {
         return buffer.reserve(more);
     }
     let mut larger = empty(needed);
@@ -96,7 +101,7 @@ mod tests {
         give(first);
         assert_eq!(kept(), 68 * 1024);
         let small = filled(100);
-        assert_ne!(small.as_ptr(), place, "small ones are not worth it");
+        assert_ne!(small.as_ptr(), place, "that one is too large for it");
         let again = empty(20_000);
         assert_eq!((again.as_ptr(), again.len(), kept()), (place, 0, 0));
         give(again);
@@ -108,21 +113,25 @@ mod tests {
     fn no_more_is_kept_than_the_limit_and_no_other_size() {
         give(Vec::with_capacity(CLASSES[1] + 1));
         assert_eq!(kept(), 0);
-        let many: Vec<_> = (0..KEPT_MAX / CLASSES[2] + 3).map(|_| empty(CLASSES[2])).collect();
+        let many: Vec<_> = (0..KEPT_MAX / CLASSES[3] + 3).map(|_| empty(CLASSES[3])).collect();
         many.into_iter().for_each(give);
-        assert_eq!(kept(), KEPT_MAX / CLASSES[2] * CLASSES[2]);
+        assert_eq!(kept(), KEPT_MAX / CLASSES[3] * CLASSES[3]);
     }
 
     #[test]
     fn room_grows_from_class_to_class() {
         let mut buffer = Vec::new();
-        for len in [1, SMALL, CLASSES[0], CLASSES[1], CLASSES[2], CLASSES[2] + 1] {
+        for len in [1, CLASSES[0], LARGE - 1, LARGE, CLASSES[1], CLASSES[2], CLASSES[3], CLASSES[3] + 1] {
             let more = len - buffer.len();
             reserve(&mut buffer, more);
             assert!(buffer.capacity() >= len);
             buffer.resize(len, b'x');
         }
         assert!(buffer.iter().all(|byte| *byte == b'x'));
-        assert_eq!(kept(), CLASSES[0] + CLASSES[1], "the last one has grown beyond them");
+        assert_eq!(
+            kept(),
+            CLASSES[1] + CLASSES[2],
+            "the first and the last one have grown beyond their class"
+        );
     }
 }

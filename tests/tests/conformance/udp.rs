@@ -294,6 +294,9 @@ async fn a_producer_of_datagrams_is_driven_by_writable(ground: Ground) -> Result
     Ok(())
 }
 
+/// So many ports are not all somebody's by chance.
+const PORTS: usize = 16;
+
 async fn a_taken_udp_port_is_an_error_that_names_the_endpoint(ground: Ground) -> Result {
     let port = ground.udp(Post::new(&ground, "srv"))?;
     let on = format!("udp:{}:interface=127.0.0.1", socket_addr(&port).port());
@@ -301,11 +304,15 @@ async fn a_taken_udp_port_is_an_error_that_names_the_endpoint(ground: Ground) ->
     assert!(error.to_string().contains(&on), "{error}");
     assert_eq!(error.downcast_ref::<io::Error>().unwrap().kind(), io::ErrorKind::AddrInUse);
     assert!(ground.reactor().udp("udp:0:interface=192.0.2.1", Post::new(&ground, "other")).is_err());
-    // TCP has ports of its own.
-    ground.listen_on(format!("tcp:{}:interface=127.0.0.1", socket_addr(&port).port()).as_str(), |_| {
-        crate::actor::Plain
-    })?;
-    Ok(())
+    // TCP has ports of its own, some of which others have at any time.
+    for _ in 0..PORTS {
+        let port = ground.udp(Post::new(&ground, "srv"))?;
+        let same = format!("tcp:{}:interface=127.0.0.1", socket_addr(&port).port());
+        if ground.listen_on(same.as_str(), |_| crate::actor::Plain).is_ok() {
+            return Ok(());
+        }
+    }
+    panic!("{PORTS} ports that UDP has taken are taken for TCP as well")
 }
 
 async fn a_udp_port_may_be_bound_again_after_the_end(ground: Ground) -> Result {

@@ -3,8 +3,10 @@
 use crate::{
     Addr, Limit, Peer,
     connection::Origin,
-    driver::{Driver, Token},
-    engine::{edge::Edge, turn::Turn},
+    driver::{Driver, Open, Socket, Token},
+    engine::{command::Command, edge::Edge, turn::Turn},
+    loops::Spread,
+    policy::Admission,
     port::PortState,
     shared::Stop,
 };
@@ -19,6 +21,26 @@ pub(crate) struct Parked {
     new: Token,
     remote: Addr,
     local: Addr,
+}
+
+/// A connection that was accepted here and that loop `whose` is to have.
+pub(crate) struct Handed {
+    state: Rc<PortState>,
+    whose: usize,
+    new: Token,
+    remote: Addr,
+    local: Addr,
+    admission: Admission,
+}
+
+/// A connection on its way from the loop that has accepted it.
+pub(crate) struct Newcomer {
+    socket: Socket,
+    remote: Addr,
+    local: Addr,
+    admission: Admission,
+    /// That of the loop it goes to.
+    spread: Option<Spread>,
 }
 
 impl Turn {
@@ -45,25 +67,84 @@ impl Turn {
         self.refused.push(late.new);
     }
 
-    /// Takes a connection in, unless there are too many from its address.
+    /// Takes a connection in, unless there are too many from its address. On which loop is told by their numbers.
     fn admit(&mut self, state: &Rc<PortState>, new: Token, remote: Addr, local: Addr) {
         let admission = match state.policy.as_ref().map(|policy| policy.admit(&remote)).transpose() {
-            Ok(admission) => admission,
+            Ok(admission) => admission.unwrap_or_default(),
+            // Another loop was faster.
+            Err(Limit::Connections) => match state.token.get() {
+                Some(on) => return self.park(Parked { on, new, remote, local }),
+                None => return self.refused.push(new),
+            },
             Err(limit) => {
                 state.refused.set(state.refused.get() + 1);
                 tracing::debug!(port = %state.addr, %remote, "refused: {limit}");
                 return self.refused.push(new);
             }
         };
+        match state.spread.as_ref().map(|spread| (spread.assign(), spread.index())) {
+            Some((whose, own)) if whose != own => {
+                let state = state.clone();
+                self.handed.push(Handed { state, whose, new, remote, local, admission });
+            }
+            _ => self.take_on(state, new, remote, local, admission),
+        }
+    }
+
+    fn take_on(
+        &mut self,
+        state: &Rc<PortState>,
+        new: Token,
+        remote: Addr,
+        local: Addr,
+        admission: Admission,
+    ) {
         state.live.set(state.live.get() + 1);
-        let edge = state.policy.clone().map(|policy| Edge::new(Some(policy), admission.unwrap_or_default()));
+        let edge = state.policy.clone().map(|policy| Edge::new(Some(policy), admission));
         let (origin, layers) = (Origin::Port(state.clone()), state.layers.clone());
         self.enroll(new, Peer::new(remote, local), origin, layers, edge, 0);
         self.ports_changed |= state.is_full();
     }
 
+    /// Gives a connection to another loop, or keeps it if the driver does.
+    pub(crate) fn hand_on(&mut self, driver: &mut dyn Driver, handed: Handed) {
+        let Handed { state, whose, new, remote, local, admission } = handed;
+        let to = self.reactor.0.joined.get().and_then(|joined| joined.remote(whose)).cloned();
+        let released = to.and_then(|to| Some((to, driver.release(new)?)));
+        let Some((to, socket)) = released else {
+            state.spread.iter().for_each(|spread| spread.take_back(whose));
+            return self.take_on(&state, new, remote, local, admission);
+        };
+        self.reactor.0.count_elsewhere(true);
+        let spread = state.spread.as_ref().map(|spread| spread.of(whose));
+        let new = Box::new(Newcomer { socket, remote, local, admission, spread });
+        let on = state.addr.clone();
+        if !to.call(move |reactor| reactor.0.command(Command::Welcome(on, new))) {
+            self.reactor.0.count_elsewhere(false);
+        }
+    }
+
+    /// Takes in what another loop has accepted. Where the port was stopped meanwhile it is closed, as what waits in the
+    /// backlog then is.
+    pub(crate) fn welcome(&mut self, driver: &mut dyn Driver, on: &Addr, new: Newcomer) {
+        self.reactor.0.count_elsewhere(false);
+        let Newcomer { socket, remote, local, admission, spread } = new;
+        let states =
+            self.ports.clone().into_iter().filter_map(|port| Some(self.listener(port)?.state.clone()));
+        let Some(state) = states.into_iter().find(|state| state.addr == *on) else {
+            return spread.iter().for_each(Spread::left);
+        };
+        match driver.open(Open::Accepted(socket, local.clone())) {
+            Ok(token) => self.take_on(&state, token, remote, local, admission),
+            Err(error) => {
+                spread.iter().for_each(Spread::left);
+                tracing::warn!(port = %state.addr, %error, "cannot serve a connection");
+            }
+        }
+    }
+
     pub(crate) fn is_full(&self) -> bool {
-        self.reactor.0.connection_count() >= self.reactor.0.connections_max.get()
+        self.reactor.0.is_full()
     }
 
     /// Takes in those who have waited, as far as there is room, and tells the driver which ports accept.
@@ -71,18 +152,32 @@ impl Turn {
         self.admit_parked();
         // Not before: what was built for those may have panicked.
         self.ports_changed = false;
-        let full = self.is_full();
+        let full = self.has_no_room();
         for place in 0..self.ports.len() {
             let Some(&token) = self.ports.get(place) else { return };
             let waits = self.has_parked(token);
+            let joined = self.reactor.0.joined.get().is_some().then(|| self.reactor.remote());
             let Some(listener) = self.listener(token) else { continue };
             let (state, resting) = (&listener.state, listener.resting);
-            let accepting = !full && !waits && !resting && !state.paused.get() && !state.is_full();
+            let full = full || joined.map_or_else(|| state.is_full(), |own| state.is_full_for(&own));
+            let accepting = !full && !waits && !resting && !state.paused.get();
             if accepting != listener.accepting {
                 listener.accepting = accepting;
                 driver.read(token, accepting);
             }
+            if waits && !full {
+                // Another loop has just made room.
+                self.reactor.0.command(Command::Accept);
+            }
         }
+    }
+
+    /// There are as many connections as may be; when there are fewer on other loops this one looks again.
+    fn has_no_room(&self) -> bool {
+        let shared = &self.reactor.0;
+        let all = shared.joined.get().map(|joined| joined.connections());
+        let max = shared.connections_max.get();
+        self.is_full() && all.is_none_or(|all| all.is_full_for(max, &self.reactor.remote()))
     }
 
     /// Somebody waits for this port, and goes first.

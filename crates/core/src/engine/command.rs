@@ -1,8 +1,9 @@
 //! [`Command`]: what handles ask the loop to do.
 
 use crate::{
-    Factory, Layer, Protocol, Resolver, Result, Service, SocketOption, Transport, UdpPort,
+    Addr, Factory, Layer, Protocol, Resolver, Result, Service, SocketOption, Transport, UdpPort,
     driver::{Bound, Established, Interest, Socket, Token},
+    engine::admit::Newcomer,
     engine::edge::Change,
     engine::pair::Pair,
     engine::udp::Wish,
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Listen(Bound, Rc<PortState>, Box<dyn Factory>),
     /// Serves a connection that is there, the only one of a port.
     Serve(Established, Rc<PortState>, Box<dyn Factory>),
+    /// Takes in a connection that another loop has accepted for the port at this address.
+    Welcome(Addr, Box<Newcomer>),
     /// Accepts again, or not.
     Accept,
     /// A port has rested after an error.

@@ -141,10 +141,7 @@ impl Entry {
                 }
             }
         } else if connection.out.borrow().queued() > 0 {
-            let mut out = connection.out.take();
-            hand_over(self.edge.as_deref_mut(), &self.transport, driver, &mut out);
-            let mut meanwhile = connection.out.replace(out);
-            connection.out.borrow_mut().append(&mut meanwhile);
+            self.send_plain(driver);
         }
         self.show_sent();
         connection.reactor.0.running.set(None);
@@ -153,6 +150,18 @@ impl Entry {
             connection.touch();
         }
         self.look_at_system(driver, moved);
+    }
+
+    /// Hands bytes to the driver that no layer has to see.
+    fn send_plain(&mut self, driver: &mut dyn Driver) {
+        let connection = &self.transport.0;
+        if self.edge.is_none() && connection.out.borrow().is_own() {
+            return driver.send(connection.token, &mut connection.out.borrow_mut());
+        }
+        let mut out = connection.out.take();
+        hand_over(self.edge.as_deref_mut(), &self.transport, driver, &mut out);
+        let mut meanwhile = connection.out.replace(out);
+        connection.out.borrow_mut().append(&mut meanwhile);
     }
 
     /// Notes what the system holds, where it may come to matter whether the peer takes any of it.

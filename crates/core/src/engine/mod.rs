@@ -30,7 +30,7 @@ pub(crate) mod turn;
 pub(crate) mod udp;
 
 use crate::{
-    Left, Leftover, Reactor,
+    Left, Leftover, Loops, Reactor,
     driver::Driver,
     engine::lost::{contained, discard},
     engine::switchboard::Switchboard,
@@ -90,6 +90,14 @@ impl Engine {
     /// The reactor.
     pub fn reactor(&self) -> Reactor {
         self.turn.reactor.clone()
+    }
+
+    /// Makes the loop one of several, the `index`-th of them. Once, and before it does anything.
+    ///
+    /// # Panics
+    /// It belongs to some already, or these have no loop of that number.
+    pub fn join(&mut self, loops: &Loops, index: usize) {
+        self.turn.reactor.0.join(loops, index);
     }
 
     /// Runs `f` as if the loop called it, so that [`Reactor::current`] works in it.

@@ -2,7 +2,7 @@
 
 use crate::{
     Outbox, SocketOption, UdpOption,
-    driver::{Close, Driver, Event, Host, Open, Token},
+    driver::{Close, Driver, Event, Host, Open, Socket, Token},
     memory::{self, Memory},
 };
 use std::{io, os::fd::BorrowedFd, rc::Rc, task::Waker, time::Instant};
@@ -70,6 +70,10 @@ impl Driver for Switchboard {
             true => self.memory.close(token, how),
             false => self.system.close(token, how),
         }
+    }
+
+    fn release(&mut self, token: Token) -> Option<Socket> {
+        if in_memory(token) { None } else { self.system.release(token) }
     }
 
     fn held(&mut self, token: Token) -> usize {

@@ -4,7 +4,7 @@ use crate::{
     Addr, Connection, Factory, Layers, Peer, Protocol, Reactor, Reason, Result, SocketOption, Transport,
     connection::{Only, Origin},
     driver::{Bound, Close, Driver, Ends, Established, Event, Open, Token},
-    engine::admit::Parked,
+    engine::admit::{Handed, Parked},
     engine::command::Command,
     engine::edge::Edge,
     engine::entry::Entry,
@@ -14,6 +14,7 @@ use crate::{
     engine::table::Table,
     engine::udp::UdpEntry,
     flags::Flags,
+    loops::Spread,
     port::PortState,
     process::children::Children,
     race::Race,
@@ -65,6 +66,8 @@ pub(crate) struct Turn {
     pub(crate) ports_changed: bool,
     /// New connections that nobody wants.
     pub(crate) refused: Vec<Token>,
+    /// New connections that another loop is to have.
+    pub(crate) handed: Vec<Handed>,
     /// Watches that were told and go on.
     pub(crate) rearm: Vec<Token>,
     /// New connections that there is no room for yet.
@@ -93,6 +96,7 @@ impl Turn {
             ports: Vec::new(),
             ports_changed: false,
             refused: Vec::new(),
+            handed: Vec::new(),
             rearm: Vec::new(),
             parked: VecDeque::new(),
             flushing: VecDeque::new(),
@@ -151,6 +155,9 @@ impl Turn {
     pub(crate) fn settle(&mut self, driver: &mut dyn Driver) {
         if self.ports_changed {
             self.look_at_ports(driver);
+        }
+        while let Some(handed) = self.handed.pop() {
+            self.hand_on(driver, handed);
         }
         while let Some(token) = self.refused.pop() {
             driver.close(token, Close::Abort);
@@ -473,6 +480,7 @@ impl Turn {
             Command::Listen(bound, state, factory) => self.listen(driver, bound, state, factory),
             Command::Serve(stream, state, factory) => self.serve(driver, stream, state, factory),
             Command::Adopt(race, stream) => self.adopt(driver, &race, stream),
+            Command::Welcome(on, new) => self.welcome(driver, &on, *new),
             Command::Accept => self.ports_changed = true,
             Command::Rested(state) => self.rested(&state),
             Command::AbortPort(state) => self.abort_port(&state),
@@ -664,6 +672,7 @@ impl Turn {
     fn stop_port(&mut self, driver: &mut dyn Driver, state: &Rc<PortState>) {
         if !state.stopped.replace(true) {
             if let Some(token) = state.token.take() {
+                state.spread.iter().for_each(Spread::end);
                 self.ports.retain(|port| *port != token || crate::broken("leave-port", 2));
                 self.ports_changed = true;
                 driver.close(token, Close::Abort);

@@ -2,10 +2,12 @@
 
 use crate::{Limit, Map};
 use std::{
-    cell::{Cell, RefCell},
     fmt,
     net::{IpAddr, Ipv6Addr},
-    rc::Rc,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// The network that one IPv6 client has at its disposal: it counts as one address.
@@ -38,14 +40,14 @@ const KEPT: usize = 64;
 /// # assert!(few.enter(ip("fd00:0:0:1::1")).is_ok() && seat.is_ok());
 /// ```
 ///
-/// Clones are the same table.
+/// Clones are the same table, on other loops too.
 #[derive(Clone)]
-pub struct Addresses(Rc<Inner>);
+pub struct Addresses(Arc<Inner>);
 
 struct Inner {
     max: usize,
-    counts: RefCell<Map<IpAddr, usize>>,
-    refused: Cell<u64>,
+    counts: Mutex<Map<IpAddr, usize>>,
+    refused: AtomicU64,
 }
 
 /// A place among those of an address; dropping it leaves.
@@ -59,7 +61,7 @@ pub struct Seat {
 impl Addresses {
     /// A table that lets `max` in from each address.
     pub fn new(max: usize) -> Self {
-        Self(Rc::new(Inner { max, counts: RefCell::default(), refused: Cell::new(0) }))
+        Self(Arc::new(Inner { max, counts: Mutex::default(), refused: AtomicU64::new(0) }))
     }
 
     /// Counts one more from this address until the seat is dropped.
@@ -68,10 +70,10 @@ impl Addresses {
     /// [`Limit::PerAddress`]: there are as many as may be.
     pub fn enter(&self, from: IpAddr) -> Result<Seat, Limit> {
         let from = network(from);
-        let mut counts = self.0.counts.borrow_mut();
+        let mut counts = self.counts();
         let here = counts.get(&from).copied().unwrap_or(0);
         if here >= self.0.max {
-            self.0.refused.set(self.0.refused.get() + 1);
+            self.0.refused.fetch_add(1, Ordering::Relaxed);
             return Err(Limit::PerAddress);
         }
         counts.insert(from, here + 1);
@@ -80,12 +82,12 @@ impl Addresses {
 
     /// How many there are from this address, or from its /64.
     pub fn count(&self, from: IpAddr) -> usize {
-        self.0.counts.borrow().get(&network(from)).copied().unwrap_or(0)
+        self.counts().get(&network(from)).copied().unwrap_or(0)
     }
 
     /// From how many addresses there is something.
     pub fn len(&self) -> usize {
-        self.0.counts.borrow().len()
+        self.counts().len()
     }
 
     /// True when there is nothing from anywhere.
@@ -95,11 +97,15 @@ impl Addresses {
 
     /// How many were refused so far.
     pub fn refused(&self) -> u64 {
-        self.0.refused.get()
+        self.0.refused.load(Ordering::Relaxed)
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Map<IpAddr, usize>> {
+        self.0.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn leave(&self, from: IpAddr) {
-        let counts = &mut *self.0.counts.borrow_mut();
+        let counts = &mut *self.counts();
         match counts.get_mut(&from) {
             Some(count) if *count > 1 => *count -= 1,
             _ => drop(counts.remove(&from)),
@@ -164,6 +170,6 @@ mod tests {
         assert_eq!(table.len(), 10_000);
         drop(seats);
         assert!(table.is_empty());
-        assert!(table.0.counts.borrow().capacity() <= 2 * KEPT, "{}", table.0.counts.borrow().capacity());
+        assert!(table.counts().capacity() <= 2 * KEPT, "{}", table.counts().capacity());
     }
 }

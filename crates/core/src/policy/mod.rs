@@ -8,12 +8,13 @@ pub(crate) mod recorder;
 pub(crate) mod tap;
 
 use crate::{
-    Addr, Addresses, Bucket, Limit, Rate, Seat, Tap, Transport, connection::Times, policy::bucket::Pace,
+    Addr, Addresses, Bucket, Limit, Rate, Remote, Seat, Tap, Transport, connection::Times,
+    policy::bucket::Pace, room::Room,
 };
 use std::{
-    cell::Cell,
     fmt,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -66,10 +67,11 @@ type MakeTap = Rc<dyn Fn(&Transport) -> Option<Box<dyn Tap>>>;
 ///
 /// Most of it can be said in an endpoint string too: `tcp:80:connections=1000:per-address=20:idle=60:rate-out=100000`.
 ///
-/// Clones share what they count: ports that were given the same policy have its limits of connections in common.
+/// Clones share what they count: ports that were given the same policy have its limits of connections in common. Where
+/// several loops serve a port, they count together: what the first one counts for that port, the others do, too.
 #[derive(Clone, Default)]
 pub struct Policy {
-    connections: Option<Rc<Total>>,
+    connections: Option<Total>,
     addresses: Option<Addresses>,
     pub(crate) input: Flow,
     pub(crate) output: Flow,
@@ -106,22 +108,30 @@ impl Flow {
 }
 
 /// How many connections there are, and may be.
+#[derive(Clone)]
 struct Total {
     max: usize,
-    live: Cell<usize>,
+    room: Arc<Room>,
+}
+
+/// What a policy counts, which the loops that serve a port have in common.
+#[derive(Clone)]
+pub(crate) struct Counted {
+    connections: Option<Total>,
+    addresses: Option<Addresses>,
 }
 
 /// What a connection occupies until it is dropped.
 #[derive(Default)]
 pub(crate) struct Admission {
-    total: Option<Rc<Total>>,
+    total: Option<Arc<Room>>,
     _seat: Option<Seat>,
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
         if let Some(total) = &self.total {
-            total.live.set(total.live.get().saturating_sub(1));
+            total.leave();
         }
     }
 }
@@ -136,7 +146,7 @@ impl Policy {
     /// limit of the whole loop is [`Reactor::set_connections_max`](crate::Reactor::set_connections_max).
     #[must_use]
     pub fn connections(self, max: usize) -> Self {
-        Self { connections: Some(Rc::new(Total { max, live: Cell::new(0) })), ..self }
+        Self { connections: Some(Total { max, room: Arc::default() }), ..self }
     }
 
     /// A port has at most so many connections from one address, of IPv6 from one /64. Beyond, a new one is reset at
@@ -237,18 +247,40 @@ impl Policy {
         self.connections.is_some() || self.addresses.is_some()
     }
 
+    /// What it counts.
+    pub(crate) fn counted(&self) -> Counted {
+        Counted { connections: self.connections.clone(), addresses: self.addresses.clone() }
+    }
+
+    /// The same, with what another one counts in place of its own, where both do.
+    pub(crate) fn counting(&self, counted: Counted) -> Self {
+        let connections = self.connections.clone().map(|own| counted.connections.unwrap_or(own));
+        let addresses = self.addresses.clone().map(|own| counted.addresses.unwrap_or(own));
+        Self { connections, addresses, ..self.clone() }
+    }
+
     /// There are as many connections as may be.
     pub(crate) fn is_full(&self) -> bool {
-        self.connections.as_ref().is_some_and(|total| total.live.get() >= total.max)
+        self.connections.as_ref().is_some_and(|total| total.room.live() >= total.max)
+    }
+
+    /// There are as many connections as may be; this loop is told when there are fewer.
+    pub(crate) fn is_full_for(&self, remote: &Remote) -> bool {
+        self.connections.as_ref().is_some_and(|total| total.room.is_full_for(total.max, remote))
     }
 
     /// Counts a connection of a port.
     pub(crate) fn admit(&self, remote: &Addr) -> Result<Admission, Limit> {
+        let room = self.connections.as_ref().map(|total| (total.max, total.room.clone()));
+        if let Some((max, room)) = &room
+            && !room.try_enter(*max)
+        {
+            return Err(Limit::Connections);
+        }
+        let mut admission = Admission { total: room.map(|(_, room)| room), _seat: None };
         let table = self.addresses.as_ref().zip(remote.ip());
-        let seat = table.map(|(table, ip)| table.enter(ip)).transpose()?;
-        let total = self.connections.clone();
-        total.iter().for_each(|total| total.live.set(total.live.get() + 1));
-        Ok(Admission { total, _seat: seat })
+        admission._seat = table.map(|(table, ip)| table.enter(ip)).transpose()?;
+        Ok(admission)
     }
 
     /// The timeouts of a connection that began at `began`.

@@ -228,13 +228,36 @@ pub(crate) fn bind(how: &BindUdp) -> io::Result<(OwnedFd, Addr, Option<SocketFil
     }
     let addr = how.addr.socket().ok_or_else(|| invalid(&how.addr))?;
     let to = how.to.as_ref().map(|to| to.socket().ok_or_else(|| invalid(to))).transpose()?;
-    let (socket, addr) = bind_ip(how, addr, to)?;
+    let (socket, addr) = bind_ip(how, addr, to, false)?;
     Ok((socket, addr.into(), None))
 }
 
-fn bind_ip(how: &BindUdp, addr: SocketAddr, to: Option<SocketAddr>) -> io::Result<(OwnedFd, SocketAddr)> {
+/// Binds a socket of UDP to the address that another one has, so that each sender's datagrams go to one and the same of
+/// them. They let each other in; others are kept out, as they are from any address that is taken.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn bind_beside(first: &OwnedFd, how: &BindUdp) -> io::Result<OwnedFd> {
+    SockRef::from(first).set_reuse_port(true)?;
+    let addr = how.addr.socket().ok_or(io::ErrorKind::InvalidInput)?;
+    bind_ip(how, addr, None, true).map(|(socket, _)| socket)
+}
+
+/// Elsewhere the kernel divides nothing: it is the same socket.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn bind_beside(first: &OwnedFd, _: &BindUdp) -> io::Result<OwnedFd> {
+    first.try_clone()
+}
+
+fn bind_ip(
+    how: &BindUdp,
+    addr: SocketAddr,
+    to: Option<SocketAddr>,
+    beside: bool,
+) -> io::Result<(OwnedFd, SocketAddr)> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
+    if beside {
+        socket.set_reuse_port(true)?;
+    }
     if how.reuse {
         socket.set_reuse_address(true)?;
         // The BSDs share addresses for groups with this one.

@@ -21,10 +21,11 @@ const SMALL: Shape = Shape { count: 128, size: 16 * 1024 };
 const INCREMENTAL: u16 = 2;
 const PAGE: usize = 4096;
 
+/// So many buffers of so many bytes.
 #[derive(Debug, Clone, Copy)]
-struct Shape {
-    count: u16,
-    size: u32,
+pub(super) struct Shape {
+    pub(super) count: u16,
+    pub(super) size: u32,
 }
 
 /// A piece that was received.
@@ -59,8 +60,9 @@ impl Buffers {
         Self::of(submitter, LARGE, true).or_else(|_| Self::of(submitter, SMALL, false))
     }
 
+    /// Gives it those of one shape, in incremental mode or not.
     #[allow(unsafe_code, reason = "the kernel writes into the memory")]
-    fn of(submitter: &Submitter<'_>, shape: Shape, incremental: bool) -> io::Result<Self> {
+    pub(super) fn of(submitter: &Submitter<'_>, shape: Shape, incremental: bool) -> io::Result<Self> {
         let count = usize::from(shape.count);
         let ring = Memory::new(count * size_of::<BufRingEntry>())?;
         let bytes = Memory::new(count * shape.size as usize)?;
@@ -99,6 +101,12 @@ impl Buffers {
     /// How many there are.
     pub(super) fn count(&self) -> usize {
         self.used.len()
+    }
+
+    /// How many times the kernel was given one, the first time included.
+    #[cfg(test)]
+    pub(super) fn given(&self) -> u16 {
+        self.tail
     }
 
     /// The kernel may write into them for ever.

@@ -42,7 +42,12 @@ impl Flight {
     /// Takes bytes from the front of `out`, which has no file there.
     fn load(&mut self, out: &mut OutBuf) {
         while self.len < BYTES_MAX && self.pieces.len() < PIECES_MAX && out.file().is_none() {
-            let Some((chunk, skip)) = out.take(BYTES_MAX - self.len) else { break };
+            let room = BYTES_MAX - self.len;
+            if self.len > 0 && out.front_len() > room {
+                // A chunk that is divided has two owners, and its buffer is not used again.
+                break;
+            }
+            let Some((chunk, skip)) = out.take(room) else { break };
             let bytes = chunk.bytes().and_then(|bytes| bytes.get(skip..)).unwrap_or_default();
             // What a chunk holds stays where it is when the chunk is moved.
             let iov_base = bytes.as_ptr().cast_mut().cast();
@@ -115,6 +120,12 @@ impl Flights {
         let flight = self.flights.get_mut(number as usize)?.as_mut()?;
         flight.sent = bytes.min(flight.len);
         (flight.sent < flight.len).then(|| flight.request(fd))
+    }
+
+    /// True when none is under way.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.flights.iter().all(Option::is_none) && self.free.len() == self.flights.len()
     }
 
     /// Nothing more of it is sent. What was is dropped, and may be the user's.

@@ -14,12 +14,16 @@
 //! are moved out of their [`OutBuf`] into a [`Flight`](flight::Flight) until the kernel has read them.
 
 mod buffers;
+#[cfg(test)]
+mod faulty;
 mod flight;
 mod ring;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use crate::{
-    PollDriver,
+    PollDriver, SharedSockets, SystemHost,
     listener::{Listener, Refusal, Reserve},
     poll,
     rest::{Rests, is_short_of_memory},
@@ -28,10 +32,14 @@ use crate::{
     stream as bytes,
 };
 use buffers::{Buffers, Piece};
+#[cfg(test)]
+use faulty::Ring;
 use flight::Flights;
 use io_uring::{opcode, types::Fd};
-use ring::{Completion, NOBODY, Purpose, Ring};
-use rustix::{io::Errno, net::Shutdown};
+#[cfg(not(test))]
+use ring::Ring;
+use ring::{Completion, NOBODY, Purpose};
+use rustix::io::Errno;
 use socket2::SockRef;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -40,12 +48,12 @@ use std::{
     ptr,
     rc::Rc,
     task::Waker,
-    time::{Duration, Instant},
+    time::Instant,
 };
 use stream::{Doing, State, Stream};
 use trenza_core::{
     Addr, Outbox, SocketOption, UdpOption,
-    driver::{Bound, Close, Driver, Event, Host, Open, SECOND, Token},
+    driver::{Bound, Close, Driver, Event, Host, Open, SECOND, Socket, Token},
 };
 use trenza_wire::OutBuf;
 
@@ -71,6 +79,8 @@ pub struct UringDriver {
     ring: Ring,
     buffers: Buffers,
     flights: Flights,
+    /// Its end was told; what it has sent may be the user's, whose drop may panic, and is dropped next.
+    landed: Option<u32>,
     streams: Slots<Stream>,
     /// By index of their token, with the number of accepts that the kernel does.
     listeners: BTreeMap<u32, (Listener, usize)>,
@@ -119,15 +129,32 @@ impl UringDriver {
     /// # Errors
     /// The kernel has no io_uring, or not what is needed of it (Linux 6.1), or does not allow it; no descriptor is left.
     pub fn new() -> io::Result<Self> {
+        Self::beside(PollDriver::new)
+    }
+
+    /// Makes a driver for one of several loops, which listen on the same sockets.
+    ///
+    /// # Errors
+    /// As [`UringDriver::new`].
+    pub fn sharing(sockets: &SharedSockets) -> io::Result<Self> {
+        Self::beside(|| PollDriver::with_host(SystemHost::sharing(sockets)))
+    }
+
+    fn beside(rest: impl FnOnce() -> io::Result<PollDriver>) -> io::Result<Self> {
         let ring = Ring::new()?;
         let buffers = Buffers::new(&ring.submitter())?;
+        Self::of(ring, buffers, rest()?)
+    }
+
+    fn of(ring: Ring, buffers: Buffers, rest: PollDriver) -> io::Result<Self> {
         Ok(Self {
             ring,
             buffers,
             flights: Flights::default(),
+            landed: None,
             streams: Slots::new(),
             listeners: BTreeMap::new(),
-            rest: PollDriver::new()?,
+            rest,
             watch: Watch::default(),
             starved: VecDeque::new(),
             quota: STARVED_QUOTA,
@@ -210,6 +237,16 @@ impl UringDriver {
         }
     }
 
+    /// Closes a listening socket at once, so that its port is free, although its place is still needed: another descriptor
+    /// takes its number. Others may have copies of it, of a service manager for example, and go on to listen.
+    fn close_listener(&mut self, token: Token) {
+        // Where the kernel still accepts it keeps the socket, too. What is not cancelled now is by the next wait.
+        let _ = self.ring.submit();
+        if let (Some(stream), Some(other)) = (self.streams.get_mut(token), self.rest.descriptor()) {
+            let _ = socket::put_in_place(other, &mut stream.fd);
+        }
+    }
+
     /// Goes on with those that found no buffer: the loop has read what was in them. A quota keeps all of them from asking
     /// for few buffers at once.
     fn feed_starved(&mut self) {
@@ -233,7 +270,10 @@ impl UringDriver {
         }
         let now = Instant::now();
         while let Some(token) = self.rests.over(now) {
-            let Some(stream) = self.streams.get_mut(token) else { continue };
+            // What was closed meanwhile sends nothing more, and is given up when the kernel is done with it.
+            let Some(stream) = self.streams.get_mut(token).filter(|stream| stream.is_alive()) else {
+                continue;
+            };
             match stream.doing {
                 Doing::Resting(Some(flight)) => match self.flights.sent(flight, 0, &stream.fd) {
                     Some(request) => {
@@ -242,18 +282,18 @@ impl UringDriver {
                     }
                     None => stream.doing = Doing::Nothing,
                 },
+                Doing::Resting(None) if stream.state == State::Connecting => self.await_room(token),
                 Doing::Resting(None) => self.room.push_back(token),
                 _ => {}
             }
             self.arm(token);
-            self.bury(token);
         }
     }
 
     /// Gives the place of a socket back when it was closed and the kernel is done with it.
     fn bury(&mut self, token: Token) {
         let Some(stream) = self.streams.get_mut(token) else { return };
-        let State::Closing { how, unread } = stream.state else { return };
+        let State::Closing { unread } = stream.state else { return };
         if stream.armed {
             return;
         }
@@ -264,12 +304,8 @@ impl UringDriver {
         }
         let Some(stream) = self.streams.remove(token) else { return };
         self.listeners.remove(&token.index);
-        if how == Close::Abort {
-            // Without it the system still tries to deliver what it was given, which does no harm.
-            let _ = SockRef::from(&stream.fd).set_linger(Some(Duration::ZERO));
-        } else if unread {
-            // Unread bytes would make a reset of the close.
-            let _ = bytes::receive(stream.fd.as_fd(), Kind::Socket, &mut self.scratch);
+        if unread {
+            discard(&stream, &mut self.scratch);
         }
     }
 
@@ -278,6 +314,9 @@ impl UringDriver {
     /// Goes on until there is an event.
     fn step(&mut self) -> Option<Step> {
         self.buffers.take_back();
+        if let Some(flight) = self.landed.take() {
+            self.flights.land(flight);
+        }
         loop {
             if let Some((token, error)) = self.failures.pop_front() {
                 match self.fail(token, error) {
@@ -286,7 +325,9 @@ impl UringDriver {
                 }
             }
             if let Some(token) = self.room.pop_front() {
-                if let Some(stream) = self.streams.get_mut(token).filter(|stream| stream.is_alive()) {
+                // It may have had two reasons to rest, and was told already.
+                let rests = |stream: &&mut Stream| stream.is_alive() && stream.doing == Doing::Resting(None);
+                if let Some(stream) = self.streams.get_mut(token).filter(rests) {
                     stream.doing = Doing::Nothing;
                     return Some(Step::Event(Event::Sent { token: outer(token), bytes: 0 }));
                 }
@@ -386,12 +427,12 @@ impl UringDriver {
                     Some(request) => self.ring.push(request, Purpose::Send, token),
                     None => {
                         stream.doing = Doing::Nothing;
-                        self.flights.land(flight);
+                        self.landed = Some(flight);
                     }
                 }
                 Some(Event::Sent { token: outer(token), bytes })
             }
-            Err(Errno::INTR | Errno::AGAIN) if alive => {
+            Err(Errno::CANCELED | Errno::INTR | Errno::AGAIN) if alive => {
                 let request = self.flights.sent(flight, 0, &stream.fd)?;
                 self.ring.push(request, Purpose::Send, token);
                 None
@@ -413,11 +454,9 @@ impl UringDriver {
         }
     }
 
-    #[allow(unsafe_code, reason = "the kernel gives descriptors as numbers")]
     fn accepted(&mut self, completion: &Completion) -> Option<Event<'static>> {
         let on = completion.token;
-        // SAFETY: the kernel has just opened it for us, and nobody else knows of it.
-        let fd = completion.result.map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) });
+        let fd = connection(completion);
         let armed = self.accept_ended(on);
         let stream = self.streams.get_mut(on)?;
         stream.armed = armed;
@@ -470,6 +509,18 @@ impl UringDriver {
         let token = completion.token;
         let stream = self.streams.get_mut(token)?;
         stream.doing = Doing::Nothing;
+        match completion.result {
+            Err(Errno::CANCELED | Errno::INTR | Errno::AGAIN) if stream.is_alive() => {
+                self.await_room(token);
+                return None;
+            }
+            Err(_) if stream.is_alive() => {
+                stream.doing = Doing::Resting(None);
+                self.rests.add(token, Instant::now());
+                return None;
+            }
+            _ => {}
+        }
         match stream.state {
             State::Connecting => match bytes::connected(&stream.fd) {
                 Ok(local) => {
@@ -532,6 +583,18 @@ impl UringDriver {
     }
 }
 
+/// The connection that an accept has made.
+#[allow(unsafe_code, reason = "the kernel gives descriptors as numbers")]
+fn connection(accept: &Completion) -> Result<OwnedFd, Errno> {
+    // SAFETY: the kernel has just opened it for us, and nobody else knows of it.
+    accept.result.map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Unread bytes would make a reset of the close.
+fn discard(stream: &Stream, scratch: &mut [u8]) {
+    let _ = bytes::receive(stream.fd.as_fd(), Kind::Socket, scratch);
+}
+
 /// The token as the loop knows it: this driver's have a range of their own.
 fn outer(token: Token) -> Token {
     Token { index: token.index | SECOND, ..token }
@@ -551,6 +614,10 @@ impl Driver for UringDriver {
         match what {
             Open::Listen(bound) if bound.addr.ip().is_some() => self.listen(bound).map(outer),
             Open::Connect { to, from } if to.ip().is_some() => self.connect(&to, from.as_ref()).map(outer),
+            Open::Accepted(socket, local) if local.ip().is_some() => {
+                let fd = poll::descriptor(socket)?;
+                self.streams.insert(Stream::new(fd, State::Open)).map(outer)
+            }
             other => self.rest.open(other),
         }
     }
@@ -565,9 +632,19 @@ impl Driver for UringDriver {
         }
     }
 
+    fn release(&mut self, token: Token) -> Option<Socket> {
+        let Some(inner) = inner(token) else { return self.rest.release(token) };
+        let stream = self.streams.get_mut(inner)?;
+        let is_new = stream.state == State::Open && stream.doing == Doing::Nothing;
+        if !is_new || stream.reading || stream.armed {
+            return None;
+        }
+        Some(Socket::Descriptor(self.streams.remove(inner)?.fd))
+    }
+
     fn send(&mut self, token: Token, out: &mut OutBuf) {
         let Some(inner) = inner(token) else { return self.rest.send(token, out) };
-        if !self.streams.get_mut(inner).is_some_and(|stream| stream.may_send()) {
+        if out.queued() == 0 || !self.streams.get_mut(inner).is_some_and(|stream| stream.may_send()) {
             return;
         }
         if out.descriptors() > 0 {
@@ -608,11 +685,12 @@ impl Driver for UringDriver {
             Doing::AwaitingRoom => self.ring.cancel(Purpose::Room, inner),
             Doing::Nothing | Doing::Resting(_) => {}
         }
-        let how = if stream.state == State::Listening { Close::Graceful } else { how };
-        stream.state = State::Closing { how, unread: stream.state == State::Open };
+        if how == Close::Abort && stream.state != State::Listening {
+            stream.reset_at_close();
+        }
+        stream.state = State::Closing { unread: how == Close::Graceful && stream.state == State::Open };
         if self.listeners.contains_key(&inner.index) {
-            // Its port is free at once, although the kernel is not done with its accept.
-            let _ = rustix::net::shutdown(&stream.fd, Shutdown::Read);
+            self.close_listener(inner);
         }
         self.bury(inner);
     }
@@ -676,12 +754,25 @@ impl Driver for UringDriver {
 }
 
 impl Drop for UringDriver {
-    /// Waits until the kernel is done with all memory that it was given.
+    /// Waits until the kernel is done with all memory that it was given, and with what was closed.
     fn drop(&mut self) {
-        if !self.ring.end() {
+        let done = self.ring.end(|completion| {
+            if completion.purpose == Purpose::Accept {
+                drop(connection(&completion));
+            }
+        });
+        if !done {
             // It may still read and write there.
             self.buffers.leak();
             mem::forget(mem::take(&mut self.flights));
+        }
+        for stream in self.streams.values_mut() {
+            match (stream.state, stream.doing) {
+                (State::Closing { unread: true }, _) => discard(stream, &mut self.scratch),
+                (State::Closing { unread: false }, _) | (_, Doing::Nothing) => {}
+                // The peer must not take a part for the whole.
+                _ => stream.reset_at_close(),
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! [`Ring`]: the two queues that are shared with the kernel.
 
+use crate::rest::REST;
 use io_uring::{
     IoUring, cqueue, opcode, squeue,
     types::{CancelBuilder, SubmitArgs, Timespec},
@@ -10,8 +11,10 @@ use rustix::{
 };
 use std::{
     cell::OnceCell,
+    collections::VecDeque,
     fmt, io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    thread,
     time::{Duration, Instant},
 };
 use trenza_core::driver::Token;
@@ -62,7 +65,7 @@ pub(super) struct Completion {
     pub(super) purpose: Purpose,
     pub(super) token: Token,
     pub(super) result: Result<u32, Errno>,
-    flags: u32,
+    pub(super) flags: u32,
 }
 
 impl Completion {
@@ -88,9 +91,11 @@ pub(super) struct Ring {
     /// The kernel learns which thread is ours at the first wait, so that a driver may be made on another.
     enabled: bool,
     /// How many requests will still have a completion.
-    in_flight: usize,
+    pub(super) in_flight: usize,
     /// Tells a host's loop that there is something to look at, once one has asked for it.
     bell: OnceCell<OwnedFd>,
+    /// Requests that there was no room for in the queue.
+    backlog: VecDeque<squeue::Entry>,
 }
 
 impl fmt::Debug for Ring {
@@ -105,37 +110,63 @@ impl Ring {
     /// # Errors
     /// It has none, not all that is needed (Linux 6.1), or does not allow it (`io_uring_disabled`, a sandbox).
     pub(super) fn new() -> io::Result<Self> {
+        Self::of(SUBMISSIONS, COMPLETIONS)
+    }
+
+    /// The same, with queues of these sizes.
+    pub(super) fn of(submissions: u32, completions: u32) -> io::Result<Self> {
         let ring = IoUring::builder()
-            .setup_cqsize(COMPLETIONS)
+            .setup_cqsize(completions)
             .setup_clamp()
             .setup_submit_all()
             .setup_single_issuer()
             .setup_defer_taskrun()
             .setup_r_disabled()
-            .build(SUBMISSIONS)?;
+            .build(submissions)?;
         let has = ring.params();
         if !(has.is_feature_ext_arg() && has.is_feature_nodrop() && has.is_feature_skip_cqe_on_success()) {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        Ok(Self { ring, enabled: false, in_flight: 0, bell: OnceCell::new() })
+        Ok(Self { ring, enabled: false, in_flight: 0, bell: OnceCell::new(), backlog: VecDeque::new() })
     }
 
     pub(super) fn submitter(&self) -> io_uring::Submitter<'_> {
         self.ring.submitter()
     }
 
-    /// Queues a request, to be submitted by the next wait, or earlier if there are many.
-    #[allow(unsafe_code, reason = "the kernel reads and writes what requests point to")]
+    /// Queues a request, to be submitted by the next wait.
     pub(super) fn push(&mut self, request: squeue::Entry, purpose: Purpose, token: Token) {
         let request = request.user_data(purpose.of(token));
         self.in_flight += usize::from(purpose != Purpose::Cancel);
-        // SAFETY: what the request points to lives until its completion: received bytes go to `Buffers`, which the driver
-        // gives up only when nothing is in flight; sent ones belong to a `Flight`, which is kept until then.
-        while unsafe { self.ring.submission().push(&request) }.is_err() {
-            if self.enter(Some(Duration::ZERO)).is_err() {
-                return; // it says so again at the next wait
+        self.backlog.push_back(request);
+        self.queue();
+    }
+
+    /// Moves requests from the backlog to the queue, as far as there is room.
+    #[allow(unsafe_code, reason = "the kernel reads and writes what requests point to")]
+    fn queue(&mut self) {
+        let mut submission = self.ring.submission();
+        while let Some(request) = self.backlog.front() {
+            // SAFETY: what the request points to lives until its completion: received bytes go to `Buffers`, which the driver
+            // gives up only when nothing is in flight; sent ones belong to a `Flight`, which is kept until then.
+            if unsafe { submission.push(request) }.is_err() {
+                return;
+            }
+            self.backlog.pop_front();
+        }
+    }
+
+    /// Submits until nothing waits for room in the queue. False: the kernel takes nothing at present.
+    fn empty_backlog(&mut self) -> io::Result<bool> {
+        while !self.backlog.is_empty() {
+            let before = self.backlog.len();
+            self.enter(Some(Duration::ZERO))?;
+            self.queue();
+            if self.backlog.len() == before {
+                return Ok(false);
             }
         }
+        Ok(true)
     }
 
     /// Asks the kernel to end the requests of that purpose early. It tells so by their completions.
@@ -152,11 +183,17 @@ impl Ring {
             // Nothing has rung, or it is what this call fetches, which rings again.
             let _ = rustix::io::read(bell, &mut [0; 8]);
         }
+        if !self.empty_backlog()? {
+            // It has no memory for them.
+            thread::sleep(REST);
+            return Ok(());
+        }
         self.enter(timeout)
     }
 
     /// Submits what was queued, if anything was.
     pub(super) fn submit(&mut self) -> io::Result<()> {
+        self.empty_backlog()?;
         let queued = self.ring.submission().len();
         if queued > 0 { self.enter(Some(Duration::ZERO)) } else { Ok(()) }
     }
@@ -209,18 +246,26 @@ impl Ring {
         self.ring.completion().len()
     }
 
-    /// Ends all requests, and waits until the kernel has given everything back. False: it has not.
-    pub(super) fn end(&mut self) -> bool {
+    /// Ends all requests, and waits until the kernel has given everything back. False: it has not. What still comes is
+    /// handed to `late`.
+    pub(super) fn end(&mut self, mut late: impl FnMut(Completion)) -> bool {
         let until = Instant::now() + END;
+        self.drain(&mut late);
         while self.in_flight > 0 && Instant::now() < until {
             let all = opcode::AsyncCancel2::new(CancelBuilder::any().all()).build();
             self.push(all, Purpose::Cancel, NOBODY);
             if self.enter(Some(ROUND)).is_err() {
                 break;
             }
-            while self.next().is_some() {}
+            self.drain(&mut late);
         }
         self.in_flight == 0
+    }
+
+    fn drain(&mut self, late: &mut impl FnMut(Completion)) {
+        while let Some(completion) = self.next() {
+            late(completion);
+        }
     }
 
     /// Readable while there is something for [`Ring::wait`]. The ring's own descriptor is readable then as well, but who

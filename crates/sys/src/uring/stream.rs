@@ -1,7 +1,7 @@
 //! [`Stream`]: what the driver knows of one socket.
 
-use std::os::fd::OwnedFd;
-use trenza_core::driver::Close;
+use socket2::SockRef;
+use std::{os::fd::OwnedFd, time::Duration};
 
 /// One listener or connection. There is one for each idle connection: it stays small.
 #[derive(Debug)]
@@ -30,9 +30,9 @@ pub(super) enum State {
     Ended,
     /// It has failed; the loop knows or is about to be told.
     Broken,
-    /// The loop has closed it, and the kernel is not done with it. `unread`: bytes may be waiting in it.
+    /// The loop has closed it, and the kernel is not done with it. `unread`: bytes may be waiting in it, and are not to
+    /// make a reset of the end.
     Closing {
-        how: Close,
         unread: bool,
     },
 }
@@ -58,6 +58,12 @@ impl Stream {
     /// The loop still hears of it.
     pub(super) fn is_alive(&self) -> bool {
         !matches!(self.state, State::Closing { .. } | State::Broken)
+    }
+
+    /// Has the peer reset when it is closed: without it the system still tries to deliver what it was given.
+    pub(super) fn reset_at_close(&self) {
+        // It fails where nothing is connected any more.
+        let _ = SockRef::from(&self.fd).set_linger(Some(Duration::ZERO));
     }
 
     /// It is to receive or accept, and does not.

@@ -471,6 +471,19 @@ fn remote() {
 }
 
 #[test]
+fn cores() {
+    let (example, address) = Example::server("cores");
+    let mut clients = [(); 8].map(|()| Client::connect(&address));
+    for client in &mut clients {
+        assert!(client.line().starts_with("loop "));
+    }
+    clients[0].send("hello\n");
+    assert!(clients.iter_mut().all(|client| client.line() == "hello\n"));
+    drop(clients);
+    example.stops();
+}
+
+#[test]
 fn ping() {
     let example = Example::start("ping", &[]);
     for n in 1..=3 {

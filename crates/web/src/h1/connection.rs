@@ -23,12 +23,12 @@ use super::{
     error::{bad, refuse},
     framing, head,
     reader::Reader,
-    section::{Scan, list},
+    section::{Present, Scan, list},
     writer::{Persistence, Writer, response_head},
 };
 use http::{
     HeaderMap, Method, Request, StatusCode, Version,
-    header::{CONNECTION, EXPECT, UPGRADE},
+    header::{CONNECTION, EXPECT},
 };
 use trenza_wire::{Chunk, Input, OutBuf};
 
@@ -197,17 +197,24 @@ impl Connection {
         let old = request.version() == Version::HTTP_10;
         let connect = *request.method() == Method::CONNECT;
         let (mut close, mut keep_alive, mut upgrade) = (false, false, false);
-        for option in list(headers, &CONNECTION) {
+        let present = Present::in_section(headers);
+        let options = present.connection.then(|| list(headers, &CONNECTION));
+        for option in options.into_iter().flatten() {
             close |= option.eq_ignore_ascii_case(b"close");
             keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
             upgrade |= option.eq_ignore_ascii_case(b"upgrade");
         }
-        upgrade &= !old && headers.contains_key(UPGRADE);
+        upgrade &= !old && present.upgrade;
         let head = *request.method() == Method::HEAD;
         let last = close || (old && !keep_alive);
         self.asked = Asked { old, head, connect, upgrade, expects: false, last };
         self.writing = Writing::Head;
-        let body = framing::of_request(request.version(), headers)?;
+        let body = match present.framing {
+            true => framing::of_request(request.version(), headers)?,
+            false => Framing::Empty,
+        };
+        // Behind a body more may come: the rest of it if nobody reads it, or an empty line of an old client.
+        self.asked.last &= body == Framing::Empty;
         // The next protocol begins behind the whole request, and who switches to it does not read a body.
         self.asked.upgrade &= body == Framing::Empty;
         self.persists &= !last;
@@ -219,7 +226,7 @@ impl Connection {
         {
             return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "body too large"));
         }
-        if !old && headers.contains_key(EXPECT) {
+        if !old && present.expect {
             if !list(headers, &EXPECT).all(|expectation| expectation.eq_ignore_ascii_case(b"100-continue")) {
                 return Err(refuse(StatusCode::EXPECTATION_FAILED, "unknown expectation"));
             }
@@ -301,8 +308,7 @@ impl Connection {
         matches!(self.reading, Reading::Closed) && matches!(self.writing, Writing::Idle | Writing::Done)
     }
 
-    /// The exchange is over, its request was read to its end, and the client said that it sends no other (RFC 9112,
-    /// section 9.6).
+    /// The exchange is over, its request had no body, and the client said that it sends no other (RFC 9112, section 9.6).
     pub fn is_last_of_client(&self) -> bool {
         self.is_over() && self.asked.last
     }

@@ -2,7 +2,10 @@
 
 use super::error::{Error, bad, refuse};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE},
+};
 use memchr::memchr;
 
 const TOO_LARGE: StatusCode = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
@@ -103,6 +106,33 @@ fn collect<'a>(section: &'a Bytes, parsed: &mut [httparse::Header<'a>]) -> Resul
         map.try_append(name, value).map_err(|_| refuse(TOO_LARGE, "too many fields"))?;
     }
     Ok(map)
+}
+
+/// Which fields are there that say how a request is read and answered. To look at each name once is cheaper than to
+/// search for each of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Present {
+    pub(super) connection: bool,
+    pub(super) upgrade: bool,
+    pub(super) expect: bool,
+    /// Content-Length or Transfer-Encoding.
+    pub(super) framing: bool,
+}
+
+impl Present {
+    pub(super) fn in_section(headers: &HeaderMap) -> Self {
+        let mut present = Self::default();
+        for name in headers.keys() {
+            match *name {
+                CONNECTION => present.connection = true,
+                UPGRADE => present.upgrade = true,
+                EXPECT => present.expect = true,
+                CONTENT_LENGTH | TRANSFER_ENCODING => present.framing = true,
+                _ => {}
+            }
+        }
+        present
+    }
 }
 
 /// The elements of a comma-separated list field, over all its lines, trimmed; empty ones too.

@@ -67,23 +67,38 @@ pub(super) fn check_host(version: Version, uri: &Uri, headers: &mut HeaderMap) -
     Ok(())
 }
 
+/// What a name may hold, or an address without brackets.
+fn is_of_name(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'!' | b'$'..=b'.' | b';' | b'=' | b'_' | b'~')
+}
+
 /// True for `uri-host [ ":" port ]` without user information; the host may be empty.
 fn is_host(host: &str) -> bool {
-    let name = match port_of(host) {
-        Some(port) if port.len() > 5 || !port.bytes().all(|b| b.is_ascii_digit()) => return false,
-        Some(port) => host.get(..host.len().saturating_sub(port.len() + 1)).unwrap_or_default(),
-        None => host,
+    let host = host.as_bytes();
+    let (name, port) = match host.strip_prefix(b"[") {
+        Some(literal) => {
+            let Some(end) = memchr::memchr(b']', literal) else { return false };
+            let (inner, port) = literal.split_at(end);
+            let inside = |byte: &u8| byte.is_ascii_hexdigit() || b":.v%".contains(byte);
+            (!inner.is_empty() && inner.iter().all(inside), port.get(1..).unwrap_or_default())
+        }
+        None => {
+            let end = host.iter().position(|byte| !is_of_name(*byte)).unwrap_or(host.len());
+            (true, host.get(end..).unwrap_or_default())
+        }
     };
-    if let Some(literal) = name.strip_prefix('[') {
-        let inner = literal.strip_suffix(']').unwrap_or_default();
-        return !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_hexdigit() || b":.v%".contains(&b));
+    name && match port {
+        [] => true,
+        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
     }
-    name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&b))
 }
 
 /// What follows the colon of `host:port`; the colons of an IPv6 literal do not count.
 fn port_of(host: &str) -> Option<&str> {
-    let after_literal = host.rfind(']').map_or(0, |end| end + 1);
-    let (before, port) = host.get(after_literal..)?.split_once(':')?;
+    let after_literal = memchr::memrchr(b']', host.as_bytes()).map_or(0, |end| end + 1);
+    let rest = host.get(after_literal..)?;
+    let colon = memchr::memchr(b':', rest.as_bytes())?;
+    let (before, port) = (rest.get(..colon)?, rest.get(colon + 1..)?);
     (after_literal == 0 || before.is_empty()).then_some(port)
 }

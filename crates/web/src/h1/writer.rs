@@ -10,8 +10,7 @@ use http::{
     HeaderMap, StatusCode,
     header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING},
 };
-use std::io::Write;
-use trenza_wire::{Chunk, OutBuf};
+use trenza_wire::{Chunk, OutBuf, spare};
 
 /// Pieces up to this size are cheaper to copy behind the head than to send as pieces of their own.
 const COPY_MAX: usize = 1024;
@@ -43,8 +42,7 @@ pub(super) fn response_head(
 ) -> Vec<u8> {
     let body_room =
         length.and_then(|length| usize::try_from(length).ok()).filter(|length| *length <= COPY_MAX);
-    let mut head = Vec::with_capacity(HEAD_ROOM + body_room.unwrap_or(0));
-    // Writing to a vector cannot fail.
+    let mut head = spare::empty(HEAD_ROOM + body_room.unwrap_or(0));
     head.extend_from_slice(b"HTTP/1.1 ");
     head.extend_from_slice(status.as_str().as_bytes());
     head.push(b' ');
@@ -61,7 +59,9 @@ pub(super) fn response_head(
         }
     }
     if let Some(length) = length {
-        let _ = write!(head, "content-length: {length}\r\n");
+        head.extend_from_slice(b"content-length: ");
+        push_decimal(length, &mut head);
+        head.extend_from_slice(b"\r\n");
     }
     if chunked {
         head.extend_from_slice(b"transfer-encoding: chunked\r\n");
@@ -81,6 +81,19 @@ pub(super) fn response_head(
     }
     head.extend_from_slice(b"\r\n");
     head
+}
+
+/// Appends a number: the formatter of the standard library takes several times as long.
+fn push_decimal(mut number: u64, out: &mut Vec<u8>) {
+    let start = out.len();
+    loop {
+        out.push(b'0' + (number % 10) as u8);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.get_mut(start..).unwrap_or_default().reverse();
 }
 
 fn speaks_of_persistence(connection: &[u8]) -> bool {

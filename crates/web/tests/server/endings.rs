@@ -54,6 +54,20 @@ fn a_handler_that_panics_or_fails_is_answered_with_500() {
 }
 
 #[test]
+fn who_sends_a_body_that_nobody_reads_gets_the_last_response_whole() {
+    let head = "POST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 60000\r\n\r\n";
+    for_seeds(0..10, |seed| {
+        let site = Site::new(Net::new(seed), Server::new(|_| Response::new(Body::from("no"))));
+        let client = site.client();
+        client.send(head);
+        site.net.run();
+        client.send(vec![b'x'; 60_000]);
+        site.net.run();
+        assert!(text(&client.received()).ends_with("no") && client.eof() && !client.was_reset());
+    });
+}
+
+#[test]
 fn a_panic_after_the_head_resets_the_connection_and_no_other() {
     let net = Net::gentle(1);
     net.allow_panics();
