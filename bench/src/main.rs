@@ -8,6 +8,7 @@ mod echo;
 mod exchange;
 mod ground;
 mod handshake;
+mod instructions;
 mod load;
 mod machine;
 mod memory;
@@ -23,6 +24,7 @@ mod wrk;
 use clap::Parser;
 use contest::Contest;
 use ground::Ground;
+use instructions::Instructions;
 use programs::Programs;
 use recipe::{Program, Recipe};
 use server::Pinned;
@@ -96,11 +98,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let (groups, tests, recipes) = (args.groups()?, args.tests(), args.recipes()?);
     let chosen = || tests.iter().filter(|test| groups.contains(test.group));
-    let timers = groups.contains("timers") && args.tests.is_empty();
+    let alone = |group| groups.contains(group) && args.tests.is_empty();
+    let (timers, instructions) = (alone("timers"), alone("instructions"));
     let mut needed: Vec<&Recipe> =
         recipes.iter().filter(|recipe| chosen().any(|test| is_able(recipe, test))).collect();
     let ours = recipe::all();
-    needed.extend(ours.iter().filter(|recipe| timers && matches!(recipe.program, Program::Ours(_))));
+    let is_ours = |recipe: &&Recipe| matches!(recipe.program, Program::Ours(_));
+    needed.extend(ours.iter().filter(is_ours).filter(|_| timers || instructions));
     if needed.is_empty() {
         return Err("nothing is left to measure: see --list".into());
     }
@@ -134,6 +138,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if timers {
         failures += usize::from(stage.timers(&mut out)?);
+    }
+    if instructions {
+        failures += Instructions::count(&stage.programs.path(&Program::Ours("")))?.compare(&mut out)?;
     }
     if failures > 0 { Err(format!("{failures} failures, see above").into()) } else { Ok(()) }
 }

@@ -36,7 +36,11 @@ impl Summary {
     /// # Errors
     /// They cannot be printed.
     pub(crate) fn print(&self, group: &str, out: &mut impl Write) -> io::Result<()> {
-        let columns = distinct(self.cells.iter().map(|cell| &*cell.theirs));
+        // Ours first here, too.
+        let servers =
+            self.cells.iter().map(|cell| &*cell.ours).chain(self.cells.iter().map(|cell| &*cell.theirs));
+        let is_theirs = |name: &&str| self.cells.iter().any(|cell| cell.theirs == **name);
+        let columns = distinct(servers.filter(is_theirs));
         let rows = distinct(self.cells.iter().map(|cell| (&*cell.test, &*cell.ours)));
         if rows.is_empty() {
             return Ok(());

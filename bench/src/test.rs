@@ -43,6 +43,10 @@ pub(crate) const GROUPS: &[(&str, &str)] = &[
     ("https", "TLS: handshakes, full and resumed, and requests on kept connections"),
     ("mem", "memory of a server for each connection that is idle"),
     ("timers", "a million timers: time and memory"),
+    (
+        "instructions",
+        "what hot paths take, under valgrind; 5 % more than in bench/instructions.txt is a failure",
+    ),
 ];
 
 impl Work {
@@ -52,7 +56,7 @@ impl Work {
     }
 }
 
-/// All tests, but that of timers, which has no servers.
+/// All tests, but those that have no servers.
 pub(crate) fn all() -> Vec<Test> {
     let mut tests = Vec::new();
     let mut add =
