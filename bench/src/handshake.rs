@@ -1,34 +1,35 @@
-//! [`Handshakes`]: load by clients that connect, ask for one small file and hang up.
+//! [`Handshakes`]: load by clients over TLS that connect, ask for one small file and hang up.
 
+use crate::{PATIENCE, exchange, load::Done};
 use rustls::{
-    ClientConfig, ClientConnection, NamedGroup, RootCertStore, StreamOwned,
+    ClientConfig, ClientConnection, HandshakeKind, NamedGroup, RootCertStore, StreamOwned,
     client::Resumption,
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
 use std::{
-    io::{self, Read, Write},
+    io::{self, Read},
     net::{SocketAddr, TcpStream},
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-/// How long one exchange may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// How keys are agreed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Group {
+pub(crate) enum Group {
     /// What every server here can.
     X25519,
     /// X25519 with ML-KEM-768, against quantum computers to come.
     Hybrid,
 }
 
+/// A connection of such a client.
+pub(crate) type Secured = StreamOwned<ClientConnection, TcpStream>;
+
 /// Clients of one kind, of which one after the other connects.
 #[derive(Debug)]
-pub struct Handshakes {
+pub(crate) struct Handshakes {
     config: Arc<ClientConfig>,
     resumed: bool,
 }
@@ -38,7 +39,7 @@ impl Handshakes {
     ///
     /// # Errors
     /// The file cannot be read, or holds no certificate.
-    pub fn new(pem: &Path, group: Group, resumed: bool) -> io::Result<Self> {
+    pub(crate) fn new(pem: &Path, group: Group, resumed: bool) -> io::Result<Self> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(pem).map_err(io::Error::other)? {
             roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
@@ -50,37 +51,43 @@ impl Handshakes {
         Ok(Self { config: Arc::new(config), resumed })
     }
 
-    /// Makes `count` connections, each with one request for `path`, and gives how long that took.
+    /// Makes connections with one request each, until the time is over.
     ///
     /// # Errors
     /// A connection fails or is not answered with 200; a session that should be continued is not.
-    pub fn run(&self, to: SocketAddr, path: &str, count: usize) -> io::Result<Duration> {
-        let (mut continued, began) = (0, Instant::now());
-        for _ in 0..count {
-            continued += usize::from(self.one(to, path)?);
+    pub(crate) fn run(&self, to: SocketAddr, path: &str, time: Duration) -> io::Result<Done> {
+        let (mut operations, mut continued, began) = (0, 0, Instant::now());
+        while began.elapsed() < time {
+            let mut stream = self.secure(connected(to)?)?;
+            exchange::get(&mut stream, path, true)?;
+            match stream.read_to_end(&mut Vec::new()) {
+                Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
+                _ => operations += 1,
+            }
+            continued += u64::from(stream.conn.handshake_kind() == Some(HandshakeKind::Resumed));
         }
-        if self.resumed && continued + 1 < count {
-            return Err(io::Error::other(format!("{continued} of {count} sessions were continued")));
+        if self.resumed && continued + 1 < operations {
+            return Err(io::Error::other(format!("{continued} of {operations} sessions were continued")));
         }
-        Ok(began.elapsed())
+        Ok(Done { operations, took: began.elapsed(), lost: 0 })
     }
 
-    /// True, if the session was continued.
-    fn one(&self, to: SocketAddr, path: &str) -> io::Result<bool> {
-        let tcp = TcpStream::connect_timeout(&to, PATIENCE)?;
-        tcp.set_nodelay(true)?;
-        tcp.set_read_timeout(Some(PATIENCE))?;
+    /// What one of them gets.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub(crate) fn get(&self, to: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
+        exchange::get(&mut self.secure(connected(to)?)?, path, true)
+    }
+
+    /// TLS over a connection; the handshake is made by the first read or write.
+    ///
+    /// # Errors
+    /// Rustls has something against the configuration.
+    pub(crate) fn secure(&self, tcp: TcpStream) -> io::Result<Secured> {
         let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
         let connection = ClientConnection::new(self.config.clone(), name).map_err(io::Error::other)?;
-        let mut stream = StreamOwned::new(connection, tcp);
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = Vec::new();
-        match stream.read_to_end(&mut answer) {
-            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
-            _ if answer.starts_with(b"HTTP/1.1 200") => {}
-            _ => return Err(io::Error::other(format!("no answer: {}", String::from_utf8_lossy(&answer)))),
-        }
-        Ok(stream.conn.handshake_kind() == Some(rustls::HandshakeKind::Resumed))
+        Ok(StreamOwned::new(connection, tcp))
     }
 }
 
@@ -94,4 +101,11 @@ fn provider(group: Group) -> CryptoProvider {
     provider.kx_groups.retain(|group| group.name() == name);
     provider.cipher_suites.retain(|suite| *suite == aws_lc_rs::cipher_suite::TLS13_AES_256_GCM_SHA384);
     provider
+}
+
+fn connected(to: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&to, PATIENCE)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }

@@ -1,16 +1,7 @@
-//! What the benches share. Each program in `src/bin` answers one question and prints the figures as Markdown.
+//! What the programs of this package share: what Linux tells of a process.
 //!
-//! They look at the servers from outside, so threads, blocking sockets and the clock are allowed here.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+//! They look at servers from outside, so threads, blocking sockets and the clock are allowed here.
 
-mod handshake;
-mod load;
 mod process;
-mod sample;
-mod server;
 
-pub use handshake::{Group, Handshakes};
-pub use load::{Load, wrk};
-pub use process::{cpu, descriptors, machine, resident};
-pub use sample::{median, quartiles, spread};
-pub use server::{Server, beside, site};
+pub use process::{cpu, descriptors, resident};

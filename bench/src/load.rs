@@ -1,72 +1,126 @@
-//! [`wrk`]: load over HTTP by the program of that name.
+//! [`Load`]: what asks a server.
 
-use std::{io, process::Command};
+use crate::{
+    PATIENCE,
+    echo::EchoLoad,
+    exchange,
+    ground::Ground,
+    handshake::{Group, Handshakes},
+    machine,
+    programs::Programs,
+    recipe::Kind,
+    server::Server,
+    test::Work,
+    wrk::Wrk,
+};
+use std::{
+    io,
+    net::{SocketAddr, TcpStream},
+    process,
+    time::Duration,
+};
+use trenza_bench::cpu;
 
-/// What a run of `wrk` came to.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Load {
-    /// Requests answered.
-    pub requests: f64,
-    /// Requests answered in a second.
-    pub rate: f64,
+/// What came of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Done {
+    pub(crate) operations: u64,
+    pub(crate) took: Duration,
+    /// Datagrams that did not come back.
+    pub(crate) lost: u64,
 }
 
-/// Runs `wrk` with one thread pinned to a core.
-///
-/// # Errors
-/// It cannot be run, or it reported an error of a socket, a timeout, or a status other than 2xx and 3xx.
-pub fn wrk(url: &str, connections: u32, seconds: u32, core: u32) -> io::Result<Load> {
-    let mut command = Command::new("taskset");
-    command.args([
-        "-c",
-        &core.to_string(),
-        "wrk",
-        "-t1",
-        &format!("-c{connections}"),
-        &format!("-d{seconds}s"),
-    ]);
-    let output = command.args(["--timeout", "10s", url]).output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        return Err(io::Error::other(format!(
-            "wrk failed: {text}{}",
-            String::from_utf8_lossy(&output.stderr)
-        )));
-    }
-    parse(&text)
-}
-
-fn parse(text: &str) -> io::Result<Load> {
-    let lines = || text.lines().map(str::trim);
-    if let Some(bad) = lines().find(|line| line.starts_with("Socket errors") || line.starts_with("Non-2xx")) {
-        return Err(io::Error::other(format!("wrk met errors: {bad}")));
-    }
-    let requests = lines().find_map(|line| line.split_once(" requests in ")?.0.parse().ok());
-    let rate = lines().find_map(|line| line.strip_prefix("Requests/sec:")?.trim().parse().ok());
-    match (requests, rate) {
-        (Some(requests), Some(rate)) if requests > 0.0 => Ok(Load { requests, rate }),
-        _ => Err(io::Error::other(format!("wrk had no answer: {text}"))),
+impl Done {
+    /// Operations a second.
+    pub(crate) fn rate(self) -> f64 {
+        self.operations as f64 / self.took.as_secs_f64()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Clients of one server.
+#[derive(Debug)]
+pub(crate) enum Load {
+    Echo(EchoLoad),
+    Requests { wrk: Wrk, path: &'static str },
+    Handshakes { clients: Handshakes, to: SocketAddr },
+}
 
-    const GOOD: &str = "Running 1s test\n  1 threads and 64 connections\n  1000 requests in 2.00s, 1.00MB read\n\
-        Requests/sec:    500.25\nTransfer/sec:      0.50MB\n";
+/// What clients over TLS ask for.
+const FILE: &str = "/1k.bin";
 
-    #[test]
-    fn a_run_is_read() {
-        assert_eq!(parse(GOOD).unwrap(), Load { requests: 1000.0, rate: 500.25 });
-    }
-
-    #[test]
-    fn errors_are_seen() {
-        for bad in ["  Socket errors: connect 0, read 3, write 0, timeout 0", "  Non-2xx or 3xx responses: 5"]
-        {
-            assert!(parse(&format!("{GOOD}{bad}\n")).unwrap_err().to_string().contains(bad.trim()));
+impl Load {
+    /// Clients that do this work.
+    ///
+    /// # Errors
+    /// They cannot be started, or cannot connect.
+    pub(crate) fn start(
+        work: Work,
+        server: &Server,
+        programs: &Programs,
+        ground: &Ground,
+    ) -> io::Result<Self> {
+        let echo = |what, connections, size, depth| {
+            EchoLoad::start(&programs.load(), what, server.port, connections, size, depth).map(Self::Echo)
+        };
+        match work {
+            Work::Stream { connections, size, depth } => echo("stream", connections, size, depth),
+            Work::Connect { at_once, size } => echo("connect", at_once, size, 1),
+            Work::Datagrams { sockets, size, window } => echo("datagram", sockets, size, window),
+            Work::Requests { path, connections, pipeline, closing } => {
+                let wrk = Wrk::new(server.url(path), connections, pipeline, closing, ground.folder())?;
+                Ok(Self::Requests { wrk, path })
+            }
+            Work::Handshakes { group, resumed } => {
+                let clients = Handshakes::new(ground.pem(), group, resumed)?;
+                Ok(Self::Handshakes { clients, to: server.address() })
+            }
+            Work::Idle { .. } => Err(io::Error::other("nothing is to be done")),
         }
-        assert!(parse("").is_err());
+    }
+
+    /// Looks whether what is answered is right.
+    ///
+    /// # Errors
+    /// It is not.
+    pub(crate) fn check(&mut self, server: &Server, ground: &Ground) -> io::Result<()> {
+        let (got, path) = match self {
+            Self::Echo(load) => return load.check(),
+            Self::Handshakes { clients, to } => (clients.get(*to, FILE)?, FILE),
+            Self::Requests { path, .. } if server.kind == Kind::Https => {
+                let clients = Handshakes::new(ground.pem(), Group::X25519, false)?;
+                (clients.get(server.address(), path)?, *path)
+            }
+            Self::Requests { path, .. } => {
+                let mut stream = TcpStream::connect_timeout(&server.address(), PATIENCE)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                (exchange::get(&mut stream, path, false)?, *path)
+            }
+        };
+        if got == ground.content(path)? { Ok(()) } else { Err(io::Error::other("a wrong answer")) }
+    }
+
+    /// Does as much as can be done in so many seconds.
+    ///
+    /// # Errors
+    /// An answer was wrong or did not come.
+    pub(crate) fn run(&mut self, seconds: u32) -> io::Result<Done> {
+        let time = Duration::from_secs(seconds.into());
+        match self {
+            Self::Echo(load) => load.run(time),
+            Self::Requests { wrk, .. } => wrk.run(seconds),
+            Self::Handshakes { clients, to } => clients.run(*to, FILE, time),
+        }
+    }
+
+    /// CPU time that the load has spent so far.
+    ///
+    /// # Errors
+    /// There is no `/proc`.
+    pub(crate) fn spent(&self) -> io::Result<Duration> {
+        match self {
+            Self::Echo(load) => cpu(load.process()),
+            Self::Requests { .. } => machine::ended_children(),
+            Self::Handshakes { .. } => cpu(process::id()),
+        }
     }
 }

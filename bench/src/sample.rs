@@ -1,19 +1,19 @@
 //! Medians and quartiles: what is left of a measurement on a machine that does other things too.
 
 /// The middle value, or the mean of the two middle ones; NaN of none.
-pub fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)
 }
 
-/// The values that a quarter and three quarters lie below.
-pub fn quartiles(values: &[f64]) -> (f64, f64) {
-    (quantile(values, 0.25), quantile(values, 0.75))
+/// Half of what the middle half of the values covers, as a part of the median.
+pub(crate) fn noise(values: &[f64]) -> f64 {
+    (quantile(values, 0.75) - quantile(values, 0.25)) / 2.0 / median(values)
 }
 
 /// The median of ratios, and the quartiles in brackets, as Markdown.
-pub fn spread(ratios: &[f64]) -> String {
-    let (low, high) = quartiles(ratios);
-    format!("**{:.3}** [{low:.3}, {high:.3}]", median(ratios))
+pub(crate) fn spread(ratios: &[f64]) -> String {
+    let (low, high) = (quantile(ratios, 0.25), quantile(ratios, 0.75));
+    format!("**{:.2}** [{low:.2}, {high:.2}]", median(ratios))
 }
 
 /// Linear between the two nearest values.
@@ -35,7 +35,8 @@ mod tests {
     fn quantiles() {
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
-        assert_eq!(quartiles(&[5.0, 4.0, 3.0, 2.0, 1.0]), (2.0, 4.0));
+        assert_eq!(noise(&[5.0, 4.0, 3.0, 2.0, 1.0]), 1.0 / 3.0);
         assert!(median(&[]).is_nan());
+        assert_eq!(spread(&[1.0, 1.0, 2.0]), "**1.00** [1.00, 1.50]");
     }
 }

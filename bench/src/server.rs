@@ -1,166 +1,151 @@
-//! [`Server`]: a web server under measurement, `trenza`, nginx or a peer of ours, pinned to a core.
+//! [`Server`]: a server under measurement, pinned to a core.
 
+use crate::{
+    PATIENCE,
+    ground::Ground,
+    machine,
+    programs::Programs,
+    recipe::{Kind, Program, Recipe},
+};
+use rustix::process::geteuid;
 use std::{
-    env,
-    ffi::OsStr,
-    fs, io,
-    net::{TcpListener, TcpStream},
+    fs::{self, File},
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
 };
-use tempfile::TempDir;
-use trenza_tests::{PATIENCE, Program};
 
-/// A running server. Dropping it ends the process.
+/// How often a server that starts is asked.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A running server of one process. Dropping it ends it.
 #[derive(Debug)]
-pub struct Server {
-    /// `trenza`, `nginx` or `hyper-https`.
-    pub name: String,
-    /// `http://127.0.0.1:PORT/`, or with `https`
-    pub url: String,
-    /// Its process; nginx's child does the work.
-    pub process: u32,
-    _running: Running,
+pub(crate) struct Server {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    /// On 127.0.0.1.
+    pub(crate) port: u16,
+    child: Child,
+    log: PathBuf,
 }
 
-#[derive(Debug)]
-#[expect(dead_code, reason = "kept to be dropped")]
-enum Running {
-    Trenza(Program),
-    Nginx(Nginx),
-    Peer(Peer),
-}
-
-/// A program of `bench/peers`.
-#[derive(Debug)]
-struct Peer(Child);
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-#[derive(Debug)]
-struct Nginx {
-    master: Child,
-    /// Its configuration, log and temporary files.
-    _folder: TempDir,
+/// Which cores do what.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pinned {
+    pub(crate) servers: usize,
+    pub(crate) load: usize,
 }
 
 impl Server {
-    /// Starts the server at `program` on a free port, with TLS where a file with key and certificate is given. What its
-    /// file is called says which server it is: nginx, hyper-https, or else trenza.
+    /// Starts it on a free port, and waits until it answers. Read buffers are of so many bytes where it has a choice.
     ///
     /// # Errors
-    /// It cannot be started or pinned.
-    pub fn start(program: &Path, site: &Path, tls: Option<&Path>, core: u32) -> io::Result<Self> {
-        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let server = if name.starts_with("nginx") {
-            let (nginx, url) = Nginx::start(program, site, tls)?;
-            Self { name, url, process: nginx.master.id(), _running: Running::Nginx(nginx) }
-        } else if name.starts_with("hyper") {
-            let pem = tls.ok_or_else(|| io::Error::other(format!("{name} speaks TLS only")))?;
-            let (peer, url) = Peer::start(program, site, pem)?;
-            Self { name, url, process: peer.0.id(), _running: Running::Peer(peer) }
-        } else {
-            let (program, url) = ours(program, site, tls);
-            Self { name, url, process: program.id(), _running: Running::Trenza(program) }
-        };
-        server.pin(core)?;
+    /// It cannot be started, or does not answer.
+    pub(crate) fn start(
+        recipe: &Recipe,
+        programs: &Programs,
+        ground: &Ground,
+        cores: Pinned,
+        buffer: usize,
+    ) -> io::Result<Self> {
+        let port = free_port()?;
+        let folder = ground.folder().join(format!("{}-{port}", recipe.name));
+        fs::create_dir(&folder)?;
+        let mut command = Command::new(programs.path(&recipe.program));
+        for argument in recipe.arguments.split_whitespace() {
+            let argument = argument.replace("{port}", &port.to_string());
+            let argument = argument.replace("{buffer}", &buffer.to_string());
+            let argument = argument.replace("{site}", &ground.site().to_string_lossy());
+            command.arg(argument.replace("{pem}", &ground.pem().to_string_lossy()));
+        }
+        match recipe.program {
+            Program::Ours(driver) | Program::Trenza(driver) => drop(command.env(trenza::DRIVER, driver)),
+            Program::Nginx => {
+                let tls = (recipe.kind == Kind::Https).then(|| ground.pem());
+                fs::write(folder.join("nginx.conf"), nginx(&folder, ground.site(), tls, port))?;
+                command
+                    .arg("-c")
+                    .arg(folder.join("nginx.conf"))
+                    .arg("-p")
+                    .arg(&folder)
+                    .args(["-e", "stderr"]);
+            }
+            _ => {}
+        }
+        let log = folder.join("log");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
+        // What is started inherits it.
+        machine::pin(cores.servers)?;
+        let child = command.spawn();
+        machine::pin(cores.load)?;
+        let child = child.map_err(|error| io::Error::other(format!("{command:?}: {error}")))?;
+        let mut server = Self { name: recipe.name.clone(), kind: recipe.kind, port, child, log };
+        server.wait()?;
         Ok(server)
     }
 
-    fn pin(&self, core: u32) -> io::Result<()> {
-        let mut processes = vec![self.process];
-        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.process))?;
-        processes.extend(children.split_whitespace().filter_map(|id| id.parse::<u32>().ok()));
-        for process in processes {
-            let mut command = Command::new("taskset");
-            command.args(["--all-tasks", "--cpu-list", "--pid", &core.to_string(), &process.to_string()]);
-            if !command.stdout(Stdio::null()).status()?.success() {
-                return Err(io::Error::other(format!("{command:?} failed")));
+    /// Its process, which is the only one.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where it is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Where a path of it is.
+    pub(crate) fn url(&self, path: &str) -> String {
+        let scheme = if self.kind == Kind::Https { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}{path}", self.port)
+    }
+
+    fn wait(&mut self) -> io::Result<()> {
+        for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
+            if self.child.try_wait()?.is_some() {
+                break;
             }
+            if self.answers() {
+                return Ok(());
+            }
+            thread::sleep(PAUSE);
         }
-        Ok(())
+        Err(io::Error::other(format!("it does not start: {}", fs::read_to_string(&self.log)?.trim())))
+    }
+
+    fn answers(&self) -> bool {
+        if self.kind != Kind::Udp {
+            return TcpStream::connect(self.address()).is_ok();
+        }
+        let echo = || {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+            socket.set_read_timeout(Some(PAUSE))?;
+            socket.connect(self.address())?;
+            socket.send(b"?")?;
+            socket.recv(&mut [0])
+        };
+        echo().is_ok()
     }
 }
 
-fn ours(program: &Path, site: &Path, tls: Option<&Path>) -> (Program, String) {
-    let Some(pem) = tls else { return Program::web(program, site, &["--quiet"]) };
-    let listen = format!("--listen=tls:0:interface=127.0.0.1:cert={}", pem.display());
-    let mut program =
-        Program::start(program, [OsStr::new("web"), site.as_os_str(), "--quiet".as_ref(), listen.as_ref()]);
-    let url = program.hear_url("https://");
-    (program, url)
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Either may fail when it has ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// A port that is free now; nobody else here takes ports in a hurry.
 fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-impl Peer {
-    fn start(program: &Path, site: &Path, pem: &Path) -> io::Result<(Self, String)> {
-        let port = free_port()?;
-        let mut command = Command::new(program);
-        command.arg(port.to_string()).arg(pem).arg(site).stdin(Stdio::null());
-        let mut peer = Self(command.spawn()?);
-        for _ in 0..PATIENCE.as_millis() / 20 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Ok((peer, format!("https://127.0.0.1:{port}/")));
-            }
-            if peer.0.try_wait()?.is_some() {
-                break;
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        Err(io::Error::other(format!("{} does not start", program.display())))
-    }
-}
-
-impl Nginx {
-    fn start(program: &Path, site: &Path, tls: Option<&Path>) -> io::Result<(Self, String)> {
-        let folder = tempfile::tempdir()?;
-        let port = free_port()?;
-        let configuration = folder.path().join("nginx.conf");
-        fs::write(&configuration, configure(folder.path(), site, tls, port))?;
-        let log = folder.path().join("error.log");
-        let mut command = Command::new(program);
-        command.arg("-c").arg(&configuration).arg("-e").arg(&log).arg("-p").arg(folder.path());
-        let mut nginx = Self { master: command.stdin(Stdio::null()).spawn()?, _folder: folder };
-        // Its master listens before the child that answers is there.
-        for _ in 0..PATIENCE.as_millis() / 20 {
-            let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", nginx.master.id()))?;
-            if !children.is_empty() && TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                let scheme = if tls.is_some() { "https" } else { "http" };
-                return Ok((nginx, format!("{scheme}://127.0.0.1:{port}/")));
-            }
-            if nginx.master.try_wait()?.is_some() {
-                break;
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        Err(io::Error::other(format!("nginx does not start: {}", fs::read_to_string(log)?)))
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        // Asked to end, since killed it would leave its child behind.
-        let asked = Command::new("kill").args(["-s", "TERM", &self.master.id().to_string()]).status();
-        if !asked.is_ok_and(|status| status.success()) {
-            let _ = self.master.kill();
-        }
-        let _ = self.master.wait();
-    }
-}
-
-/// What issue and benches compare with: one worker, its fastest way to send files, no log.
-fn configure(folder: &Path, site: &Path, tls: Option<&Path>, port: u16) -> String {
+/// One process, its fastest way to send files, no log.
+fn nginx(folder: &Path, site: &Path, tls: Option<&Path>, port: u16) -> String {
     let ssl = if tls.is_some() { " ssl" } else { "" };
     let certificate = tls.map(|pem| {
         format!(
@@ -170,7 +155,7 @@ fn configure(folder: &Path, site: &Path, tls: Option<&Path>, port: u16) -> Strin
         )
     });
     let certificate = certificate.unwrap_or_default();
-    let user = if rustix::process::geteuid().is_root() { "user root root;" } else { "" };
+    let user = if geteuid().is_root() { "user root root;" } else { "" };
     let folder = folder.display();
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("  {kind}_temp_path {folder}/{kind};\n"))
@@ -178,11 +163,11 @@ fn configure(folder: &Path, site: &Path, tls: Option<&Path>, port: u16) -> Strin
     format!(
         "{user}\n\
          worker_processes 1;\n\
-         worker_rlimit_nofile 20000;\n\
+         master_process off;\n\
          daemon off;\n\
          pid {folder}/pid;\n\
-         error_log {folder}/error.log;\n\
-         events {{ worker_connections 4096; }}\n\
+         error_log stderr;\n\
+         events {{ worker_connections 16384; }}\n\
          http {{\n  \
            access_log off;\n  \
            default_type application/octet-stream;\n  \
@@ -191,29 +176,12 @@ fn configure(folder: &Path, site: &Path, tls: Option<&Path>, port: u16) -> Strin
            open_file_cache max=1000;\n  \
            open_file_cache_valid 1s;\n\
          {temporary}{certificate}  \
-           server {{ listen 127.0.0.1:{port} backlog=4096{ssl}; root {site}; }}\n\
+           server {{\n    \
+             listen 127.0.0.1:{port} backlog=4096{ssl};\n    \
+             root {site};\n    \
+             location = / {{ default_type text/plain; return 200 \"Hello, World!\"; }}\n  \
+           }}\n\
          }}\n",
         site = site.display()
     )
-}
-
-/// A folder with `1k.bin` and `10m.bin`, of bytes that are not all the same.
-///
-/// # Errors
-/// What the file system says.
-pub fn site() -> io::Result<TempDir> {
-    let folder = tempfile::tempdir()?;
-    for (name, size) in [("1k.bin", 1 << 10), ("10m.bin", 10 << 20)] {
-        let bytes: Vec<u8> = (0..size as u32).map(|at| (at ^ (at >> 8)) as u8).collect();
-        fs::write(folder.path().join(name), bytes)?;
-    }
-    Ok(folder)
-}
-
-/// The path of a program that cargo built beside this one.
-///
-/// # Errors
-/// The path of this program is not known.
-pub fn beside(name: &str) -> io::Result<PathBuf> {
-    Ok(env::current_exe()?.with_file_name(name))
 }
