@@ -6,9 +6,9 @@
 
 use std::{env, fs, path::PathBuf, rc::Rc};
 use trenza::{
-    DriverKind, Reason, Result, Transport,
+    Reason, Result, Transport,
     prelude::*,
-    run_on,
+    run,
     web::{FileOptions, Files, Server},
 };
 
@@ -27,7 +27,7 @@ fn main() -> Result {
         return Err("faulted FOLDER FILE".into());
     };
     let bulk: Rc<[u8]> = fs::read(folder.join(file))?.repeat(BULK).into();
-    run_on(DriverKind::Poll, |reactor| {
+    run(|reactor| {
         let echo = reactor.listen(ANY, |_| Echo)?.addr().to_string();
         eprintln!("echo {echo}");
         let to = format!("tcp:{echo}");

@@ -39,12 +39,16 @@ macro_rules! cases {
     )* };
 }
 
-/// True where the kernel has what the driver over io_uring needs. Else it says so, past the test runner, which would keep
-/// it to itself: who reads its output knows what was not tried.
+/// True where the kernel has what the driver over io_uring needs.
 pub fn has_uring(case: &str) -> bool {
     let Err(error) = DriverKind::Uring.driver() else { return true };
-    let _ = writeln!(io::stderr(), "not run: {case} on io_uring ({error})");
+    not_run(case, &format!("on io_uring: {error}"));
     false
+}
+
+/// Says so past the test runner, which would keep it to itself: who reads its output knows what was not tried.
+pub fn not_run(case: &str, why: &str) {
+    let _ = writeln!(io::stderr(), "not run: {case}, {why}");
 }
 
 /// An event that borrows nothing.

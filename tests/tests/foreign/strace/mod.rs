@@ -1,5 +1,5 @@
-//! The portable driver among system calls that fail: `strace` answers some of the calls of a server in the kernel's
-//! place, and clients in another process compare every byte.
+//! The drivers among system calls that fail: `strace` answers some of the calls of a server in the kernel's place, and
+//! clients in another process compare every byte.
 //!
 //! A call that is answered so was never made. That is what EINTR, EAGAIN, ENOBUFS, ENOMEM and EMFILE mean, so after
 //! them nothing may be lost. It is also why short writes are not injected: a made-up count would claim bytes that
@@ -7,11 +7,12 @@
 //! the log of the calls must show them.
 
 mod server;
+mod start;
 mod visit;
 
 use server::{Addresses, Faulted, INJECTED};
 use std::thread;
-use visit::{Outcome, visit_all, visit_programs, visit_slowly};
+use visit::{Outcome, visit_all, visit_one_by_one, visit_programs, visit_slowly};
 
 /// What a fault may do to those who are served meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +40,10 @@ const fn fault(call: &'static str, error: &'static str, when: &'static str, effe
 
 use Effect::{Ends, Nothing, Refuses};
 
-/// What the calls of the driver may answer, by their manual pages, and whom it may hurt. Those of `sendto` end early:
+/// What the calls of the driver over readiness may answer, by their manual pages, and whom it may hurt. Those of `sendto` end early:
 /// the handler of signals tells its thread by one, and a signal that is lost is lost. Of `futex` there is none, since
 /// strace cannot tell a wait, which may be interrupted, from a call that wakes others, which may not.
-const FAULTS: &[Fault] = &[
+const FAULTS_OF_POLL: &[Fault] = &[
     fault("recvfrom", "EINTR", "1..200+2", Nothing),
     fault("recvfrom", "EAGAIN", "1..200+2", Nothing),
     fault("recvfrom", "ENOBUFS", "1..60+9", Nothing),
@@ -98,6 +99,41 @@ const FAULTS: &[Fault] = &[
     fault("openat", "EMFILE", "1..2", Refuses),
 ];
 
+/// What those of the driver over io_uring may answer: what is in the ring is no call, but to submit and to wait is, and
+/// what leaves from a file does so by a call.
+const FAULTS_OF_URING: &[Fault] = &[
+    fault("io_uring_enter", "EINTR", "1..200+2", Nothing),
+    fault("io_uring_enter", "EAGAIN", "1..200+2", Nothing),
+    fault("io_uring_enter", "EBUSY", "1..200+2", Nothing),
+    fault("sendfile", "EINTR", "1..40+2", Nothing),
+    fault("sendfile", "EAGAIN", "1..40+2", Nothing),
+    fault("sendfile", "ENOMEM", "1..40+9", Nothing),
+    fault("sendfile", "ECONNRESET", "2..3", Ends),
+    fault("recvmmsg", "EINTR", "1..20+2", Nothing),
+    fault("recvmmsg", "ENOMEM", "1..10+3", Nothing),
+    fault("sendmmsg", "EAGAIN", "1..20+2", Nothing),
+    fault("sendmmsg", "ENOBUFS", "1..20+2", Nothing),
+    fault("epoll_wait,epoll_pwait,?epoll_pwait2", "EINTR", "1..200+2", Nothing),
+    fault("epoll_ctl", "ENOMEM", "1..200+9", Nothing),
+    fault("socket", "EMFILE", "1", Refuses),
+    fault("connect", "EINTR", "1", Nothing),
+    fault("connect", "ECONNREFUSED", "1", Refuses),
+    fault("getpeername", "ENOTCONN", "1..2", Refuses),
+    fault("getsockopt", "ENOBUFS", "1", Refuses),
+    fault("setsockopt", "ENOBUFS", "1", Refuses),
+    fault("shutdown", "ENOTCONN", "1..2", Ends),
+];
+
+/// What those may answer by which it sends to one that is alone. They end early, too.
+const FAULTS_OF_URING_ALONE: &[Fault] = &[
+    fault("sendto", "EINTR", "1..12+2", Nothing),
+    fault("sendto", "EAGAIN", "1..12+2", Nothing),
+    fault("sendto", "ENOBUFS", "1..12+4", Nothing),
+    fault("sendto", "ENOMEM", "1..12+4", Nothing),
+    fault("sendto", "ECONNRESET", "3..12+8", Ends),
+    fault("sendto", "EPIPE", "3..12+8", Ends),
+];
+
 /// What the calls that start programs may answer.
 const FAULTS_OF_PROGRAMS: &[Fault] = &[
     fault("clone", "EAGAIN", "1..2", Refuses),
@@ -113,20 +149,30 @@ const AT_A_TIME: usize = 6;
 
 #[test]
 fn nothing_is_lost_whatever_a_call_answers() {
-    try_all(FAULTS, visit_all);
+    try_all("poll", FAULTS_OF_POLL, visit_all);
+}
+
+#[test]
+fn nothing_is_lost_on_io_uring_whatever_a_call_answers() {
+    if start::has_uring("nothing_is_lost_on_io_uring_whatever_a_call_answers") {
+        try_all("uring", FAULTS_OF_URING, visit_all);
+        try_all("uring", FAULTS_OF_URING_ALONE, visit_one_by_one);
+    }
 }
 
 #[test]
 fn a_program_that_cannot_be_started_costs_who_asked_for_it() {
-    try_all(FAULTS_OF_PROGRAMS, visit_programs);
+    try_all("poll", FAULTS_OF_PROGRAMS, visit_programs);
 }
 
-fn try_all(faults: &[Fault], visit: fn(&Addresses) -> Vec<Outcome>) {
+fn try_all(driver: &str, faults: &[Fault], visit: fn(&Addresses) -> Vec<Outcome>) {
     let mut wrong = Vec::new();
     for faults in faults.chunks(AT_A_TIME) {
         thread::scope(|scope| {
-            let trials: Vec<_> =
-                faults.iter().map(|fault| (fault, scope.spawn(move || trial(fault, visit)))).collect();
+            let trials: Vec<_> = faults
+                .iter()
+                .map(|fault| (fault, scope.spawn(move || trial(driver, fault, visit))))
+                .collect();
             for (fault, trial) in trials {
                 let found = trial.join().unwrap_or_else(|_| vec!["a panic, see above".to_owned()]);
                 wrong.extend(found.iter().map(|what| format!("{} {}: {what}", fault.call, fault.error)));
@@ -138,7 +184,7 @@ fn try_all(faults: &[Fault], visit: fn(&Addresses) -> Vec<Outcome>) {
 
 #[test]
 fn short_writes_are_real_and_lose_nothing() {
-    let server = Faulted::start("sendto,sendmsg,sendfile", None);
+    let server = Faulted::start("poll", "sendto,sendmsg,sendfile", None);
     let outcomes = visit_slowly(server.addresses());
     let bad: Vec<String> =
         outcomes.iter().filter(|outcome| !outcome.is_whole()).map(Outcome::to_string).collect();
@@ -197,9 +243,9 @@ fn short_calls_are_told_from_whole_ones() {
 }
 
 /// What was wrong with a server among these faults.
-fn trial(fault: &Fault, visit: fn(&Addresses) -> Vec<Outcome>) -> Vec<String> {
+fn trial(driver: &str, fault: &Fault, visit: fn(&Addresses) -> Vec<Outcome>) -> Vec<String> {
     let mut wrong = Vec::new();
-    let server = Faulted::start(fault.call, Some(fault));
+    let server = Faulted::start(driver, fault.call, Some(fault));
     let outcomes = visit(server.addresses());
     let bad: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.is_whole()).collect();
     for outcome in &bad {
@@ -231,9 +277,10 @@ fn trial(fault: &Fault, visit: fn(&Addresses) -> Vec<Outcome>) -> Vec<String> {
     if fault.effect == Ends
         && !bad.is_empty()
         && !end.said.contains("lost: ")
-        && bad.iter().any(|bad| !bad.is_web)
+        && bad.iter().any(|bad| bad.is_told)
     {
-        wrong.push(format!("nobody was told why; it said: {}", end.said));
+        let bad: Vec<String> = bad.iter().map(|bad| bad.to_string()).collect();
+        wrong.push(format!("nobody was told why: {bad:?}; it said: {}", end.said));
     }
     if !end.status.success() {
         wrong.push(format!("it ended with {}, and said: {}", end.status, end.said));

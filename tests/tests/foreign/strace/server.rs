@@ -48,12 +48,15 @@ pub(super) struct End {
 }
 
 impl Faulted {
-    /// Starts it. Its calls are looked at, and counted, from when it serves: so a fault is that of the service,
-    /// however many calls the start takes.
-    pub(super) fn start(traced: &str, fault: Option<&Fault>) -> Self {
+    /// Starts it on a driver, `poll` or `uring`. Its calls are looked at, and counted, from when it serves: so a fault is
+    /// that of the service, however many calls the start takes.
+    pub(super) fn start(driver: &str, traced: &str, fault: Option<&Fault>) -> Self {
         let folder = folder(&[(SMALL.0, &pattern(SMALL.1)), (LARGE.0, &pattern(LARGE.1))]);
-        let arguments = [folder.path().as_os_str(), LARGE.0.as_ref()];
-        let mut program = Program::start(Path::new(env!("CARGO_BIN_EXE_faulted")), arguments);
+        let driver = format!("TRENZA_DRIVER={driver}");
+        let faulted = env!("CARGO_BIN_EXE_faulted").as_ref();
+        let arguments = [driver.as_ref(), faulted, folder.path().as_os_str(), LARGE.0.as_ref()];
+        // It becomes the server: its process id is the server's.
+        let mut program = Program::start(Path::new("env"), arguments);
         let mut hear = |name: &str| program.hear(name).trim_start_matches(name).to_owned();
         let addresses = Addresses {
             echo: hear("echo "),

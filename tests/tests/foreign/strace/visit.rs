@@ -35,7 +35,8 @@ pub(super) struct Outcome {
     pub(super) is_right: bool,
     /// It came to no end.
     pub(super) hung: bool,
-    pub(super) is_web: bool,
+    /// Whoever serves it says why it has ended. A coroutine of a connection ends with it, and a web server tells nobody.
+    pub(super) is_told: bool,
     /// The error at its end.
     error: Option<Error>,
 }
@@ -81,6 +82,11 @@ pub(super) fn visit_all(to: &Addresses) -> Vec<Outcome> {
         ];
         visits.into_iter().map(|visit| visit.join().unwrap()).collect()
     })
+}
+
+/// Clients each of whom is alone.
+pub(super) fn visit_one_by_one(to: &Addresses) -> Vec<Outcome> {
+    (0..4).map(|_| lines(&to.lines)).collect()
 }
 
 /// Clients who read so slowly that sends are short.
@@ -168,7 +174,15 @@ fn datagrams(to: &str) -> Outcome {
             }
         }
     }
-    Outcome { what: "datagrams", got, wanted: LINES, is_right, hung: got < LINES, is_web: false, error: None }
+    Outcome {
+        what: "datagrams",
+        got,
+        wanted: LINES,
+        is_right,
+        hung: got < LINES,
+        is_told: false,
+        error: None,
+    }
 }
 
 /// A file over HTTP.
@@ -185,7 +199,7 @@ fn get(to: &str, (name, size): (&str, usize), narrow: bool) -> Outcome {
     // Anything else is a refusal, of which nothing was promised.
     let body = if found { pattern(size) } else { Vec::new() };
     let mut outcome = outcome("web", stream, &body, narrow);
-    outcome.is_web = true;
+    outcome.is_told = false;
     if !found {
         outcome = Outcome { got: 0, wanted: size, is_right: true, ..outcome };
     }
@@ -212,10 +226,11 @@ fn outcome(what: &'static str, mut stream: TcpStream, wanted: &[u8], narrow: boo
             }
         }
     }
+    let is_told = !matches!(what, "lines" | "program");
     let hung = error
         .as_ref()
         .is_some_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
-    Outcome { what, got, wanted: wanted.len(), is_right, hung, is_web: false, error }
+    Outcome { what, got, wanted: wanted.len(), is_right, hung, is_told, error }
 }
 
 fn connect(to: &str, narrow: bool) -> TcpStream {

@@ -72,7 +72,7 @@ impl Parts {
 
 /// Says so past the test runner, which would keep it to itself.
 fn not_run(test: &str, why: &str) {
-    let _ = writeln!(io::stderr(), "not run: {test} ({why})");
+    let _ = writeln!(io::stderr(), "not run: {test}, {why}");
 }
 
 /// A listener that accepts, and where it is.
