@@ -8,8 +8,8 @@ use std::{
 };
 use trenza_wire::{Chunk, OutBuf};
 
-/// The most bytes that one send is given.
-const BYTES_MAX: usize = 256 * 1024;
+/// The most bytes that one send is given: the largest buffer that is used again fits in whole, with what frames 256 KiB.
+const BYTES_MAX: usize = 272 * 1024;
 /// The most pieces that one send gathers.
 const PIECES_MAX: usize = 64;
 /// How many that have landed are kept to be used again.

@@ -71,7 +71,7 @@ const STARVED_QUOTA: usize = 64;
 /// [`PollDriver`] beside it, whose descriptor the ring watches.
 ///
 /// - Sends are submitted with the next wait, all in one call; one that is alone in its turn is sent at once. One is in
-///   flight for each connection, and takes up to 256 KiB.
+///   flight for each connection, and takes up to 272 KiB.
 /// - File ranges leave by `sendfile`.
 /// - A connection that finds no free buffer waits until the loop has read what is in them.
 #[derive(Debug)]
