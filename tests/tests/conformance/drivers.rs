@@ -21,7 +21,10 @@ use trenza_core::{
 use trenza_sim::{Net, for_seeds};
 use trenza_sys::PollDriver;
 #[cfg(target_os = "linux")]
-use trenza_sys::UringDriver;
+use {
+    std::io::{self, Write},
+    trenza_sys::UringDriver,
+};
 
 /// A case.
 pub(crate) type Case = fn(Ground) -> Pin<Box<dyn Future<Output = Result>>>;
@@ -46,12 +49,13 @@ pub(crate) fn poll(case: Case) {
     watched(move || on_system(Box::new(PollDriver::new().unwrap()), READ, case));
 }
 
-/// Runs a case on the driver over io_uring, where the kernel has it.
+/// Runs a case on the driver over io_uring, where the kernel has it. Else that is said past the test runner, which would
+/// keep it to itself.
 #[cfg(target_os = "linux")]
-pub(crate) fn uring(case: Case) {
+pub(crate) fn uring(name: &'static str, case: Case) {
     watched(move || match UringDriver::new() {
         Ok(driver) => on_system(Box::new(driver), RING, case),
-        Err(error) => eprintln!("not run: there is no io_uring here ({error})"),
+        Err(error) => drop(writeln!(io::stderr(), "not run: {name}, on io_uring: {error}")),
     });
 }
 

@@ -16,7 +16,7 @@ macro_rules! cases {
             #[cfg(target_os = "linux")]
             #[test]
             fn uring() {
-                crate::drivers::uring(|ground| Box::pin(super::$case(ground)));
+                crate::drivers::uring(stringify!($case), |ground| Box::pin(super::$case(ground)));
             }
         }
     )* };
@@ -29,7 +29,7 @@ macro_rules! cases {
             #[cfg(target_os = "linux")]
             #[test]
             fn uring() {
-                crate::drivers::uring(|ground| Box::pin(super::$case(ground)));
+                crate::drivers::uring(stringify!($case), |ground| Box::pin(super::$case(ground)));
             }
             #[test]
             fn sim() {

@@ -48,6 +48,22 @@ const KINDS: usize = Fault::Late as usize + 1;
 pub(super) struct Faults([usize; KINDS]);
 
 impl Faults {
+    /// Each now and then.
+    pub(super) fn all() -> Self {
+        let all = [
+            (Fault::Interrupted, 5),
+            (Fault::Dry, 9),
+            (Fault::Cancelled, 9),
+            (Fault::Short, 3),
+            (Fault::Single, 4),
+            (Fault::NoMemory, 9),
+            (Fault::Again, 9),
+            (Fault::NoDescriptor, 9),
+            (Fault::Late, 5),
+        ];
+        all.into_iter().fold(Self::default(), |all, (fault, once_in)| all.with(fault, once_in))
+    }
+
     /// The same, and one more.
     pub(super) fn with(mut self, fault: Fault, once_in: usize) -> Self {
         if let Some(place) = self.0.get_mut(fault as usize) {

@@ -7,7 +7,6 @@ use super::{
 };
 use std::{
     collections::BTreeMap,
-    net::TcpStream,
     time::{Duration, Instant},
 };
 use trenza_core::driver::{Close, Driver, Event, Token};
@@ -31,12 +30,7 @@ type All = BTreeMap<u32, Ours>;
 fn starve(test: &str, shape: (u16, u32), mode: Mode) {
     let Some(mut driver) = Parts::new(shape, mode).driver(test) else { return };
     let (listener, addr) = listen(&mut driver);
-    let come = |stream| {
-        let socket = TcpStream::connect(addr).unwrap();
-        let local = socket.local_addr().unwrap();
-        Peer::new(socket, local, stream)
-    };
-    let mut peers: Vec<Peer> = (0..PEERS).map(come).collect();
+    let mut peers: Vec<Peer> = (0..PEERS).map(|stream| Peer::connect(addr, stream)).collect();
     let mut all = All::new();
     let until = Instant::now() + DEADLINE;
     while all.values().filter(|ours| ours.ended).count() < peers.len() {
@@ -65,7 +59,7 @@ fn drive(driver: &mut UringDriver, all: &mut All, peers: &[Peer]) {
     while let Some(event) = driver.next() {
         match event {
             Event::Accepted { new: token, remote, .. } => {
-                let peer = peers.iter().find(|peer| peer.addr == ip(&remote)).unwrap();
+                let peer = peers.iter().find(|peer| peer.ends.0 == ip(&remote)).unwrap();
                 all.insert(token.index, Ours { token, stream: peer.stream, got: 0, ended: false });
                 driver.read(token, true);
             }

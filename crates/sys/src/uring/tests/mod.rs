@@ -6,6 +6,7 @@ mod buffers;
 mod connects;
 mod drops;
 mod echo;
+mod engine;
 mod peer;
 mod program;
 

@@ -5,6 +5,7 @@ use socket2::SockRef;
 use std::{
     io::{ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
+    ops::Range,
     sync::LazyLock,
     time::Duration,
 };
@@ -14,15 +15,25 @@ const PERIOD: usize = 65_521;
 /// The most bytes that are compared or sent at once.
 const AT_ONCE: usize = 512 * 1024;
 
-/// The bytes of a stream from a place on.
-pub(super) fn bytes(stream: u32, place: usize, len: usize) -> &'static [u8] {
+/// What all streams are cut from.
+pub(super) fn all() -> &'static [u8] {
     static ALL: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let mut dice = Dice::new(1);
         let once: Vec<u8> = (0..PERIOD).map(|_| dice.below(256) as u8).collect();
         once.into_iter().cycle().take(PERIOD + AT_ONCE).collect()
     });
+    &ALL
+}
+
+/// Where the bytes of a stream from a place on are in it.
+pub(super) fn range(stream: u32, place: usize, len: usize) -> Range<usize> {
     let start = (stream as usize * 1009 + place) % PERIOD;
-    ALL.get(start..start + len).unwrap()
+    start..start + len
+}
+
+/// The bytes of a stream from a place on.
+pub(super) fn bytes(stream: u32, place: usize, len: usize) -> &'static [u8] {
+    all().get(range(stream, place, len)).unwrap()
 }
 
 /// True of bytes that are those of a stream from a place on.
@@ -34,8 +45,8 @@ pub(super) fn are_right(stream: u32, place: usize, found: &[u8]) -> bool {
 #[derive(Debug)]
 pub(super) struct Peer {
     socket: Option<TcpStream>,
-    /// The far end's address in the driver's eyes, or where the driver has connected to it from.
-    pub(super) addr: SocketAddr,
+    /// Its own address and the driver's: together they name the connection, while each may be that of others, too.
+    pub(super) ends: (SocketAddr, SocketAddr),
     /// The number of its stream.
     pub(super) stream: u32,
     pub(super) sent: usize,
@@ -56,9 +67,16 @@ pub(super) enum End {
 }
 
 impl Peer {
-    pub(super) fn new(socket: TcpStream, addr: SocketAddr, stream: u32) -> Self {
+    pub(super) fn new(socket: TcpStream, ends: (SocketAddr, SocketAddr), stream: u32) -> Self {
         socket.set_nonblocking(true).unwrap();
-        Self { socket: Some(socket), addr, stream, sent: 0, got: 0, has_shut: false, end: None }
+        Self { socket: Some(socket), ends, stream, sent: 0, got: 0, has_shut: false, end: None }
+    }
+
+    /// Connects to the driver.
+    pub(super) fn connect(to: SocketAddr, stream: u32) -> Self {
+        let socket = TcpStream::connect(to).unwrap();
+        let ends = (socket.local_addr().unwrap(), to);
+        Self::new(socket, ends, stream)
     }
 
     /// Sends up to so many bytes.

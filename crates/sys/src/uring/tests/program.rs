@@ -6,12 +6,15 @@ use super::{
         faulty::{Counts, Dice, Fault, Faults},
     },
     DEADLINE, Parts, assert_nothing_is_left, ip, listen,
-    peer::{End, Peer, are_right},
+    peer::{End, Peer, all, are_right, range},
 };
 use socket2::SockRef;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{SocketAddr, TcpListener, TcpStream},
+    fs::File,
+    io::{self, ErrorKind, Write},
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use trenza_core::driver::{Close, Driver, Event, Open, Token};
@@ -44,7 +47,8 @@ struct Ours {
 #[derive(Debug)]
 enum Told {
     Accepted(Token, SocketAddr),
-    Connected(Token, SocketAddr),
+    /// From where; None when it has failed.
+    Connected(Token, Option<SocketAddr>),
     Received(Token, Vec<u8>),
     Eof(Token),
     Sent(Token, usize),
@@ -74,6 +78,10 @@ pub(super) struct Program {
     /// Those whose connection the driver has had, and those that it has ended early.
     served: BTreeSet<u32>,
     cut: BTreeSet<u32>,
+    /// A connect was given up, so that its peer was perhaps never served.
+    given_up: bool,
+    /// All streams are cut from it.
+    file: Arc<File>,
     until: Instant,
     seed: u64,
 }
@@ -97,6 +105,8 @@ pub(super) fn run(test: &str, parts: Parts) -> Option<Counts> {
         let socket = driver.streams.get_mut(inner).unwrap();
         SockRef::from(&socket.fd).set_send_buffer_size(8 * 1024).unwrap();
     }
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(all()).unwrap();
     let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
     elsewhere.set_nonblocking(true).unwrap();
     let program = Program {
@@ -112,6 +122,8 @@ pub(super) fn run(test: &str, parts: Parts) -> Option<Counts> {
         gone: BTreeSet::new(),
         served: BTreeSet::new(),
         cut: BTreeSet::new(),
+        given_up: false,
+        file: Arc::new(file),
         until: Instant::now() + DEADLINE,
         seed: parts.seed,
     };
@@ -168,12 +180,16 @@ impl Program {
             let to = self.elsewhere.local_addr().unwrap().into();
             let token = self.driver.open(Open::Connect { to, from: None }).unwrap();
             self.is_new(token);
+            if self.dice.once_in(5) {
+                self.given_up = true;
+                self.driver.close(token, Close::Abort);
+                self.gone.insert(key(token));
+                return;
+            }
             self.connecting.insert(key(token));
             return;
         }
-        let socket = TcpStream::connect(self.addr).unwrap();
-        let addr = socket.local_addr().unwrap();
-        self.peers.push(Peer::new(socket, addr, self.peers.len() as u32));
+        self.peers.push(Peer::connect(self.addr, self.peers.len() as u32));
     }
 
     /// The driver's side does something to one of its connections.
@@ -241,7 +257,17 @@ impl Program {
                     assert_eq!(on, self.listener);
                     Told::Accepted(new, ip(&remote))
                 }
-                Event::Connected { token, result } => Told::Connected(token, ip(&result.unwrap())),
+                Event::Connected { token, result } => {
+                    // Only a peer that was accepted and has gone makes it fail.
+                    let has_gone = |error: io::Error| {
+                        let kind = error.kind();
+                        assert!(
+                            matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
+                            "{kind:?}"
+                        );
+                    };
+                    Told::Connected(token, result.map_err(has_gone).ok().map(|local| ip(&local)))
+                }
                 Event::Received { token, data } => Told::Received(token, data.to_vec()),
                 Event::Eof { token } => Told::Eof(token),
                 Event::Sent { token, bytes } => Told::Sent(token, bytes),
@@ -256,32 +282,42 @@ impl Program {
         match told {
             Told::Accepted(token, remote) => {
                 self.is_new(token);
-                self.serve(token, remote);
+                self.serve(token, (remote, self.addr));
             }
             Told::Connected(token, local) => {
                 assert!(self.connecting.remove(&key(token)), "told twice, or after the end");
+                let Some(local) = local else {
+                    self.gone.insert(key(token));
+                    return;
+                };
+                let to = self.elsewhere.local_addr().unwrap();
                 while let Ok((socket, remote)) = self.elsewhere.accept() {
-                    self.peers.push(Peer::new(socket, remote, self.peers.len() as u32));
+                    self.peers.push(Peer::new(socket, (to, remote), self.peers.len() as u32));
                 }
-                self.serve(token, local);
+                self.serve(token, (to, local));
             }
             Told::Received(token, data) => {
-                let ours = self.ours(token);
+                let ours = known(&self.gone, &mut self.ours, token);
                 assert!(!ours.ended && !data.is_empty());
                 assert!(are_right(ours.stream, ours.received, &data), "wrong bytes came: {ours:?}");
+                let range = range(ours.stream, ours.received, data.len());
                 ours.received += data.len();
                 if !ours.is_half {
-                    ours.out.push_slice(&data);
+                    match self.dice.below(8) {
+                        0 => ours.out.push_file(self.file.clone(), range.start as u64..range.end as u64),
+                        1..4 => ours.out.push_bytes(data.into()),
+                        _ => ours.out.push_slice(&data),
+                    }
                 }
                 self.flush(token);
             }
             Told::Eof(token) => {
-                let ours = self.ours(token);
+                let ours = known(&self.gone, &mut self.ours, token);
                 assert!(!std::mem::replace(&mut ours.ended, true), "told twice");
                 self.flush(token);
             }
             Told::Sent(token, bytes) => {
-                let ours = self.ours(token);
+                let ours = known(&self.gone, &mut self.ours, token);
                 assert!(ours.owed && bytes <= ours.out.lent(), "{bytes} bytes: {ours:?}");
                 ours.out.landed(bytes);
                 ours.owed = ours.out.lent() > 0;
@@ -289,7 +325,7 @@ impl Program {
             }
             Told::Failed(token) if token == self.listener => self.is_port_off = true,
             Told::Failed(token) => {
-                let stream = self.ours(token).stream;
+                let stream = known(&self.gone, &mut self.ours, token).stream;
                 self.failed(stream);
                 self.close(token, Close::Abort);
             }
@@ -302,13 +338,6 @@ impl Program {
         assert!(peer.end == Some(End::Left) || self.cut.contains(&stream), "it has failed: {peer:?}");
     }
 
-    /// Events are of connections that there are.
-    fn ours(&mut self, token: Token) -> &mut Ours {
-        let key = key(token);
-        assert!(!self.gone.contains(&key), "an event of a connection that was closed: {token:?}");
-        &mut self.ours.get_mut(&key).unwrap().1
-    }
-
     fn is_new(&self, token: Token) {
         let key = key(token);
         let known =
@@ -316,8 +345,8 @@ impl Program {
         assert!(!known, "given out twice: {token:?}");
     }
 
-    fn serve(&mut self, token: Token, far: SocketAddr) {
-        let peer = self.peers.iter().rfind(|peer| peer.addr == far).unwrap();
+    fn serve(&mut self, token: Token, ends: (SocketAddr, SocketAddr)) {
+        let peer = self.peers.iter().rfind(|peer| peer.ends == ends).unwrap();
         let ours = Ours { stream: peer.stream, ..Ours::default() };
         self.served.insert(peer.stream);
         self.ours.insert(key(token), (token, ours));
@@ -347,10 +376,19 @@ impl Program {
     /// All has arrived, if nobody has cut it short.
     fn check(&self, peer: &Peer) {
         if !self.served.contains(&peer.stream) {
+            if self.given_up && peer.ends.0 == self.elsewhere.local_addr().unwrap() {
+                return;
+            }
             let refused = self.driver.ring.counts.of(Fault::NoDescriptor) > 0 && peer.got == 0;
             assert!(refused || peer.end == Some(End::Left), "it was never served: {peer:?}");
         } else if peer.end != Some(End::Left) && !self.cut.contains(&peer.stream) {
             assert!(peer.end == Some(End::Fin) && peer.got == peer.sent, "something is missing: {peer:?}");
         }
     }
+}
+
+/// Events are of connections that there are.
+fn known<'a>(gone: &BTreeSet<Key>, ours: &'a mut BTreeMap<Key, (Token, Ours)>, token: Token) -> &'a mut Ours {
+    assert!(!gone.contains(&key(token)), "an event of a connection that was closed: {token:?}");
+    &mut ours.get_mut(&key(token)).unwrap().1
 }
