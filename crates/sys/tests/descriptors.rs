@@ -4,7 +4,7 @@
 #[macro_use]
 mod common;
 
-use common::{DEADLINE, Net, Told};
+use common::{DEADLINE, NO_URING, Net, Told};
 use rustix::{
     io::Errno,
     process::{Resource, getrlimit, setrlimit},
@@ -13,7 +13,7 @@ use std::{
     fs::File,
     io::Read,
     net::TcpStream,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use trenza_core::driver::{Ends, Open};
@@ -28,6 +28,7 @@ cases! {
 static LIMIT: Mutex<()> = Mutex::new(());
 
 fn soft_limit(descriptors: u64) -> MutexGuard<'static, ()> {
+    LazyLock::force(&NO_URING);
     let guard = LIMIT.lock().unwrap_or_else(PoisonError::into_inner);
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = Some(descriptors);
