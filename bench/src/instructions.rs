@@ -79,7 +79,7 @@ impl Instructions {
 
 impl std::fmt::Display for Instructions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "# Instructions of a hot path, gone once, on the simulated driver.")?;
+        writeln!(f, "# Instructions of a hot path, gone once, over a driver that makes no system calls.")?;
         writeln!(f, "# {UPDATE}=1 cargo run --release -p trenza-bench -- instructions")?;
         self.0.iter().try_for_each(|(path, count)| writeln!(f, "{path} {count}"))
     }

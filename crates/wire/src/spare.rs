@@ -1,7 +1,7 @@
 //! Buffers that are used again. What is freed in large pieces goes back to the system and comes back page by page, which
 //! costs more than to fill it: a 64 KiB write took three times as long.
 //!
-//! Each thread, and so each loop, keeps up to [`KEPT_MAX`] bytes of them.
+//! Each thread, and so each loop, keeps up to `KEPT_MAX` bytes of them.
 
 use std::{cell::RefCell, mem};
 

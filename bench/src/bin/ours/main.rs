@@ -8,6 +8,7 @@
 
 mod echo;
 mod path;
+mod script;
 mod timers;
 mod web;
 

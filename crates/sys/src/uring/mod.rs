@@ -13,6 +13,7 @@
 //! Received bytes lie in [`Buffers`] that all connections share, and are lent to the loop from there. Bytes to be sent
 //! are moved out of their [`OutBuf`] into a [`Flight`](flight::Flight) until the kernel has read them.
 
+mod accept;
 mod buffers;
 #[cfg(test)]
 mod faulty;
@@ -24,7 +25,7 @@ mod tests;
 
 use crate::{
     PollDriver, SharedSockets, SystemHost,
-    listener::{Listener, Refusal, Reserve},
+    listener::{Listener, Reserve},
     poll,
     rest::{Rests, is_short_of_memory},
     slots::Slots,
@@ -40,12 +41,10 @@ use io_uring::{opcode, types::Fd};
 use ring::Ring;
 use ring::{Completion, NOBODY, Purpose};
 use rustix::io::Errno;
-use socket2::SockRef;
 use std::{
     collections::{BTreeMap, VecDeque},
     io, mem,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
-    ptr,
+    os::fd::{AsFd, AsRawFd, BorrowedFd},
     rc::Rc,
     task::Waker,
     time::Instant,
@@ -53,13 +52,9 @@ use std::{
 use stream::{Doing, State, Stream};
 use trenza_core::{
     Addr, Outbox, SocketOption, UdpOption,
-    driver::{Bound, Close, Driver, Event, Host, Open, SECOND, Socket, Token},
+    driver::{Close, Driver, Event, Host, Open, SECOND, Socket, Token},
 };
 use trenza_wire::OutBuf;
-
-/// How many accepts of a listener are under way, and so how many connections may still come when there is no room for more.
-/// A request that goes on by itself would take in all that wait, whatever the limits say.
-const ACCEPTS: usize = 16;
 
 /// How many that found no buffer are told to receive again in one turn, to begin with.
 const STARVED_QUOTA: usize = 64;
@@ -170,14 +165,6 @@ impl UringDriver {
         })
     }
 
-    fn listen(&mut self, bound: Bound) -> io::Result<Token> {
-        let fd = poll::descriptor(bound.socket)?;
-        socket::tune(&fd)?;
-        let token = self.streams.insert(Stream::new(fd, State::Listening))?;
-        self.listeners.insert(token.index, (Listener::new(bound.addr), 0));
-        Ok(token)
-    }
-
     fn connect(&mut self, to: &Addr, from: Option<&Addr>) -> io::Result<Token> {
         let fd = bytes::connect(to, from)?;
         let token = self.streams.insert(Stream::new(fd, State::Connecting))?;
@@ -200,32 +187,12 @@ impl UringDriver {
         if !stream.may_arm() {
             return;
         }
-        stream.armed = true;
-        let fd = Fd(stream.fd.as_raw_fd());
-        match stream.state {
-            State::Listening => (0..ACCEPTS).for_each(|_| self.accept(token)),
-            _ => {
-                self.ring.push(opcode::RecvMulti::new(fd, buffers::GROUP).build(), Purpose::Receive, token);
-            }
+        if stream.state == State::Listening {
+            return self.accept_all(token);
         }
-    }
-
-    /// Has the kernel accept one connection more.
-    fn accept(&mut self, on: Token) {
-        let Some(stream) = self.streams.get_mut(on) else { return };
-        let Some((_, accepts)) = self.listeners.get_mut(&on.index) else { return };
-        *accepts += 1;
         stream.armed = true;
-        let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-        let accept = opcode::Accept::new(Fd(stream.fd.as_raw_fd()), ptr::null_mut(), ptr::null_mut());
-        self.ring.push(accept.flags(flags).build(), Purpose::Accept, on);
-    }
-
-    /// An accept has come to something; gives whether the kernel does others.
-    fn accept_ended(&mut self, on: Token) -> bool {
-        let Some((_, accepts)) = self.listeners.get_mut(&on.index) else { return false };
-        *accepts -= 1;
-        *accepts > 0
+        let receive = opcode::RecvMulti::new(Fd(stream.fd.as_raw_fd()), buffers::GROUP);
+        self.ring.push(receive.build(), Purpose::Receive, token);
     }
 
     /// Ends what the kernel does for a socket.
@@ -234,16 +201,6 @@ impl UringDriver {
         if stream.armed && !mem::replace(&mut stream.cancelled, true) {
             let purpose = if stream.state == State::Listening { Purpose::Accept } else { Purpose::Receive };
             self.ring.cancel(purpose, token);
-        }
-    }
-
-    /// Closes a listening socket at once, so that its port is free, although its place is still needed: another descriptor
-    /// takes its number. Others may have copies of it, of a service manager for example, and go on to listen.
-    fn close_listener(&mut self, token: Token) {
-        // Where the kernel still accepts it keeps the socket, too. What is not cancelled now is by the next wait.
-        let _ = self.ring.submit();
-        if let (Some(stream), Some(other)) = (self.streams.get_mut(token), self.rest.descriptor()) {
-            let _ = socket::put_in_place(other, &mut stream.fd);
         }
     }
 
@@ -387,8 +344,7 @@ impl UringDriver {
                 self.bury(token);
                 None
             }
-            (Ok(received @ 1..), Some(piece)) => {
-                let _ = received;
+            (Ok(1..), Some(piece)) => {
                 self.arm(token);
                 Some(Step::Received(outer(token), piece))
             }
@@ -451,56 +407,6 @@ impl UringDriver {
                 }
                 self.fail(token, result.err().unwrap_or(Errno::IO).into())
             }
-        }
-    }
-
-    fn accepted(&mut self, completion: &Completion) -> Option<Event<'static>> {
-        let on = completion.token;
-        let fd = connection(completion);
-        let armed = self.accept_ended(on);
-        let stream = self.streams.get_mut(on)?;
-        stream.armed = armed;
-        stream.cancelled &= armed;
-        if !stream.is_alive() {
-            self.bury(on);
-            return None;
-        }
-        let again = stream.reading && !stream.cancelled;
-        let refusal = match fd {
-            Ok(fd) => {
-                // A connection that is gone has no far end any more.
-                let remote = SockRef::from(&fd).peer_addr().ok().and_then(|addr| addr.as_socket());
-                self.accept_again(on, again);
-                let (remote, local) = (remote?.into(), self.listeners.get(&on.index)?.0.local(&fd));
-                match self.streams.insert(Stream::new(fd, State::Open)) {
-                    Ok(new) => {
-                        let (on, new) = (outer(on), outer(new));
-                        return Some(Event::Accepted { on, new, remote, local });
-                    }
-                    Err(error) => Refusal::Other(error),
-                }
-            }
-            // It was told already, or nobody wants to know.
-            Err(_) if !stream.reading => return None,
-            Err(errno) => errno.into(),
-        };
-        match refusal {
-            Refusal::Gone | Refusal::Empty => self.accept_again(on, again),
-            _ if completion.result == Err(Errno::CANCELED) => self.arm(on),
-            Refusal::Descriptors(error) => {
-                self.reserve.shed(&self.streams.get_mut(on)?.fd);
-                return self.fail(on, error);
-            }
-            Refusal::Other(error) => return self.fail(on, error),
-        }
-        None
-    }
-
-    /// Another accept takes the place of one that has ended; after they were all cancelled all begin anew.
-    fn accept_again(&mut self, on: Token, again: bool) {
-        match again {
-            true => self.accept(on),
-            false => self.arm(on),
         }
     }
 
@@ -581,13 +487,6 @@ impl UringDriver {
             Err(error) => self.failures.push_back((token, error)),
         }
     }
-}
-
-/// The connection that an accept has made.
-#[allow(unsafe_code, reason = "the kernel gives descriptors as numbers")]
-fn connection(accept: &Completion) -> Result<OwnedFd, Errno> {
-    // SAFETY: the kernel has just opened it for us, and nobody else knows of it.
-    accept.result.map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
 /// Unread bytes would make a reset of the close.
@@ -758,7 +657,7 @@ impl Drop for UringDriver {
     fn drop(&mut self) {
         let done = self.ring.end(|completion| {
             if completion.purpose == Purpose::Accept {
-                drop(connection(&completion));
+                drop(accept::connection(&completion));
             }
         });
         if !done {

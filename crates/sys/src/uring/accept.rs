@@ -1,0 +1,125 @@
+//! How the driver accepts connections: a few at a time, each by a request of its own.
+
+use super::{
+    UringDriver,
+    ring::{Completion, Purpose},
+    stream::{State, Stream},
+};
+use crate::{
+    listener::{Listener, Refusal},
+    poll, socket,
+};
+use io_uring::{opcode, types::Fd};
+use rustix::io::Errno;
+use socket2::SockRef;
+use std::{
+    io,
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    ptr,
+};
+use trenza_core::driver::{Bound, Driver, Event, Token};
+
+/// How many accepts of a listener are under way, and so how many connections may still come when there is no room for more.
+/// A request that goes on by itself would take in all that wait, whatever the limits say.
+const ACCEPTS: usize = 16;
+
+impl UringDriver {
+    pub(super) fn listen(&mut self, bound: Bound) -> io::Result<Token> {
+        let fd = poll::descriptor(bound.socket)?;
+        socket::tune(&fd)?;
+        let token = self.streams.insert(Stream::new(fd, State::Listening))?;
+        self.listeners.insert(token.index, (Listener::new(bound.addr), 0));
+        Ok(token)
+    }
+
+    /// Has the kernel accept.
+    pub(super) fn accept_all(&mut self, on: Token) {
+        (0..ACCEPTS).for_each(|_| self.accept(on));
+    }
+
+    /// Has the kernel accept one connection more.
+    fn accept(&mut self, on: Token) {
+        let Some(stream) = self.streams.get_mut(on) else { return };
+        let Some((_, accepts)) = self.listeners.get_mut(&on.index) else { return };
+        *accepts += 1;
+        stream.armed = true;
+        let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+        let accept = opcode::Accept::new(Fd(stream.fd.as_raw_fd()), ptr::null_mut(), ptr::null_mut());
+        self.ring.push(accept.flags(flags).build(), Purpose::Accept, on);
+    }
+
+    /// An accept has come to something; gives whether the kernel does others.
+    fn accept_ended(&mut self, on: Token) -> bool {
+        let Some((_, accepts)) = self.listeners.get_mut(&on.index) else { return false };
+        *accepts -= 1;
+        *accepts > 0
+    }
+
+    pub(super) fn accepted(&mut self, completion: &Completion) -> Option<Event<'static>> {
+        let on = completion.token;
+        let fd = connection(completion);
+        let armed = self.accept_ended(on);
+        let stream = self.streams.get_mut(on)?;
+        stream.armed = armed;
+        stream.cancelled &= armed;
+        if !stream.is_alive() {
+            self.bury(on);
+            return None;
+        }
+        let again = armed && stream.reading && !stream.cancelled;
+        let refusal = match fd {
+            Ok(fd) => {
+                // A connection that is gone has no far end any more.
+                let remote = SockRef::from(&fd).peer_addr().ok().and_then(|addr| addr.as_socket());
+                self.accept_again(on, again);
+                let (remote, local) = (remote?.into(), self.listeners.get(&on.index)?.0.local(&fd));
+                match self.streams.insert(Stream::new(fd, State::Open)) {
+                    Ok(new) => {
+                        let (on, new) = (super::outer(on), super::outer(new));
+                        return Some(Event::Accepted { on, new, remote, local });
+                    }
+                    Err(error) => Refusal::Other(error),
+                }
+            }
+            // It was told already, or nobody wants to know.
+            Err(_) if !stream.reading => return None,
+            // Whoever has cancelled it wants connections again.
+            Err(Errno::CANCELED) => Refusal::Empty,
+            Err(errno) => errno.into(),
+        };
+        match refusal {
+            Refusal::Gone | Refusal::Empty => self.accept_again(on, again),
+            Refusal::Descriptors(error) => {
+                self.reserve.shed(&self.streams.get_mut(on)?.fd);
+                return self.fail(on, error);
+            }
+            Refusal::Other(error) => return self.fail(on, error),
+        }
+        None
+    }
+
+    /// Another accept takes the place of one that has ended; when there is none left all begin anew.
+    fn accept_again(&mut self, on: Token, again: bool) {
+        match again {
+            true => self.accept(on),
+            false => self.arm(on),
+        }
+    }
+
+    /// Closes a listening socket at once, so that its port is free, although its place is still needed: another descriptor
+    /// takes its number. Others may have copies of it, of a service manager for example, and go on to listen.
+    pub(super) fn close_listener(&mut self, token: Token) {
+        // Where the kernel still accepts it keeps the socket, too. What is not cancelled now is by the next wait.
+        let _ = self.ring.submit();
+        if let (Some(stream), Some(other)) = (self.streams.get_mut(token), self.rest.descriptor()) {
+            let _ = socket::put_in_place(other, &mut stream.fd);
+        }
+    }
+}
+
+/// The connection that an accept has made.
+#[allow(unsafe_code, reason = "the kernel gives descriptors as numbers")]
+pub(super) fn connection(accept: &Completion) -> Result<OwnedFd, Errno> {
+    // SAFETY: the kernel has just opened it for us, and nobody else knows of it.
+    accept.result.map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
