@@ -91,7 +91,11 @@ fn pattern(len: usize) -> Vec<u8> {
 /// All that a file has, from a byte on.
 async fn fetch(client: &mut Client, path: &str, offset: u64) -> Result<Vec<u8>> {
     let mut all = Vec::new();
-    client.retrieve(path, offset, async |piece| Ok(all.extend_from_slice(&piece))).await?;
+    let sink = async |piece: bytes::Bytes| {
+        all.extend_from_slice(&piece);
+        Ok(())
+    };
+    client.retrieve(path, offset, sink).await?;
     Ok(all)
 }
 

@@ -12,7 +12,7 @@ use trenza_tls::{ServerTls, StartTls};
 
 /// What a server does at one step instead of what it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trick {
+pub(crate) enum Trick {
     /// Waits so long before it answers.
     Delay(Duration),
     /// Resets the control connection.
@@ -35,24 +35,24 @@ pub enum Trick {
 
 /// A server's files, and what it is to do.
 #[derive(Default)]
-pub struct Script {
-    pub files: BTreeMap<Vec<u8>, Vec<u8>>,
+pub(crate) struct Script {
+    pub(crate) files: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Instead of answering the command of this verb, once for each entry.
-    pub tricks: Vec<(&'static str, Trick)>,
+    pub(crate) tricks: Vec<(&'static str, Trick)>,
     /// What it does not know.
-    pub unknown: Vec<&'static str>,
-    pub tls: Option<ServerTls>,
+    pub(crate) unknown: Vec<&'static str>,
+    pub(crate) tls: Option<ServerTls>,
     /// The address that a reply to PASV names.
-    pub passive_host: Option<[u8; 4]>,
+    pub(crate) passive_host: Option<[u8; 4]>,
     /// The verbs of the commands that came.
-    pub heard: Vec<String>,
+    pub(crate) heard: Vec<String>,
     /// Whether data connections continued a session.
-    pub resumed: Vec<bool>,
+    pub(crate) resumed: Vec<bool>,
 }
 
-pub type Shared = Rc<RefCell<Script>>;
+pub(crate) type Shared = Rc<RefCell<Script>>;
 
-pub fn serve(reactor: &Reactor, on: impl IntoEndpoint, script: &Shared) -> Result {
+pub(crate) fn serve(reactor: &Reactor, on: impl IntoEndpoint, script: &Shared) -> Result {
     let script = script.clone();
     reactor.serve(on, move |stream| Session::new(stream, script.clone()).run()).map(drop)
 }
@@ -354,6 +354,6 @@ impl Session {
     }
 }
 
-pub fn serve_on(host: &trenza_sim::HostHandle, script: &Shared) {
+pub(crate) fn serve_on(host: &trenza_sim::HostHandle, script: &Shared) {
     host.run(|reactor| serve(reactor, "tcp:21", script)).expect("the port is free");
 }
