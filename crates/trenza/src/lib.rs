@@ -21,7 +21,7 @@
 //! }
 //! ```
 //!
-//! Suites are features: `web` (HTTP), `proxy` (SOCKS, forwarding), and `tls` beneath any of them. Their crates are
+//! Suites are features: `web` (HTTP), `proxy` (SOCKS, forwarding), and beneath any of them `tls` and `auth` (accounts). Their crates are
 //! re-exported as modules. `sim` is the simulated network, and `test` has `#[trenza::test]`; both are for
 //! dev-dependencies.
 
@@ -32,6 +32,8 @@ pub mod testing;
 
 pub use cores::{Cores, cores};
 pub use run::{Interrupted, block_on, register, run, run_on};
+#[cfg(feature = "auth")]
+pub use trenza_auth as auth;
 pub use trenza_core::{
     Abandoned, Addr, Addresses, AllFailed, Bucket, Certificate, Command, Conclusive, ConnectError,
     ConnectionId, Counts, Datagram, DatagramProtocol, Deferred, Endpoint, EndpointError, Engine, Error,
