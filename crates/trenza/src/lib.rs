@@ -21,9 +21,9 @@
 //! }
 //! ```
 //!
-//! Suites are features: `web` (HTTP), `proxy` (SOCKS, forwarding), and beneath any of them `tls` and `storage` (trees of
-//! files). Their crates are re-exported as modules. `sim` is the simulated network, and `test` has `#[trenza::test]`; both are for
-//! dev-dependencies.
+//! Suites are features: `web` (HTTP), `proxy` (SOCKS, forwarding), and beneath any of them `tls`, `auth` (accounts) and
+//! `storage` (trees of files). Their crates are re-exported as modules. `sim` is the simulated network, and `test` has
+//! `#[trenza::test]`; both are for dev-dependencies.
 
 mod cores;
 mod run;
@@ -32,6 +32,8 @@ pub mod testing;
 
 pub use cores::{Cores, cores};
 pub use run::{Interrupted, block_on, register, run, run_on};
+#[cfg(feature = "auth")]
+pub use trenza_auth as auth;
 pub use trenza_core::{
     Abandoned, Addr, Addresses, AllFailed, Bucket, Certificate, Command, Conclusive, ConnectError,
     ConnectionId, Counts, Datagram, DatagramProtocol, Deferred, Endpoint, EndpointError, Engine, Error,
