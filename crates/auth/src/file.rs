@@ -138,6 +138,11 @@ impl AccountsFile {
         Self { hashing, ..self }
     }
 
+    /// The accounts, each with what it can do, in the order of the file.
+    pub fn accounts(&self) -> Vec<(Arc<Account>, Mechanisms)> {
+        self.records().iter().map(|record| (record.account().clone(), record.mechanisms())).collect()
+    }
+
     /// How many accounts there are.
     pub fn len(&self) -> usize {
         self.records().len()
