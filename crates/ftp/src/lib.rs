@@ -1,0 +1,21 @@
+//! FTP for Trenza (RFC 959, 1123, 2228 and 4217, 2389, 2428, 2640, 3659, 7151).
+//!
+//! The codec knows neither sockets nor clocks: [`command`] and [`mod@reply`] are what goes over the control connection,
+//! [`listing`] what listings are made of, [`ascii`] the text of TYPE A, [`time`] and [`address`] what stands in
+//! arguments and replies.
+
+pub mod address;
+pub mod ascii;
+mod code;
+pub mod command;
+mod glob;
+pub mod listing;
+pub mod reply;
+pub mod time;
+
+pub use address::Family;
+pub use code::{Code, Grade};
+pub use command::Command;
+pub use glob::{Glob, GlobError, PATTERN_MAX};
+pub use listing::Entry;
+pub use reply::Reply;
