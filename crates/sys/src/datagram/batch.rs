@@ -408,7 +408,8 @@ fn set(fd: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> io::Res
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Has the kernel tell what it can of datagrams. What it does not know is not told.
+/// Has the kernel tell what it can of datagrams, and keep those back that are for groups which only others have joined. What
+/// it does not know is not told.
 pub(crate) fn prepare(socket: &Socket, v6: bool) {
     let v4_options = [libc::IP_PKTINFO, libc::IP_RECVTOS, libc::IP_RECVERR];
     let v6_options = [libc::IPV6_RECVPKTINFO, libc::IPV6_RECVTCLASS, libc::IPV6_RECVERR];
@@ -417,6 +418,10 @@ pub(crate) fn prepare(socket: &Socket, v6: bool) {
     let all = v4_options.into_iter().chain(v6_options).chain([(libc::SOL_UDP, libc::UDP_GRO)]);
     for (level, option) in all {
         let _ = set(socket.as_fd(), level, option, 1);
+    }
+    let _ = set(socket.as_fd(), libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, 0);
+    if v6 {
+        let _ = set(socket.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_ALL, 0);
     }
 }
 
@@ -526,6 +531,22 @@ mod tests {
             }
             assert!(!batch.advance());
         }
+    }
+
+    #[test]
+    fn what_is_for_a_group_that_only_others_have_joined_is_not_heard() {
+        let group = Ipv4Addr::new(239, 255, 77, 1);
+        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let (fd, own, _) = super::super::bind(&BindUdp::at(any)).unwrap();
+        let (other, port) = (UdpSocket::bind(any).unwrap(), own.port().unwrap());
+        other.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST).unwrap();
+        let peer = UdpSocket::bind(any).unwrap();
+        socket2::SockRef::from(&peer).set_multicast_if_v4(&Ipv4Addr::LOCALHOST).unwrap();
+        peer.send_to(b"group", (group, port)).unwrap();
+        peer.send_to(b"us", (Ipv4Addr::LOCALHOST, port)).unwrap();
+        let mut batch = Batch::new();
+        assert!(batch.receive(fd.as_fd(), Family::V4).unwrap() && batch.advance());
+        assert_eq!(batch.current().unwrap().data, b"us");
     }
 
     #[test]
