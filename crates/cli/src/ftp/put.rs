@@ -100,7 +100,8 @@ fn item(file: &Path, url: &Url, into: bool) -> Result<Item> {
         return Err(wrong("it is no file; `trenza ftp mirror` puts whole folders").into());
     }
     let name = file.file_name().ok_or_else(|| wrong("it has no name"))?;
-    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let parent =
+        file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let folder = Folder::open(parent).map_err(|error| wrong(&error.to_string()))?;
     let to = if into { url.child(name.as_bytes()) } else { url.path.clone() };
     Ok(Item { folder, name: name.into(), to, size: metadata.len() })
