@@ -107,6 +107,14 @@ impl Verifier {
         }
     }
 
+    /// What tells it from all others.
+    pub(crate) fn identity(&self) -> Vec<u8> {
+        match &self.0 {
+            Kind::Scram(keys) => [&keys.stored_key()[..], keys.salt()].concat(),
+            _ => self.text().unwrap_or_default().into_bytes(),
+        }
+    }
+
     /// The same as text, as [`Verifier::parse`] reads it. Keys of SCRAM have no such text.
     pub fn text(&self) -> Option<String> {
         match &self.0 {
