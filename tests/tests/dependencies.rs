@@ -15,7 +15,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("macros", &[]),
     ("core", &["wire"]),
     ("sys", &["wire", "core"]),
-    ("sim", &["wire", "core"]),
+    ("storage", &["wire", "core"]),
+    ("sim", &["wire", "core", "storage"]),
 ];
 
 /// These may know everything: the program, the facade whose features are the suites, tests and benches.

@@ -45,7 +45,7 @@ pub const LATENCY: Duration = Duration::from_millis(1);
 /// The first instant of every network's wall clock, in seconds since 1970: 2026-01-01T00:00:00Z.
 const WALL_START: u64 = 1_767_225_600;
 /// Where the streams of a seed begin that disks draw from.
-const DISKS: u64 = 1 << 32;
+pub(crate) const DISKS: u64 = 1 << 32;
 /// The first port that the system chooses.
 const EPHEMERAL: u16 = 49_152;
 

@@ -5,6 +5,7 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
     io::{self, ErrorKind},
     rc::Rc,
     sync::{
@@ -41,7 +42,7 @@ fn get(disk: &Disk, name: &str) -> Option<Vec<u8>> {
     }
 }
 
-fn sync(folder: &Folder, name: &str) -> io::Result<()> {
+fn sync(folder: &Folder, name: impl AsRef<OsStr>) -> io::Result<()> {
     folder.open(name, DiskOpen::Write)?.sync()
 }
 
@@ -462,7 +463,7 @@ fn what_nobody_syncs_is_written_back_in_the_end() {
 /// The content of every file by its path.
 fn tree(folder: &Folder, path: &str, into: &mut BTreeMap<String, Vec<u8>>) {
     for entry in folder.list().unwrap() {
-        let path = format!("{path}/{}", entry.name);
+        let path = format!("{path}/{}", entry.name.display());
         if entry.is_folder {
             into.insert(path.clone(), Vec::new());
             tree(&folder.folder(&entry.name).unwrap(), &path, into);

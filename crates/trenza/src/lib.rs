@@ -21,9 +21,9 @@
 //! }
 //! ```
 //!
-//! Suites are features: `web` (HTTP), `proxy` (SOCKS, forwarding), and `tls` beneath any of them. Their crates are
-//! re-exported as modules. `sim` is the simulated network, and `test` has `#[trenza::test]`; both are for
-//! dev-dependencies.
+//! Suites are features: `web` (HTTP), `proxy` (SOCKS, forwarding), and beneath any of them `tls`, `auth` (accounts) and
+//! `storage` (trees of files). Their crates are re-exported as modules. `sim` is the simulated network, and `test` has
+//! `#[trenza::test]`; both are for dev-dependencies.
 
 mod cores;
 mod run;
@@ -32,6 +32,8 @@ pub mod testing;
 
 pub use cores::{Cores, cores};
 pub use run::{Interrupted, block_on, register, run, run_on};
+#[cfg(feature = "auth")]
+pub use trenza_auth as auth;
 pub use trenza_core::{
     Abandoned, Addr, Addresses, AllFailed, Bucket, Certificate, Command, Conclusive, ConnectError,
     ConnectionId, Counts, Datagram, DatagramProtocol, Deferred, Endpoint, EndpointError, Engine, Error,
@@ -57,6 +59,8 @@ pub use trenza_macros::test;
 pub use trenza_proxy as proxy;
 #[cfg(feature = "sim")]
 pub use trenza_sim as sim;
+#[cfg(feature = "storage")]
+pub use trenza_storage as storage;
 #[cfg(all(feature = "uring", target_os = "linux"))]
 pub use trenza_sys::UringDriver;
 pub use trenza_sys::{DRIVER, DriverKind, PollDriver, raise_descriptor_limit};

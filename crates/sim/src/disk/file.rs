@@ -6,7 +6,12 @@ use super::{
     node::{Id, Modified, What},
     state::State,
 };
-use std::{fmt, io, sync::MutexGuard, time::SystemTime};
+use std::{
+    ffi::{OsStr, OsString},
+    fmt, io,
+    sync::MutexGuard,
+    time::SystemTime,
+};
 
 /// An open file of a [`Disk`]. It stays what it is when it is renamed or unlinked; dropping it closes it.
 ///
@@ -15,12 +20,12 @@ use std::{fmt, io, sync::MutexGuard, time::SystemTime};
 pub struct DiskFile {
     disk: Disk,
     id: Id,
-    name: String,
+    name: OsString,
     writable: bool,
 }
 
 impl DiskFile {
-    pub(super) fn new(disk: Disk, id: Id, name: &str, writable: bool) -> Self {
+    pub(super) fn new(disk: Disk, id: Id, name: &OsStr, writable: bool) -> Self {
         Self { disk, id, name: name.to_owned(), writable }
     }
 
@@ -87,7 +92,7 @@ impl DiskFile {
             return Err(self.disk.full(DiskVerb::SetLength, &self.name));
         }
         self.change(&mut state, What::Length(self.id, length));
-        self.disk.note(format_args!("sets the length of {} to {length}", self.name));
+        self.disk.note(format_args!("sets the length of {} to {length}", self.name.display()));
         Ok(())
     }
 
@@ -98,7 +103,7 @@ impl DiskFile {
     pub fn set_modified(&self, time: SystemTime) -> io::Result<()> {
         let mut state = self.begin(DiskVerb::SetModified)?;
         self.change(&mut state, What::Modified(self.id, Modified::Set(time)));
-        self.disk.note(format_args!("sets the time of {}", self.name));
+        self.disk.note(format_args!("sets the time of {}", self.name.display()));
         Ok(())
     }
 
@@ -121,7 +126,7 @@ impl DiskFile {
         let fail = |state: &mut State| state.medium.sync_file_badly(self.id, &mut state.dice);
         let mut state = self.disk.enter_or(DiskVerb::SyncFile, &self.name, fail)?;
         state.medium.sync_file(self.id);
-        self.disk.note(format_args!("syncs {}", self.name));
+        self.disk.note(format_args!("syncs {}", self.name.display()));
         Ok(())
     }
 
@@ -137,7 +142,7 @@ impl DiskFile {
         let fits = bytes.get(..most as usize).filter(|fits| !fits.is_empty());
         let fits = fits.ok_or_else(|| self.disk.full(DiskVerb::Write, &self.name))?;
         self.change(&mut state, What::Bytes(self.id, at, fits.to_vec()));
-        self.disk.note(format_args!("writes {} bytes at {at} of {}", fits.len(), self.name));
+        self.disk.note(format_args!("writes {} bytes at {at} of {}", fits.len(), self.name.display()));
         Ok(fits.len())
     }
 

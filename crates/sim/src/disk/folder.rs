@@ -8,7 +8,9 @@ use super::{
 };
 use crate::world::wall;
 use std::{
+    ffi::{OsStr, OsString},
     fmt, io,
+    os::unix::ffi::OsStrExt as _,
     sync::MutexGuard,
     time::{Duration, SystemTime},
 };
@@ -35,7 +37,7 @@ pub enum DiskOpen {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskEntry {
     /// The name.
-    pub name: String,
+    pub name: OsString,
     /// It stands for a folder.
     pub is_folder: bool,
 }
@@ -53,6 +55,8 @@ pub struct DiskMetadata {
     pub modified: SystemTime,
     /// When it was changed in any way (`ctime`).
     pub changed: SystemTime,
+    /// Who may do what, as in `chmod`. It is kept and not obeyed.
+    pub mode: u32,
     /// Tells files apart, also those that have the same name one after the other.
     pub id: u64,
 }
@@ -66,11 +70,11 @@ pub struct DiskMetadata {
 pub struct Folder {
     disk: Disk,
     id: Id,
-    name: String,
+    name: OsString,
 }
 
 impl Folder {
-    pub(super) fn new(disk: Disk, id: Id, name: &str) -> Self {
+    pub(super) fn new(disk: Disk, id: Id, name: &OsStr) -> Self {
         Self { disk, id, name: name.to_owned() }
     }
 
@@ -78,10 +82,11 @@ impl Folder {
     ///
     /// # Errors
     /// `NotFound`, `AlreadyExists`, `IsADirectory`; `StorageFull`: there are [`super::DISK_NODES_MAX`] files and folders.
-    pub fn open(&self, name: &str, how: DiskOpen) -> io::Result<DiskFile> {
+    pub fn open(&self, name: impl AsRef<OsStr>, how: DiskOpen) -> io::Result<DiskFile> {
+        let name = name.as_ref();
         let mut call = self.call(DiskVerb::Open, name)?;
         let found = call.find(self.id, name);
-        if found.is_some_and(|id| call.is_folder(id)) {
+        if found.is_some_and(|id| call.is_folder(id)) && how != DiskOpen::CreateNew {
             return Err(call.error(io::ErrorKind::IsADirectory, "it is a folder"));
         }
         let id = match (found, how) {
@@ -89,12 +94,12 @@ impl Folder {
             (None, DiskOpen::Read | DiskOpen::Write) => return Err(call.missing()),
             (None, _) => {
                 let id = call.make(self.id, false)?;
-                call.note(format_args!("makes {name}"));
+                call.note(format_args!("makes {}", name.display()));
                 id
             }
             (Some(id), DiskOpen::Truncate) => {
                 call.empty(id);
-                call.note(format_args!("empties {name}"));
+                call.note(format_args!("empties {}", name.display()));
                 id
             }
             (Some(id), _) => id,
@@ -107,7 +112,8 @@ impl Folder {
     ///
     /// # Errors
     /// `NotFound`; `NotADirectory` for a file.
-    pub fn folder(&self, name: &str) -> io::Result<Self> {
+    pub fn folder(&self, name: impl AsRef<OsStr>) -> io::Result<Self> {
+        let name = name.as_ref();
         let call = self.call(DiskVerb::Open, name)?;
         let id = call.find(self.id, name).ok_or_else(|| call.missing())?;
         if !call.is_folder(id) {
@@ -120,13 +126,14 @@ impl Folder {
     ///
     /// # Errors
     /// `AlreadyExists`; `StorageFull`: there are [`super::DISK_NODES_MAX`] files and folders.
-    pub fn make_folder(&self, name: &str) -> io::Result<Self> {
+    pub fn make_folder(&self, name: impl AsRef<OsStr>) -> io::Result<Self> {
+        let name = name.as_ref();
         let mut call = self.call(DiskVerb::MakeFolder, name)?;
         if call.find(self.id, name).is_some() {
             return Err(call.exists());
         }
         let id = call.make(self.id, true)?;
-        call.note(format_args!("makes folder {name}"));
+        call.note(format_args!("makes folder {}", name.display()));
         Ok(Self::new(self.disk.clone(), id, name))
     }
 
@@ -137,11 +144,19 @@ impl Folder {
     /// `NotFound`; `IsADirectory` and `NotADirectory`: one is a folder and the other is not; `DirectoryNotEmpty`: the
     /// replaced folder is not; `InvalidInput`: a folder would be inside itself, or the other folder is not of this
     /// disk.
-    pub fn rename(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
+    pub fn rename(&self, name: impl AsRef<OsStr>, to: &Self, new: impl AsRef<OsStr>) -> io::Result<()> {
+        self.move_to(name.as_ref(), to, new.as_ref(), true)
+    }
+
+    /// The same; unless it may `replace` something, the new name must be free.
+    pub(super) fn move_to(&self, name: &OsStr, to: &Self, new: &OsStr, replace: bool) -> io::Result<()> {
         let mut call = self.call(DiskVerb::Rename, name)?;
         call.check(self, to, new)?;
         let id = call.find(self.id, name).ok_or_else(|| call.missing())?;
         let replaced = call.find(to.id, new);
+        if replaced.is_some() && !replace {
+            return Err(call.exists());
+        }
         if replaced == Some(id) {
             return Ok(());
         }
@@ -162,7 +177,7 @@ impl Folder {
         let from = Name { folder: self.id, name: name.to_owned(), to: None };
         let to = Name { folder: to.id, name: new.to_owned(), to: Some(id) };
         call.name(vec![from, to]);
-        call.note(format_args!("renames {name} to {new}"));
+        call.note(format_args!("renames {} to {}", name.display(), new.display()));
         Ok(())
     }
 
@@ -171,7 +186,8 @@ impl Folder {
     /// # Errors
     /// `NotFound`, `AlreadyExists`; `PermissionDenied` for a folder; `InvalidInput`: the other folder is not of this
     /// disk.
-    pub fn link(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
+    pub fn link(&self, name: impl AsRef<OsStr>, to: &Self, new: impl AsRef<OsStr>) -> io::Result<()> {
+        let (name, new) = (name.as_ref(), new.as_ref());
         let mut call = self.call(DiskVerb::Link, name)?;
         call.check(self, to, new)?;
         let id = call.find(self.id, name).ok_or_else(|| call.missing())?;
@@ -182,7 +198,7 @@ impl Folder {
             return Err(call.exists());
         }
         call.name(vec![Name { folder: to.id, name: new.to_owned(), to: Some(id) }]);
-        call.note(format_args!("links {name} to {new}"));
+        call.note(format_args!("links {} to {}", name.display(), new.display()));
         Ok(())
     }
 
@@ -190,14 +206,15 @@ impl Folder {
     ///
     /// # Errors
     /// `NotFound`; `IsADirectory` for a folder.
-    pub fn unlink(&self, name: &str) -> io::Result<()> {
+    pub fn unlink(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
+        let name = name.as_ref();
         let mut call = self.call(DiskVerb::Unlink, name)?;
         let id = call.find(self.id, name).ok_or_else(|| call.missing())?;
         if call.is_folder(id) {
             return Err(call.error(io::ErrorKind::IsADirectory, "it is a folder"));
         }
         call.name(vec![Name { folder: self.id, name: name.to_owned(), to: None }]);
-        call.note(format_args!("unlinks {name}"));
+        call.note(format_args!("unlinks {}", name.display()));
         Ok(())
     }
 
@@ -205,7 +222,8 @@ impl Folder {
     ///
     /// # Errors
     /// `NotFound`; `NotADirectory` for a file; `DirectoryNotEmpty`.
-    pub fn remove_folder(&self, name: &str) -> io::Result<()> {
+    pub fn remove_folder(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
+        let name = name.as_ref();
         let mut call = self.call(DiskVerb::RemoveFolder, name)?;
         let id = call.find(self.id, name).ok_or_else(|| call.missing())?;
         if !call.is_folder(id) {
@@ -215,7 +233,7 @@ impl Folder {
             return Err(call.not_empty());
         }
         call.name(vec![Name { folder: self.id, name: name.to_owned(), to: None }]);
-        call.note(format_args!("removes folder {name}"));
+        call.note(format_args!("removes folder {}", name.display()));
         Ok(())
     }
 
@@ -227,7 +245,7 @@ impl Folder {
         let mut call = self.own_call(DiskVerb::List)?;
         let names = call.state.nodes.folder(self.id).into_iter().flatten();
         let entry =
-            |(name, id): (&String, &Id)| DiskEntry { name: name.clone(), is_folder: call.is_folder(*id) };
+            |(name, id): (&OsString, &Id)| DiskEntry { name: name.clone(), is_folder: call.is_folder(*id) };
         let mut entries: Vec<DiskEntry> = names.map(entry).collect();
         call.state.dice.shuffle(&mut entries);
         Ok(entries)
@@ -237,7 +255,8 @@ impl Folder {
     ///
     /// # Errors
     /// `NotFound`.
-    pub fn metadata(&self, name: &str) -> io::Result<DiskMetadata> {
+    pub fn metadata(&self, name: impl AsRef<OsStr>) -> io::Result<DiskMetadata> {
+        let name = name.as_ref();
         let call = self.call(DiskVerb::Metadata, name)?;
         let id = call.find(self.id, name).ok_or_else(|| call.missing())?;
         metadata(&call.state, id).ok_or_else(|| call.missing())
@@ -250,12 +269,16 @@ impl Folder {
     pub fn sync(&self) -> io::Result<()> {
         let mut call = self.own_call(DiskVerb::SyncFolder)?;
         call.state.sync_folder(self.id);
-        call.note(format_args!("syncs folder {}", self.name));
+        call.note(format_args!("syncs folder {}", self.name.display()));
         Ok(())
     }
 
+    pub(super) fn find(&self, state: &State, name: &OsStr) -> Option<Id> {
+        state.nodes.folder(self.id)?.get(name).copied()
+    }
+
     /// Begins a call about a name in it.
-    fn call<'a>(&'a self, verb: DiskVerb, name: &'a str) -> io::Result<Call<'a>> {
+    fn call<'a>(&'a self, verb: DiskVerb, name: &'a OsStr) -> io::Result<Call<'a>> {
         let call = Call { disk: &self.disk, verb, name, state: self.disk.enter(verb, name)? };
         call.check_name(name)?;
         call.check_folder(self.id)?;
@@ -264,7 +287,7 @@ impl Folder {
 
     /// Begins a call about itself.
     fn own_call(&self, verb: DiskVerb) -> io::Result<Call<'_>> {
-        let name = self.name.as_str();
+        let name = self.name.as_os_str();
         let call = Call { disk: &self.disk, verb, name, state: self.disk.enter(verb, name)? };
         call.check_folder(self.id)?;
         Ok(call)
@@ -289,6 +312,7 @@ pub(super) fn metadata(state: &State, id: Id) -> Option<DiskMetadata> {
         links: state.nodes.links(id),
         modified,
         changed: wall(node.changed),
+        mode: node.mode,
         id,
     })
 }
@@ -297,12 +321,12 @@ pub(super) fn metadata(state: &State, id: Id) -> Option<DiskMetadata> {
 struct Call<'a> {
     disk: &'a Disk,
     verb: DiskVerb,
-    name: &'a str,
+    name: &'a OsStr,
     state: MutexGuard<'a, State>,
 }
 
 impl Call<'_> {
-    fn find(&self, folder: Id, name: &str) -> Option<Id> {
+    fn find(&self, folder: Id, name: &OsStr) -> Option<Id> {
         self.state.nodes.folder(folder)?.get(name).copied()
     }
 
@@ -352,10 +376,10 @@ impl Call<'_> {
         self.disk.note(what);
     }
 
-    fn check_name(&self, name: &str) -> io::Result<()> {
-        let why = match name {
-            "" | "." | ".." => "this is not a name",
-            _ if name.contains(['/', '\0']) => "a name has no / and no NUL",
+    fn check_name(&self, name: &OsStr) -> io::Result<()> {
+        let why = match name.as_bytes() {
+            b"" | b"." | b".." => "this is not a name",
+            bytes if bytes.iter().any(|byte| matches!(byte, b'/' | 0)) => "a name has no / and no NUL",
             _ if name.len() > DISK_NAME_MAX => "the name is too long",
             _ => return Ok(()),
         };
@@ -370,7 +394,7 @@ impl Call<'_> {
     }
 
     /// Checks where a name goes to.
-    fn check(&self, from: &Folder, to: &Folder, new: &str) -> io::Result<()> {
+    fn check(&self, from: &Folder, to: &Folder, new: &OsStr) -> io::Result<()> {
         let same = std::sync::Arc::ptr_eq(&from.disk.shared, &to.disk.shared);
         if !same || from.disk.boot != to.disk.boot {
             return Err(self.error(io::ErrorKind::InvalidInput, "the other folder is not of this disk"));

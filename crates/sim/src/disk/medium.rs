@@ -4,6 +4,7 @@ use super::node::{Change, Id, Name, Node, Nodes, ROOT, What};
 use crate::{canary::broken, dice::Dice};
 use std::{
     collections::{BTreeSet, VecDeque},
+    ffi::OsString,
     time::Duration,
 };
 
@@ -74,7 +75,7 @@ impl Medium {
         }
         // Before a change goes what was done to the same names earlier, or that would come after it. So a rename
         // from here to there does not bring back the name that it has taken away.
-        let mut names: BTreeSet<(Id, String)> = BTreeSet::new();
+        let mut names: BTreeSet<(Id, OsString)> = BTreeSet::new();
         let mut chosen = BTreeSet::new();
         for (place, change) in self.pending.iter().enumerate().rev() {
             let key = |name: &Name| (name.folder, name.name.clone());

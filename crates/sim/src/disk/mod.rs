@@ -45,7 +45,12 @@
 //! All calls block, as on a real system, and belong into [`in_thread`](trenza_core::Reactor::in_thread): how long such
 //! jobs take is what [`Net::job_time`](crate::Net::job_time) and [`Fate::Slow`](crate::Fate::Slow) say.
 //!
-//! There are no symbolic links, permissions, locks or mapped files.
+//! There are no symbolic links, locks or mapped files, and permissions are kept and not obeyed.
+//!
+//! # For suites
+//!
+//! A disk is a [`trenza_storage::Tree`], so that whatever stores its files in one is tried on a disk that crashes, is
+//! full, or fails.
 
 mod file;
 mod folder;
@@ -53,6 +58,7 @@ mod medium;
 mod node;
 mod rule;
 mod state;
+mod tree;
 
 pub use file::DiskFile;
 pub use folder::{DISK_NAME_MAX, DiskEntry, DiskMetadata, DiskOpen, Folder};
@@ -65,6 +71,7 @@ use node::ROOT;
 use rule::DiskRule;
 use state::State;
 use std::{
+    ffi::OsStr,
     fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -123,6 +130,22 @@ struct Rules {
 }
 
 impl Disk {
+    /// A disk of no host, for tests without a network. Its clock stands still; [`Disk::crash`] is its loss of power.
+    ///
+    /// ```
+    /// use trenza_sim::{Disk, DiskOpen};
+    ///
+    /// let disk = Disk::alone(7);
+    /// disk.root().open("state", DiskOpen::CreateNew)?;
+    /// disk.root().sync()?;
+    /// let disk = disk.crash();
+    /// assert!(disk.root().open("state", DiskOpen::Read).is_ok());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn alone(seed: u64) -> Self {
+        Self::new("nobody", Dice::new(seed, crate::world::DISKS), Trace::default())
+    }
+
     pub(crate) fn new(host: &str, dice: Dice, trace: Trace) -> Self {
         let state = Mutex::new(State::new(dice, trace.now()));
         let shared = Shared { host: host.to_owned(), trace, state, rules: Mutex::default() };
@@ -131,7 +154,7 @@ impl Disk {
 
     /// The folder that everything is in.
     pub fn root(&self) -> Folder {
-        Folder::new(self.clone(), ROOT, "/")
+        Folder::new(self.clone(), ROOT, OsStr::new("/"))
     }
 
     /// The folder at a path from the root, as in `mail/new`.
@@ -175,16 +198,18 @@ impl Disk {
         Self { boot: self.lock().boot, ..self.clone() }
     }
 
-    /// The machine has crashed: what is on the medium stays, and some of the rest.
-    pub(crate) fn crash(&self) {
+    /// Its power fails: what is on the medium stays, and some of the rest. Gives the new way in; what was opened before is
+    /// of no use afterwards. The disk of a host crashes with it, by [`HostHandle::crash`](crate::HostHandle::crash).
+    pub fn crash(&self) -> Self {
         let (kept, of) = self.lock().crash();
         if of > 0 {
             self.note(format_args!("keeps {kept} of {of} unsynced changes"));
         }
+        self.current()
     }
 
     /// Asks the rules; and gives the state, if the call may do what it is for.
-    fn enter(&self, verb: DiskVerb, name: &str) -> io::Result<MutexGuard<'_, State>> {
+    fn enter(&self, verb: DiskVerb, name: &OsStr) -> io::Result<MutexGuard<'_, State>> {
         self.enter_or(verb, name, |_| ())
     }
 
@@ -192,7 +217,7 @@ impl Disk {
     fn enter_or(
         &self,
         verb: DiskVerb,
-        name: &str,
+        name: &OsStr,
         fail: impl FnOnce(&mut State),
     ) -> io::Result<MutexGuard<'_, State>> {
         let fate = {
@@ -208,7 +233,7 @@ impl Disk {
         }
         if fate == DiskFate::PowerOff && !state.dark {
             state.dark = true;
-            self.note(format_args!("loses power before: {verb} {name}"));
+            self.note(format_args!("loses power before: {verb} {}", name.display()));
         }
         if state.dark {
             return gone("the power has failed");
@@ -218,18 +243,18 @@ impl Disk {
             DiskFate::Full => Err(self.full(verb, name)),
             DiskFate::Fail => {
                 fail(&mut state);
-                self.note(format_args!("fails to {verb} {name}"));
+                self.note(format_args!("fails to {verb} {}", name.display()));
                 Err(self.error(verb, name, io::ErrorKind::Other, "input/output error"))
             }
         }
     }
 
-    fn full(&self, verb: DiskVerb, name: &str) -> io::Error {
+    fn full(&self, verb: DiskVerb, name: &OsStr) -> io::Error {
         self.error(verb, name, io::ErrorKind::StorageFull, "no space is left on the disk")
     }
 
-    fn error(&self, verb: DiskVerb, name: &str, kind: io::ErrorKind, why: &str) -> io::Error {
-        io::Error::new(kind, format!("disk of {}: {verb} {name}: {why}", self.shared.host))
+    fn error(&self, verb: DiskVerb, name: &OsStr, kind: io::ErrorKind, why: &str) -> io::Error {
+        io::Error::new(kind, format!("disk of {}: {verb} {}: {why}", self.shared.host, name.display()))
     }
 
     fn note(&self, what: fmt::Arguments<'_>) {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
     time::Duration,
 };
 
@@ -18,6 +19,8 @@ pub(super) struct Node {
     pub(super) modified: Modified,
     /// When it was changed in any way.
     pub(super) changed: Duration,
+    /// Who may do what, as in `chmod`. It is kept and not obeyed.
+    pub(super) mode: u32,
 }
 
 /// A time that programs may set.
@@ -32,13 +35,14 @@ pub(super) enum Modified {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Body {
     File(Vec<u8>),
-    Folder(BTreeMap<String, Id>),
+    Folder(BTreeMap<OsString, Id>),
 }
 
 impl Node {
     pub(super) fn new(is_folder: bool, now: Duration) -> Self {
         let body = if is_folder { Body::Folder(BTreeMap::new()) } else { Body::File(Vec::new()) };
-        Self { body, modified: Modified::At(now), changed: now }
+        let mode = if is_folder { 0o755 } else { 0o644 };
+        Self { body, modified: Modified::At(now), changed: now, mode }
     }
 
     pub(super) fn is_folder(&self) -> bool {
@@ -64,6 +68,7 @@ pub(super) enum What {
     Bytes(Id, u64, Vec<u8>),
     Length(Id, u64),
     Modified(Id, Modified),
+    Mode(Id, u32),
     /// Names, all of them at once: a rename has two.
     Names(Vec<Name>),
 }
@@ -72,7 +77,7 @@ pub(super) enum What {
 #[derive(Debug, Clone)]
 pub(super) struct Name {
     pub(super) folder: Id,
-    pub(super) name: String,
+    pub(super) name: OsString,
     pub(super) to: Option<Id>,
 }
 
@@ -80,7 +85,7 @@ impl Change {
     /// The file that it changes, if it does not change names.
     pub(super) fn file(&self) -> Option<Id> {
         match self.what {
-            What::Bytes(id, ..) | What::Length(id, _) | What::Modified(id, _) => Some(id),
+            What::Bytes(id, ..) | What::Length(id, _) | What::Modified(id, _) | What::Mode(id, _) => Some(id),
             What::Names(_) => None,
         }
     }
@@ -112,7 +117,7 @@ impl Nodes {
         }
     }
 
-    pub(super) fn folder(&self, id: Id) -> Option<&BTreeMap<String, Id>> {
+    pub(super) fn folder(&self, id: Id) -> Option<&BTreeMap<OsString, Id>> {
         match &self.0.get(&id)?.body {
             Body::Folder(names) => Some(names),
             Body::File(_) => None,
@@ -142,6 +147,12 @@ impl Nodes {
             What::Modified(id, modified) => {
                 if let Some(node) = self.0.get_mut(id) {
                     node.modified = *modified;
+                    node.changed = change.at;
+                }
+            }
+            What::Mode(id, mode) => {
+                if let Some(node) = self.0.get_mut(id) {
+                    node.mode = *mode;
                     node.changed = change.at;
                 }
             }

@@ -1,6 +1,6 @@
 //! Rules: what becomes of a call of a disk, as closures that a test installs.
 
-use std::fmt;
+use std::{ffi::OsStr, fmt};
 
 /// What a program asks of a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub enum DiskVerb {
     SetLength,
     /// To set the time of a file's last change.
     SetModified,
+    /// To set who may do what with a file.
+    SetMode,
     /// To bring a file to the medium.
     SyncFile,
     /// To bring the names of a folder to the medium.
@@ -44,6 +46,7 @@ impl fmt::Display for DiskVerb {
             Self::Write => "write",
             Self::SetLength => "set the length of",
             Self::SetModified => "set the time of",
+            Self::SetMode => "set the mode of",
             Self::SyncFile | Self::SyncFolder => "sync",
             Self::MakeFolder => "make folder",
             Self::Rename => "rename",
@@ -60,7 +63,7 @@ impl fmt::Display for DiskVerb {
 #[derive(Debug, Clone, Copy)]
 pub struct DiskAccess<'a> {
     pub(super) verb: DiskVerb,
-    pub(super) name: &'a str,
+    pub(super) name: &'a OsStr,
 }
 
 impl DiskAccess<'_> {
@@ -70,7 +73,7 @@ impl DiskAccess<'_> {
     }
 
     /// The name of the file or folder in its folder; of an open one, that under which it was opened. The root is `/`.
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> &OsStr {
         self.name
     }
 

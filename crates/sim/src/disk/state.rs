@@ -5,7 +5,7 @@ use super::{
     node::{Body, Change, Id, Name, Node, Nodes, ROOT, What},
 };
 use crate::dice::Dice;
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, os::unix::ffi::OsStringExt as _, time::Duration};
 
 /// How many bytes the files of a disk may have in all, unless it is set.
 pub const DISK_CAPACITY: u64 = 64 * 1024 * 1024;
@@ -25,6 +25,8 @@ pub(super) struct State {
     /// Files that are open, and how often.
     open: BTreeMap<Id, usize>,
     last_id: Id,
+    /// How many temporary names there were. A crash does not begin anew, since old ones may still be there.
+    temporaries: u64,
 }
 
 impl State {
@@ -39,6 +41,7 @@ impl State {
             dark: false,
             open: BTreeMap::new(),
             last_id: ROOT,
+            temporaries: 0,
         }
     }
 
@@ -65,6 +68,14 @@ impl State {
         self.nodes.0.insert(self.last_id, node.clone());
         self.medium.add(self.last_id, node);
         Some(self.last_id)
+    }
+
+    /// A name that no file has.
+    pub(super) fn temporary_name(&mut self) -> OsString {
+        self.temporaries += 1;
+        let mut name = trenza_storage::TEMPORARY.to_vec();
+        name.extend(self.temporaries.to_string().bytes());
+        OsString::from_vec(name)
     }
 
     /// Makes a change, which is not synced.

@@ -11,7 +11,7 @@ use std::{io, os::fd::BorrowedFd, ptr, time::Instant};
 use trenza_core::driver::Token;
 
 /// A group of buffers in which there never is one.
-const EMPTY_GROUP: u16 = 1;
+const EMPTY_GROUP: u16 = 2;
 /// How many waits a completion is held back at the most.
 const HELD_MAX: usize = 4;
 /// The most bytes of a send that is cut short.
@@ -64,6 +64,11 @@ impl Faults {
         all.into_iter().fold(Self::default(), |all, (fault, once_in)| all.with(fault, once_in))
     }
 
+    /// Whether this one happens now and then.
+    pub(super) fn is_on(&self, fault: Fault) -> bool {
+        self.0.get(fault as usize).is_some_and(|once_in| *once_in > 0)
+    }
+
     /// The same, and one more.
     pub(super) fn with(mut self, fault: Fault, once_in: usize) -> Self {
         if let Some(place) = self.0.get_mut(fault as usize) {
@@ -114,6 +119,8 @@ pub(super) struct Counts {
     /// Pieces that were received, and buffers that the kernel was done with.
     pub(super) pieces: usize,
     pub(super) buffers: usize,
+    /// Datagrams that were received, each in a buffer of its own.
+    pub(super) datagrams: usize,
 }
 
 impl Counts {
@@ -175,7 +182,7 @@ impl Ring {
         if many && self.strikes(Fault::Single) {
             raw(&mut request).priority = 0;
         }
-        if purpose == Purpose::Receive && self.strikes(Fault::Dry) {
+        if matches!(purpose, Purpose::Receive | Purpose::Datagram) && self.strikes(Fault::Dry) {
             raw(&mut request).group = EMPTY_GROUP;
         }
         if purpose == Purpose::Send && self.strikes(Fault::Short) {
@@ -197,7 +204,9 @@ impl Ring {
             Purpose::Accept => {
                 (&[Errno::NOMEM, Errno::NOBUFS], &[Errno::INTR, Errno::AGAIN, Errno::CONNABORTED])
             }
-            Purpose::Receive | Purpose::Room => (&[Errno::NOMEM], &[Errno::INTR, Errno::AGAIN]),
+            Purpose::Receive | Purpose::Datagram | Purpose::Room => {
+                (&[Errno::NOMEM], &[Errno::INTR, Errno::AGAIN])
+            }
             Purpose::Send => (&[Errno::NOMEM, Errno::NOBUFS], &[Errno::INTR, Errno::AGAIN]),
             Purpose::Rest | Purpose::Cancel => return None,
         };
@@ -231,12 +240,15 @@ impl Ring {
         while self.ring.waiting() > 0 {
             // Some are nobody's.
             let Some(completion) = self.ring.next() else { return };
-            let found_none =
-                completion.purpose == Purpose::Receive && completion.result == Err(Errno::NOBUFS);
-            self.counts.dry += usize::from(found_none);
-            if completion.buffer().is_some() {
-                self.counts.pieces += 1;
-                self.counts.buffers += usize::from(self.whole_buffers || !completion.keeps_buffer());
+            let receives = matches!(completion.purpose, Purpose::Receive | Purpose::Datagram);
+            self.counts.dry += usize::from(receives && completion.result == Err(Errno::NOBUFS));
+            match (completion.buffer(), completion.purpose) {
+                (None, _) => {}
+                (Some(_), Purpose::Datagram) => self.counts.datagrams += 1,
+                (Some(_), _) => {
+                    self.counts.pieces += 1;
+                    self.counts.buffers += usize::from(self.whole_buffers || !completion.keeps_buffer());
+                }
             }
             let waits = if self.strikes(Fault::Late) { 1 + self.dice.below(HELD_MAX) } else { 0 };
             self.held.push(Held { completion, waits });
@@ -247,7 +259,8 @@ impl Ring {
     fn ready(&self) -> Vec<usize> {
         let ordered = |one: &Completion, other: &Completion| {
             let same = one.purpose == other.purpose && one.token == other.token;
-            let pieces = one.buffer().is_some() && other.buffer().is_some();
+            let is_piece = |it: &Completion| it.purpose == Purpose::Receive && it.buffer().is_some();
+            let pieces = is_piece(one) && is_piece(other);
             same || pieces && !self.whole_buffers
         };
         let is_free = |place: &usize| {
@@ -262,8 +275,7 @@ impl Ring {
     pub(super) fn next(&mut self) -> Option<Completion> {
         self.collect();
         let ready = self.ready();
-        let overtakes = self.faults.0.get(Fault::Late as usize).is_some_and(|once_in| *once_in > 0);
-        let choice = if overtakes { self.dice.below(ready.len()) } else { 0 };
+        let choice = if self.faults.is_on(Fault::Late) { self.dice.below(ready.len()) } else { 0 };
         ready.get(choice).map(|place| self.held.remove(*place).completion)
     }
 

@@ -37,6 +37,7 @@ pub(super) const NOBODY: Token = Token { index: u32::MAX, generation: 0 };
 pub(super) enum Purpose {
     Accept,
     Receive,
+    Datagram,
     Send,
     /// There is room to write, or a connect has ended.
     Room,
@@ -46,7 +47,8 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 6] = [Self::Accept, Self::Receive, Self::Send, Self::Room, Self::Rest, Self::Cancel];
+    const ALL: [Self; 7] =
+        [Self::Accept, Self::Receive, Self::Datagram, Self::Send, Self::Room, Self::Rest, Self::Cancel];
 
     /// The number of a request.
     pub(super) fn of(self, token: Token) -> u64 {

@@ -1,0 +1,67 @@
+//! [`Chain`]: several checkers as one.
+
+use crate::{Account, Checker, Credentials, Mechanism, Mechanisms, scram::ScramKeys};
+use std::sync::Arc;
+use trenza_core::{Deferred, Reactor};
+
+/// Several checkers as one: the first that lets somebody in does. All are asked before somebody is refused, so
+/// the time of a refusal does not tell where an account is.
+#[derive(Debug, Clone, Default)]
+pub struct Chain(Vec<Arc<dyn Checker>>);
+
+impl Chain {
+    /// Nobody.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With this one behind the others.
+    #[must_use]
+    pub fn with(mut self, checker: impl Checker + 'static) -> Self {
+        self.0.push(Arc::new(checker));
+        self
+    }
+}
+
+impl Checker for Chain {
+    fn check(&self, reactor: &Reactor, credentials: &Arc<Credentials>) -> Deferred<Option<Arc<Account>>> {
+        let (checkers, on, credentials) = (self.0.clone(), reactor.clone(), credentials.clone());
+        reactor.spawn(async move {
+            for checker in &checkers {
+                if let Some(account) = checker.check(&on, &credentials).await? {
+                    return Ok(Some(account));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// What any of them offers; SCRAM only where all that take passwords do. A client tries nothing else once it has
+    /// begun with it.
+    fn mechanisms(&self) -> Mechanisms {
+        let each = || self.0.iter().map(|checker| checker.mechanisms());
+        let all = each().fold(Mechanisms::NONE, |all, these| all | these);
+        let lacks = |these: Mechanisms| {
+            these.contains(Mechanism::Password) && !these.contains(Mechanism::ScramSha256)
+        };
+        if each().any(lacks) { all.without(Mechanism::ScramSha256) } else { all }
+    }
+
+    fn mechanisms_of(&self, name: &str) -> Mechanisms {
+        self.0.iter().fold(Mechanisms::NONE, |all, checker| all | checker.mechanisms_of(name))
+    }
+
+    fn scram_keys(&self, reactor: &Reactor, name: &str) -> Deferred<Option<ScramKeys>> {
+        let (checkers, on, name) = (self.0.clone(), reactor.clone(), name.to_owned());
+        reactor.spawn(async move {
+            let mut decoy = None;
+            for checker in &checkers {
+                match checker.scram_keys(&on, &name).await? {
+                    Some(keys) if !keys.is_decoy() => return Ok(Some(keys)),
+                    keys => decoy = decoy.or(keys),
+                }
+            }
+            Ok(decoy)
+        })
+    }
+}

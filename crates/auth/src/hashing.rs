@@ -1,0 +1,125 @@
+//! [`Hashing`]: so many passwords are hashed at a time.
+
+use crate::Denied;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use trenza_core::{Deferred, Reactor, RemoteResolver, Result, TimedOut, driver::PoolFull, timeout};
+
+/// How many passwords are hashed at a time unless told otherwise. Each takes 19 MiB and a thread of the pool.
+pub const HASHINGS_MAX: usize = 4;
+/// How many logins wait for their turn.
+pub const WAITING_MAX: usize = 1024;
+/// How long one waits for its turn.
+pub const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Hashes passwords on the thread pool, so many at a time, whoever asks: a flood of logins fills neither memory nor pool.
+/// Clones are one, on other loops too.
+#[derive(Clone)]
+pub struct Hashing(Arc<Mutex<State>>);
+
+struct State {
+    free: usize,
+    next: u64,
+    waiting: BTreeMap<u64, RemoteResolver<Turn>>,
+}
+
+impl Hashing {
+    /// So many at a time, one at least.
+    pub fn new(max: usize) -> Self {
+        Self(Arc::new(Mutex::new(State { free: max.max(1), next: 0, waiting: BTreeMap::new() })))
+    }
+
+    /// Runs `work` on the thread pool when it is its turn. Fails with [`Denied::Busy`] when [`WAITING_MAX`] wait already,
+    /// or the turn did not come within [`WAIT_MAX`].
+    pub fn run<T: Send + 'static>(
+        &self,
+        reactor: &Reactor,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Deferred<T> {
+        let (hashing, on) = (self.clone(), reactor.clone());
+        reactor.spawn(async move {
+            let turn = hashing.enter(&on).await?;
+            let ended = on.in_thread(move || {
+                // Who has gone away in the meantime still costs what it costs.
+                let _turn = turn;
+                work()
+            });
+            ended.await.map_err(|error| if error.is::<PoolFull>() { Denied::Busy.into() } else { error })
+        })
+    }
+
+    /// How many wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    async fn enter(&self, reactor: &Reactor) -> Result<Turn> {
+        let (turn, place) = {
+            let mut state = self.lock();
+            if let Some(free) = state.free.checked_sub(1) {
+                state.free = free;
+                return Ok(Turn(self.clone()));
+            }
+            if state.waiting.len() >= WAITING_MAX {
+                return Err(Denied::Busy.into());
+            }
+            let (turn, resolver) = reactor.remote_resolver();
+            state.next += 1;
+            let number = state.next;
+            state.waiting.insert(number, resolver);
+            (turn, Place(self, number))
+        };
+        let turn = timeout(WAIT_MAX, turn).await;
+        drop(place);
+        turn.map_err(|error| if error.is::<TimedOut>() { Denied::Busy.into() } else { error })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Hashing {
+    fn default() -> Self {
+        Self::new(HASHINGS_MAX)
+    }
+}
+
+impl fmt::Debug for Hashing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        f.debug_struct("Hashing").field("free", &state.free).field("waiting", &state.waiting.len()).finish()
+    }
+}
+
+/// The right to hash. Its end lets the next one begin.
+#[derive(Debug)]
+struct Turn(Hashing);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        let next = state.waiting.pop_first();
+        if next.is_none() {
+            state.free += 1;
+        }
+        drop(state);
+        if let Some((_, resolver)) = next {
+            resolver.fire(Ok(Self(self.0.clone())));
+        }
+    }
+}
+
+/// A place among those who wait; whoever goes away leaves it.
+struct Place<'a>(&'a Hashing, u64);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let left = self.0.lock().waiting.remove(&self.1);
+        drop(left);
+    }
+}

@@ -1,0 +1,8 @@
+//! SCRAM-SHA-256 (RFC 5802, RFC 7677), the server's side: the keys that are stored, and the exchange.
+
+mod exchange;
+mod keys;
+
+pub use exchange::{NONCE_LEN, SCRAM_MESSAGE_MAX, ScramError, ScramServer};
+pub use keys::{ITERATIONS, ITERATIONS_MAX, SALT_MAX, ScramKeys};
+pub(crate) use keys::{hash, hmac, prepared};
