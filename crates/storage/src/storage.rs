@@ -184,6 +184,13 @@ impl Storage {
         self.run(move |tree| tree.metadata(&path))
     }
 
+    /// [`Tree::symlink_metadata`].
+    #[track_caller]
+    pub fn symlink_metadata(&self, path: &Path) -> Deferred<Metadata> {
+        let path = path.clone();
+        self.run(move |tree| tree.symlink_metadata(&path))
+    }
+
     /// [`Tree::list`], a batch at a time.
     #[track_caller]
     pub fn list(&self, path: &Path) -> Deferred<Listing> {
