@@ -130,6 +130,14 @@ impl Records {
         self.all.get(*self.by_name.get(name)?)
     }
 
+    pub(crate) fn into_vec(self) -> Vec<Record> {
+        self.all
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Record> {
+        self.all.iter()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.all.len()
     }

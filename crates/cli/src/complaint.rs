@@ -11,7 +11,7 @@ use std::{
     path::Path,
     process::ExitCode,
 };
-use trenza::{EndpointError, Interrupted, proxy::UsersError, tls::TlsError};
+use trenza::{EndpointError, Interrupted, auth::FileError, proxy::UsersError, tls::TlsError};
 
 /// What could not be done and why, what to do about it, and the program's exit code.
 #[derive(Debug, PartialEq, Eq)]
@@ -204,6 +204,43 @@ impl Complaint {
             path.display()
         ))
         .remedy("name and password have 1 to 255 bytes each")
+    }
+
+    /// A file of accounts that cannot be used.
+    pub(crate) fn accounts(error: &FileError) -> Self {
+        let complaint = Self::new(error);
+        match error {
+            FileError::Io { path, error } if error.kind() == ErrorKind::NotFound => {
+                Self::new(format!("there is no file {}", path.display()))
+                    .remedy("`trenza user add NAME --file FILE` makes one; --file names another one")
+            }
+            FileError::Io { path, error } if error.kind() == ErrorKind::PermissionDenied => complaint.remedy(
+                format!("`ls -l {}` shows who may read and change it: run as that user", path.display()),
+            ),
+            FileError::Content { .. } => {
+                complaint.remedy("mend that line; `trenza user --help` shows what a file looks like")
+            }
+            _ => complaint,
+        }
+    }
+
+    /// An account that is there already.
+    pub(crate) fn account_exists(name: &str, path: &Path) -> Self {
+        Self::new(format!("there is an account {name:?} in {} already", path.display()))
+            .remedy("`trenza user passwd` gives it another password, `trenza user remove` takes it away")
+    }
+
+    /// An account that is not there.
+    pub(crate) fn no_account(name: &str, path: &Path) -> Self {
+        Self::new(format!("there is no account {name:?} in {}", path.display()))
+            .remedy(format!("`trenza user list --file {}` shows which there are", path.display()))
+    }
+
+    /// A password that cannot be one, or is not there.
+    pub(crate) fn password(why: &str) -> Self {
+        Self::new(why).remedy(
+            "the password is typed twice, or with --password-stdin it is the first line of standard input",
+        )
     }
 
     /// A key that everybody could fetch.

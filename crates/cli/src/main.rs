@@ -11,6 +11,7 @@ mod room;
 mod socks;
 mod terminal;
 mod told;
+mod user;
 mod web;
 mod workers;
 
@@ -34,15 +35,16 @@ struct Program {
 #[derive(Debug, Subcommand)]
 enum Command {
     Cert(cert::Args),
+    User(user::Args),
     Web(web::Args),
     Forward(forward::Args),
     Socks(socks::Args),
     Echo(echo::Args),
 }
 
-/// What the engine may say: warnings, and of connections what `log=yes` in an endpoint asks for.
+/// What the engine may say: warnings, logins, and of connections what `log=yes` in an endpoint asks for.
 fn filter() -> EnvFilter {
-    let usual = || EnvFilter::new("warn,trenza::traffic=info");
+    let usual = || EnvFilter::new("warn,trenza::traffic=info,trenza::login=info");
     let Some(wished) = env::var_os("TRENZA_LOG") else { return usual() };
     EnvFilter::try_new(wished.to_string_lossy()).unwrap_or_else(|error| {
         terminal::warn(&format!("TRENZA_LOG is not understood ({error}): write it like TRENZA_LOG=debug"));
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
     });
     let ended = match &program.command {
         Command::Cert(args) => cert::run(args),
+        Command::User(args) => user::run(args),
         Command::Web(args) => web::run(args, descriptors),
         Command::Forward(args) => forward::run(args, descriptors),
         Command::Socks(args) => socks::run(args, descriptors),

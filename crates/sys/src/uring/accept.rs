@@ -106,10 +106,10 @@ impl UringDriver {
         }
     }
 
-    /// Closes a listening socket at once, so that its port is free, although its place is still needed: another descriptor
+    /// Closes a bound socket at once, so that its port is free, although its place is still needed: another descriptor
     /// takes its number. Others may have copies of it, of a service manager for example, and go on to listen.
-    pub(super) fn close_listener(&mut self, token: Token) {
-        // Where the kernel still accepts it keeps the socket, too. What is not cancelled now is by the next wait.
+    pub(super) fn unbind(&mut self, token: Token) {
+        // Where the kernel still accepts or receives it keeps the socket, too. What is not cancelled now is by the next wait.
         let _ = self.ring.submit();
         if let (Some(stream), Some(other)) = (self.streams.get_mut(token), self.rest.descriptor()) {
             let _ = socket::put_in_place(other, &mut stream.fd);
