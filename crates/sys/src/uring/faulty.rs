@@ -22,6 +22,8 @@ const SHORT_MAX: usize = 2000;
 pub(super) enum Fault {
     /// A call that waits or submits is interrupted before it has done anything.
     Interrupted,
+    /// A call that waits or submits is refused: the kernel has no memory, or too many completions.
+    Refused,
     /// A receive finds no buffer.
     Dry,
     /// A request is cancelled, although nobody has asked for it.
@@ -52,6 +54,7 @@ impl Faults {
     pub(super) fn all() -> Self {
         let all = [
             (Fault::Interrupted, 5),
+            (Fault::Refused, 20),
             (Fault::Dry, 9),
             (Fault::Cancelled, 9),
             (Fault::Short, 3),
@@ -227,12 +230,25 @@ impl Ring {
         if self.strikes(Fault::Interrupted) {
             return Ok(());
         }
+        self.refuse();
         // What is held back would have ended the wait.
         self.ring.wait(if self.held.is_empty() { until } else { Some(Instant::now()) })
     }
 
     pub(super) fn submit(&mut self) -> io::Result<()> {
-        if self.strikes(Fault::Interrupted) { Ok(()) } else { self.ring.submit() }
+        if self.strikes(Fault::Interrupted) {
+            return Ok(());
+        }
+        self.refuse();
+        self.ring.submit()
+    }
+
+    /// Has the kernel refuse the next call, now and then.
+    fn refuse(&mut self) {
+        if self.strikes(Fault::Refused) {
+            let errors = [Errno::BUSY, Errno::AGAIN, Errno::NOMEM];
+            self.ring.refusals.extend(errors.get(self.dice.below(errors.len())));
+        }
     }
 
     /// Takes over what the kernel has told.

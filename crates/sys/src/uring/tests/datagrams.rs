@@ -25,8 +25,15 @@ const WINDOW: u32 = 20;
 const SEEDS: u64 = 8;
 
 /// What may go wrong with datagrams.
-const FAULTS: [Fault; 6] =
-    [Fault::Interrupted, Fault::Dry, Fault::Cancelled, Fault::NoMemory, Fault::Again, Fault::Late];
+const FAULTS: [Fault; 7] = [
+    Fault::Interrupted,
+    Fault::Refused,
+    Fault::Dry,
+    Fault::Cancelled,
+    Fault::NoMemory,
+    Fault::Again,
+    Fault::Late,
+];
 
 fn driver(test: &str, faults: Faults, seed: u64) -> Option<UringDriver> {
     Parts { faults, seed, ..Parts::new((8, 4096), Mode::Whole) }.driver(test)
