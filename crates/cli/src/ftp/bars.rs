@@ -84,7 +84,8 @@ impl Bars {
         if self.0.quiet {
             return;
         }
-        let mut line = format!("{} files copied, {}", outcome.files, HumanBytes(outcome.bytes));
+        let files = if outcome.files == 1 { "file" } else { "files" };
+        let mut line = format!("{} {files} copied, {}", outcome.files, HumanBytes(outcome.bytes));
         for (count, what) in [
             (outcome.current, "up to date"),
             (outcome.removed, "removed"),
