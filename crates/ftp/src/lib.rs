@@ -3,6 +3,8 @@
 //! The codec knows neither sockets nor clocks: [`command`] and [`mod@reply`] are what goes over the control connection,
 //! [`listing`] what listings are made of, [`ascii`] the text of TYPE A, [`time`] and [`address`] what stands in
 //! arguments and replies.
+//!
+//! [`FtpServer`] is the server.
 
 pub mod address;
 pub mod ascii;
@@ -11,6 +13,7 @@ pub mod command;
 mod glob;
 pub mod listing;
 pub mod reply;
+mod server;
 pub mod time;
 
 pub use address::Family;
@@ -19,3 +22,4 @@ pub use command::Command;
 pub use glob::{Glob, GlobError, PATTERN_MAX};
 pub use listing::Entry;
 pub use reply::Reply;
+pub use server::{Direction, FtpFactory, FtpLimits, FtpRates, FtpServer, Home, Root, Transfer, TransferLog};
