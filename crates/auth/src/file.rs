@@ -1,6 +1,8 @@
 //! [`AccountsFile`]: a checker over a file that may change, and [`FileError`].
 
-use crate::{Account, Checker, Credentials, Denied, Hashing, Mechanisms, record::Records, scram::ScramKeys};
+use crate::{
+    Account, Checker, Credentials, Denied, Hashing, Mechanisms, TextError, record::Records, scram::ScramKeys,
+};
 use std::{
     fmt, fs, io,
     io::Read,
@@ -46,25 +48,8 @@ impl FileError {
     }
 }
 
-/// What is wrong in a text, and on which line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wrong {
-    pub(crate) line: usize,
-    pub(crate) what: String,
-}
-
-impl Wrong {
-    pub(crate) fn new(line: usize, what: impl Into<String>) -> Self {
-        Self { line, what: what.into() }
-    }
-
-    pub(crate) fn at(self, path: &Path) -> FileError {
-        FileError::Content { path: path.to_owned(), line: self.line, what: self.what }
-    }
-}
-
 /// Reads accounts from text.
-pub(crate) type Parse = fn(&str) -> Result<Records, Wrong>;
+pub(crate) type Parse = fn(&str) -> Result<Records, TextError>;
 
 /// Accounts of a file. When it has changed, it is read again, at the next login that comes a second after the last look;
 /// one that is broken is warned of, and what was read before stays. Clones are one, on other loops too.
@@ -275,14 +260,14 @@ pub(crate) fn read_text(path: &Path) -> Result<(String, fs::Metadata), FileError
     let mut bytes = Vec::new();
     file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > FILE_MAX {
-        return Err(Wrong::new(1, "it has more than 64 MiB").at(path));
+        return Err(TextError::new(1, "it has more than 64 MiB").at(path));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok((text, facts)),
         Err(error) => {
             let valid = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
             let line = 1 + valid.filter(|byte| **byte == b'\n').count();
-            Err(Wrong::new(line, "it is no text in UTF-8").at(path))
+            Err(TextError::new(line, "it is no text in UTF-8").at(path))
         }
     }
 }

@@ -30,6 +30,7 @@ mod rights;
 pub mod scram;
 mod secret;
 mod size;
+mod text;
 pub mod throttle;
 pub mod users;
 mod verifier;
@@ -50,6 +51,7 @@ pub use record::Record;
 pub use rights::{Rights, RightsError};
 pub use secret::Secret;
 pub use size::{Size, SizeError};
+pub use text::TextError;
 pub use throttle::{Network, Throttle};
 pub use verifier::{
     ARGON2_KIB_MAX, ARGON2_PASSES_MAX, BCRYPT_COST_MAX, PASSWORD_MAX, Verifier, VerifierError,

@@ -130,6 +130,10 @@ impl Records {
         self.all.get(*self.by_name.get(name)?)
     }
 
+    pub(crate) fn into_vec(self) -> Vec<Record> {
+        self.all
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Record> {
         self.all.iter()
     }

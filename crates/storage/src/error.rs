@@ -146,6 +146,32 @@ impl From<io::Error> for Error {
     }
 }
 
+/// The system's own error where there is one, else this one with the nearest kind.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error.kind {
+            ErrorKind::NotFound => io::ErrorKind::NotFound,
+            ErrorKind::Exists => io::ErrorKind::AlreadyExists,
+            ErrorKind::Denied | ErrorKind::Escape | ErrorKind::Special => io::ErrorKind::PermissionDenied,
+            ErrorKind::NotAFolder => io::ErrorKind::NotADirectory,
+            ErrorKind::IsAFolder => io::ErrorKind::IsADirectory,
+            ErrorKind::NotEmpty => io::ErrorKind::DirectoryNotEmpty,
+            ErrorKind::NoSpace => io::ErrorKind::StorageFull,
+            ErrorKind::Quota => io::ErrorKind::QuotaExceeded,
+            ErrorKind::Name => io::ErrorKind::InvalidFilename,
+            ErrorKind::Range => io::ErrorKind::InvalidInput,
+            ErrorKind::Busy => io::ErrorKind::ResourceBusy,
+            ErrorKind::Unsupported => io::ErrorKind::Unsupported,
+            ErrorKind::Io => io::ErrorKind::Other,
+        };
+        match error.source.map(|source| source.downcast::<Self>()) {
+            Some(Ok(own)) => *own,
+            Some(Err(source)) => Self::new(kind, Error { kind: error.kind, source: Some(source) }),
+            None => Self::new(kind, Error::from(error.kind)),
+        }
+    }
+}
+
 impl From<rustix::io::Errno> for Error {
     fn from(errno: rustix::io::Errno) -> Self {
         io::Error::from(errno).into()
@@ -198,6 +224,19 @@ mod tests {
         ] {
             assert_eq!(Error::from(errno).kind(), kind, "{errno:?}");
         }
+    }
+
+    #[test]
+    fn the_systems_errors_come_out_as_they_went_in() {
+        let error = io::Error::from(Error::from(Errno::NOENT));
+        assert_eq!(error.raw_os_error(), Some(Errno::NOENT.raw_os_error()));
+        let error = io::Error::from(Error::from(ErrorKind::Quota));
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (io::ErrorKind::QuotaExceeded, "the quota is used up")
+        );
+        let error = io::Error::from(Error::new(ErrorKind::Escape, "why"));
+        assert_eq!(error.to_string(), "a link leads out of the tree: why");
     }
 
     #[test]

@@ -12,7 +12,8 @@ pub enum FileKind {
     File,
     /// A folder.
     Folder,
-    /// In lists only: a symbolic link that leads nowhere, or out of the tree.
+    /// A symbolic link: in lists one that leads nowhere or out of the tree, else see
+    /// [`symlink_metadata`](crate::Tree::symlink_metadata).
     Link,
     /// A device, FIFO or socket, which nobody may open.
     Special,
@@ -32,7 +33,7 @@ pub struct FileId {
 /// clock of the file system tells: [`Metadata::changed`] cannot be set back, as [`Metadata::modified`] can.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Metadata {
-    /// What it is, symbolic links followed.
+    /// What it is.
     pub kind: FileKind,
     /// In bytes; of no meaning but for files.
     pub size: u64,
@@ -69,6 +70,8 @@ impl Metadata {
 pub struct Entry {
     /// Any bytes but NUL and slash.
     pub name: OsString,
+    /// The name is a symbolic link. Who walks through a tree does not follow it, or never ends.
+    pub is_link: bool,
     /// Of what a symbolic link leads to; of the link itself if that cannot be opened.
     pub metadata: Metadata,
 }

@@ -6,7 +6,7 @@ use std::{ffi::OsStr, fmt, os::unix::ffi::OsStrExt as _};
 /// The most bytes of a name.
 pub const NAME_MAX: usize = 255;
 /// The most bytes of a path, slashes included.
-pub const PATH_MAX: usize = 4000;
+pub const PATH_MAX: usize = 4095;
 /// The most names of a path: so deep may folders be inside each other.
 pub const DEPTH_MAX: usize = 128;
 /// How the names of files begin that are being written and have no name of their own yet. No [`Path`] has such a name,
@@ -182,9 +182,10 @@ mod tests {
         let path = Path::new(&deep).unwrap();
         assert_eq!(path.join("b").unwrap_err().kind(), ErrorKind::Name);
         assert_eq!(path.resolve("../b").unwrap().names().count(), DEPTH_MAX);
-        let long = vec!["x".repeat(249); 16].join("/");
-        assert_eq!(long.len(), PATH_MAX - 1);
-        assert!(Path::new(&long).is_ok() && Path::new(format!("{long}/yy")).is_err());
+        let long = vec!["x".repeat(NAME_MAX); 16].join("/");
+        assert_eq!(long.len(), PATH_MAX);
+        assert!(Path::new(&long).is_ok() && Path::new(format!("{long}y")).is_err());
+        assert!(Path::new(long.get(2..).unwrap()).unwrap().join("y").is_err());
     }
 
     #[test]

@@ -26,27 +26,23 @@ pub const WAITING_MAX: usize = 4096;
 /// let net = trenza_sim::Net::gentle(1);
 /// let host = net.host("srv");
 /// let tree = host.disk();
-/// let done = host.run(|reactor| {
-///     let storage = Storage::new(reactor, tree);
-///     reactor.spawn(async move {
-///         let path = Path::new("greeting")?;
-///         let upload = storage.upload(&path, Write::Replace).await?;
-///         upload.push(b"hello");
-///         assert_eq!(upload.finish(true).await?.size, 5);
+/// net.block_on(&host, async {
+///     let storage = Storage::new(&trenza_core::Reactor::current(), tree);
+///     let path = Path::new("greeting")?;
+///     let upload = storage.upload(&path, Write::Replace).await?;
+///     upload.push(b"hello");
+///     assert_eq!(upload.finish(true).await?.size, 5);
 ///
-///         let file = storage.open(&path).await?;
-///         let mut reader = storage.read(file, 1..4);
-///         assert_eq!(reader.next().await?.as_deref(), Some(&b"ell"[..]));
-///         assert_eq!(reader.next().await?, None);
+///     let file = storage.open(&path).await?;
+///     let mut reader = storage.read(file, 1..4);
+///     assert_eq!(reader.next().await?.as_deref(), Some(&b"ell"[..]));
+///     assert_eq!(reader.next().await?, None);
 ///
-///         let error = storage.metadata(&Path::new("none")?).await.map_err(Error::from).unwrap_err();
-///         assert_eq!(error.kind(), ErrorKind::NotFound);
-///         Ok(())
-///     })
-/// });
-/// net.run();
-/// # host.run(|reactor| reactor.spawn(async { done.await }).then(|done| done.unwrap()));
-/// # net.run();
+///     let error = storage.metadata(&Path::new("none")?).await.map_err(Error::from).unwrap_err();
+///     assert_eq!(error.kind(), ErrorKind::NotFound);
+///     Ok(())
+/// })?;
+/// # Ok::<(), trenza_core::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Storage(Rc<Shared>);
@@ -182,6 +178,13 @@ impl Storage {
     pub fn metadata(&self, path: &Path) -> Deferred<Metadata> {
         let path = path.clone();
         self.run(move |tree| tree.metadata(&path))
+    }
+
+    /// [`Tree::symlink_metadata`].
+    #[track_caller]
+    pub fn symlink_metadata(&self, path: &Path) -> Deferred<Metadata> {
+        let path = path.clone();
+        self.run(move |tree| tree.symlink_metadata(&path))
     }
 
     /// [`Tree::list`], a batch at a time.

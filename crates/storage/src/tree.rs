@@ -33,6 +33,13 @@ pub trait Tree: Debug + Send + Sync + 'static {
     /// Those of all methods.
     fn metadata(&self, path: &Path) -> Result<Metadata>;
 
+    /// What a name itself stands for: of a symbolic link the link ([`FileKind::Link`](crate::FileKind::Link)), not what it
+    /// leads to.
+    ///
+    /// # Errors
+    /// Those of all methods.
+    fn symlink_metadata(&self, path: &Path) -> Result<Metadata>;
+
     /// Begins to list a folder.
     ///
     /// # Errors

@@ -17,12 +17,14 @@ use trenza_sys::DriverKind;
 
 /// The calls without which there is no ring, and what they may answer: kernels that have none, or another set of
 /// features, `io_uring_disabled` and sandboxes, a limit on locked memory.
-const REFUSALS: [(c_long, i32); 5] = [
+const REFUSALS: [(c_long, i32); 7] = [
     (libc::SYS_io_uring_setup, libc::ENOSYS),
     (libc::SYS_io_uring_setup, libc::EPERM),
     (libc::SYS_io_uring_setup, libc::EINVAL),
     (libc::SYS_io_uring_setup, libc::ENOMEM),
     (libc::SYS_io_uring_register, libc::EPERM),
+    (libc::SYS_io_uring_enter, libc::EPERM),
+    (libc::SYS_io_uring_enter, libc::ENOSYS),
 ];
 
 /// From now on a call of this thread is answered so.

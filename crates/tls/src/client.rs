@@ -74,6 +74,16 @@ impl ClientTlsTo {
         Self { client, name }
     }
 
+    /// The same with a memory of its own: it continues sessions that began with it, and no others. Servers of FTP want
+    /// a data connection to continue the session of its own control connection.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        let mut config = (*self.client.config).clone();
+        config.resumption = Resumption::in_memory_sessions(1);
+        let client = ClientTls { config: Arc::new(config), clock: self.client.clock.clone() };
+        Self { client, name: self.name.clone() }
+    }
+
     pub(crate) fn layer(&self) -> Result<TlsLayer, TlsError> {
         let connection = ClientConnection::new(self.client.config.clone(), self.name.clone())?;
         Ok(TlsLayer::new(Session::client(connection), self.client.clock.clone()))

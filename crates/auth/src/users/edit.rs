@@ -2,8 +2,8 @@
 
 use super::read::{parse, written};
 use crate::{
-    Account, FileError, NameError, Rights, Secret, Size, Verifier, check_name,
-    file::{Wrong, read_text},
+    Account, FileError, NameError, Rights, Secret, Size, TextError, Verifier, check_name,
+    file::read_text,
     scram::{self, ScramKeys},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -101,7 +101,7 @@ impl UsersEditor {
         };
         // What is wrong is not made worse.
         parse(&text).map_err(|wrong| wrong.at(&path))?;
-        let document = text.parse().map_err(|_| Wrong::new(1, "this is no TOML").at(&path))?;
+        let document = text.parse().map_err(|_| TextError::new(1, "this is no TOML").at(&path))?;
         Ok(Self { path, document, facts, folder })
     }
 

@@ -1,8 +1,7 @@
 //! Reads `users.toml`.
 
 use crate::{
-    Account, Record, Rights, Size, Verifier, check_name,
-    file::Wrong,
+    Account, Record, Rights, Size, TextError, Verifier, check_name,
     record::Records,
     scram::{self, ScramKeys},
 };
@@ -15,7 +14,7 @@ const KEYS: [&str; 9] =
     ["password", "scram", "root", "rights", "quota", "groups", "public_keys", "certificates", "tokens"];
 
 /// The accounts of such a text.
-pub(crate) fn parse(text: &str) -> Result<Records, Wrong> {
+pub(crate) fn parse(text: &str) -> Result<Records, TextError> {
     let source = Source(text);
     let document = Document::parse(text).map_err(|error| {
         let what = error.message().lines().next().unwrap_or("this is no TOML").to_owned();
@@ -61,17 +60,17 @@ type Text<'a> = (&'a str, Option<Range<usize>>);
 struct Source<'a>(&'a str);
 
 impl Source<'_> {
-    fn wrong(self, span: Option<Range<usize>>, what: impl Into<String>) -> Wrong {
+    fn wrong(self, span: Option<Range<usize>>, what: impl Into<String>) -> TextError {
         let before = span.map_or(0, |span| span.start).min(self.0.len());
         let line = 1 + self.0.bytes().take(before).filter(|byte| *byte == b'\n').count();
-        Wrong::new(line, what)
+        TextError::new(line, what)
     }
 
-    fn at(self, item: &Item, what: impl Into<String>) -> Wrong {
+    fn at(self, item: &Item, what: impl Into<String>) -> TextError {
         self.wrong(item.span(), what)
     }
 
-    fn record(self, name: &str, item: &Item, here: Option<Range<usize>>) -> Result<Record, Wrong> {
+    fn record(self, name: &str, item: &Item, here: Option<Range<usize>>) -> Result<Record, TextError> {
         check_name(name).map_err(|error| self.wrong(here.clone(), format!("{name:?}: {error}")))?;
         let table = item.as_table_like().ok_or_else(|| self.wrong(here, "an account is [user.NAME]"))?;
         for (key, item) in table.iter() {
@@ -103,7 +102,7 @@ impl Source<'_> {
         Ok(record)
     }
 
-    fn account(self, name: &str, table: &dyn TableLike) -> Result<Account, Wrong> {
+    fn account(self, name: &str, table: &dyn TableLike) -> Result<Account, TextError> {
         let mut account = Account::new(name);
         if let Some(item) = table.get("root") {
             account.root = Some(PathBuf::from(self.text(item, "root")?));
@@ -127,7 +126,7 @@ impl Source<'_> {
         Ok(account)
     }
 
-    fn quota(self, item: &Item) -> Result<u64, Wrong> {
+    fn quota(self, item: &Item) -> Result<u64, TextError> {
         let bytes = match item.as_integer() {
             Some(bytes) => u64::try_from(bytes).ok(),
             None => item.as_str().and_then(|text| text.parse::<Size>().ok()).map(|size| size.0),
@@ -135,7 +134,7 @@ impl Source<'_> {
         bytes.ok_or_else(|| self.at(item, "quota is a size like \"500M\" or \"2G\" (K, M, G, T)"))
     }
 
-    fn scram(self, item: &Item) -> Result<ScramKeys, Wrong> {
+    fn scram(self, item: &Item) -> Result<ScramKeys, TextError> {
         let what = "scram has salt, iterations, stored_key and server_key";
         let table = item.as_table_like().ok_or_else(|| self.at(item, what))?;
         let part = |key| table.get(key).ok_or_else(|| self.at(item, what));
@@ -148,19 +147,19 @@ impl Source<'_> {
         keys.ok_or_else(|| self.at(item, "scram has a salt of 1 to 64 bytes and 1 to 5000000 iterations"))
     }
 
-    fn text<'a>(self, item: &'a Item, key: &str) -> Result<&'a str, Wrong> {
+    fn text<'a>(self, item: &'a Item, key: &str) -> Result<&'a str, TextError> {
         item.as_str().ok_or_else(|| self.at(item, format!("{key} is a text: {key} = \"...\"")))
     }
 
     /// 32 bytes of base64.
-    fn key_bytes(self, item: &Item, key: &str) -> Result<[u8; 32], Wrong> {
+    fn key_bytes(self, item: &Item, key: &str) -> Result<[u8; 32], TextError> {
         let bytes = BASE64_STANDARD.decode(self.text(item, key)?).ok();
         let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
         bytes.ok_or_else(|| self.at(item, format!("{key} is no 32 bytes of base64")))
     }
 
     /// The texts of a list; none where there is no list.
-    fn texts<'a>(self, table: &'a dyn TableLike, key: &str) -> Result<Vec<Text<'a>>, Wrong> {
+    fn texts<'a>(self, table: &'a dyn TableLike, key: &str) -> Result<Vec<Text<'a>>, TextError> {
         let Some(item) = table.get(key) else { return Ok(Vec::new()) };
         let what = || format!("{key} is a list of texts: {key} = [\"...\"]");
         let list = item.as_array().ok_or_else(|| self.at(item, what()))?;

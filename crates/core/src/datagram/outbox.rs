@@ -32,6 +32,18 @@ impl Waiting {
     fn cost(&self) -> usize {
         self.len + OVERHEAD
     }
+
+    /// How long its datagrams are, the last perhaps excepted.
+    fn unit(&self) -> usize {
+        self.stride.unwrap_or(self.len)
+    }
+
+    /// Whether it could be one with what comes before it: of the same datagrams, or one shorter one.
+    fn follows(&self, first: &Self) -> bool {
+        let unit = first.unit();
+        let fits = self.stride.map_or_else(|| (1..=unit).contains(&self.len), |stride| stride == unit);
+        fits && self.to == first.to && self.from == first.from && self.ecn == first.ecn
+    }
 }
 
 impl Outbox {
@@ -88,16 +100,49 @@ impl Outbox {
         })
     }
 
+    /// The same, where those that could have been sent together are together: datagrams behind each other that go the
+    /// same way and are equally long, the last of them perhaps shorter.
+    pub fn runs<'a>(&'a self, most: impl Fn(usize) -> usize + 'a) -> impl Iterator<Item = Outgoing<'a>> + 'a {
+        // Where the next one begins, and how much of it has gone already.
+        let (mut at, mut place, mut skip) = (self.gone, 0, 0);
+        std::iter::from_fn(move || {
+            let first = self.waiting.get(place)?;
+            let unit = first.unit();
+            let most = (most(unit) / unit.max(1)).max(1) * unit;
+            let mut len = (first.len - skip).min(most);
+            skip += len;
+            if skip == first.len {
+                (place, skip) = (place + 1, 0);
+                while let Some(next) = self.waiting.get(place)
+                    && len + next.len <= most
+                    && len.is_multiple_of(unit)
+                    && next.follows(first)
+                {
+                    (place, len) = (place + 1, len + next.len);
+                }
+            }
+            let data = self.bytes.get(at..at + len).unwrap_or_default();
+            at += len;
+            let (to, from, ecn) = (&first.to, first.from, first.ecn);
+            Some(Outgoing { data, to, from, ecn, stride: (unit < len).then_some(unit) })
+        })
+    }
+
     /// The next datagram, cut off the others if it has a stride.
     pub fn front(&self) -> Option<Outgoing<'_>> {
         self.pieces(|_| 0).next()
     }
 
-    /// A piece of the front has left.
+    /// A piece of the front has left, or a run of them.
     pub fn advance(&mut self, len: usize) {
-        if let Some(stride) = self.take(len) {
-            self.sent += len.div_ceil(stride.max(1)).max(1) as u64;
-            self.sent_bytes += len as u64;
+        let mut left = len;
+        while let Some((taken, unit)) = self.take(left) {
+            self.sent += taken.div_ceil(unit.max(1)).max(1) as u64;
+            self.sent_bytes += taken as u64;
+            left -= taken;
+            if left == 0 {
+                return;
+            }
         }
     }
 
@@ -106,10 +151,10 @@ impl Outbox {
         self.take(len);
     }
 
-    /// Takes a piece of the front away, and gives its stride.
-    fn take(&mut self, len: usize) -> Option<usize> {
+    /// Takes a piece of the front away, at most all of that; gives how much it was and how long its datagrams are.
+    fn take(&mut self, len: usize) -> Option<(usize, usize)> {
         let front = self.waiting.front_mut()?;
-        let stride = front.stride.unwrap_or(front.len);
+        let unit = front.unit();
         let taken = len.min(front.len);
         front.len -= taken;
         self.gone += taken;
@@ -125,7 +170,7 @@ impl Outbox {
             self.bytes.drain(..self.gone);
             self.gone = 0;
         }
-        Some(stride)
+        Some((taken, unit))
     }
 
     /// How many datagrams and bytes have left so far.
@@ -203,6 +248,41 @@ mod tests {
         assert_eq!(out.front().unwrap().data, b"dddd");
         assert_eq!(out.clear(), 1);
         assert_eq!((out.cost(), out.sent()), (0, (2, 8)));
+    }
+
+    #[test]
+    fn runs_are_what_could_have_been_sent_together() {
+        let (mut out, to, other) = (Outbox::new(), addr(), Addr::from(SocketAddr::from(([10, 0, 0, 2], 7))));
+        for data in ["aa", "bb", "c", "dd", "", "ee", "fff", "gg"] {
+            out.push(Outgoing::new(&to, data.as_bytes()));
+        }
+        out.push(Outgoing::new(&other, b"hh"));
+        out.push(Outgoing { ecn: Some(1), ..Outgoing::new(&other, b"ii") });
+        out.push(Outgoing { ecn: Some(1), stride: Some(2), ..Outgoing::new(&other, b"jjkkl") });
+        out.push(Outgoing { ecn: Some(1), stride: Some(2), ..Outgoing::new(&other, b"mmnn") });
+        let runs = |most: usize| {
+            let text = |out: Outgoing<'_>| (String::from_utf8(out.data.to_vec()).unwrap(), out.stride);
+            out.runs(move |_| most).map(text).collect::<Vec<_>>()
+        };
+        let one = |text: &str| (text.to_owned(), None);
+        let many = |text: &str| (text.to_owned(), Some(2));
+        let ends = [one("ee"), (String::from("fffgg"), Some(3)), one("hh")];
+        let before = [many("aabbc"), one("dd"), one("")].into_iter().chain(ends.clone());
+        assert!(runs(100).into_iter().eq(before.chain([many("iijjkkl"), many("mmnn")])));
+        let cut = [many("aabb"), one("c"), one("dd"), one("")].into_iter().chain(ends.into_iter().take(1));
+        let cut =
+            cut.chain([one("fff"), one("gg"), one("hh"), one("ii"), many("jjkk"), one("l"), many("mmnn")]);
+        assert!(runs(4).into_iter().eq(cut), "{:?}", runs(4));
+        let single = lens(&out, 0);
+        let runs: Vec<_> = out.runs(|_| 0).map(|out| (out.data.len(), out.stride)).collect();
+        assert_eq!(runs, single, "where nothing may be together they are pieces");
+        out.advance(5);
+        assert_eq!((out.sent(), out.front().unwrap().data), ((3, 5), &b"dd"[..]));
+        out.advance(2);
+        out.advance(0);
+        assert_eq!((out.sent(), out.front().unwrap().data), ((5, 7), &b"ee"[..]));
+        out.advance(1000);
+        assert_eq!((out.is_empty(), out.cost(), out.sent()), (true, 0, (15, 27)));
     }
 
     #[test]

@@ -66,7 +66,8 @@ pub struct UdpCounts {
 pub struct UdpPort(pub(crate) Rc<UdpState>);
 
 impl UdpPort {
-    /// Queues a copy of a datagram, which leaves at the end of the turn. Never blocks.
+    /// Queues a copy of a datagram, which leaves at the end of the turn. Never blocks. Those that follow each other to the
+    /// same address, and are equally long but for the last, leave in one piece where the system can: they arrive one by one.
     ///
     /// False: it was dropped and counted, because more waits than [`Limits::unsent`] permits, or the port is closed,
     /// or it is connected and `to` is not its peer (which [`DatagramProtocol::failed`] hears of). True promises

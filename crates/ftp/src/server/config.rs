@@ -11,12 +11,12 @@ use trenza_tls::ServerTls;
 /// ```
 /// use std::sync::Arc;
 /// use trenza_auth::{Account, Memory, Portal};
-/// use trenza_ftp::{FtpServer, Root};
+/// use trenza_ftp::{FtpServer, Homes};
 ///
 /// let net = trenza_sim::Net::gentle(1);
 /// let host = net.host("srv");
 /// let users = Memory::new().with(Account::new("ann"), "secret");
-/// let server = FtpServer::new(Portal::new("ftp", users, Root::new(Arc::new(host.disk()))))
+/// let server = FtpServer::new(Portal::new("ftp", users, Homes::of_tree(Arc::new(host.disk()))))
 ///     .passive_ports(50000..=50099)
 ///     .banner("hello");
 /// host.run(|reactor| reactor.listen_with("tcp:21", server.on(reactor)).map(drop))?;

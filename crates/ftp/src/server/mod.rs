@@ -33,7 +33,7 @@ mod transfer;
 mod waiting;
 
 pub use config::FtpServer;
-pub use home::{Home, Root};
+pub use home::{Home, Homes};
 pub use limits::{FtpLimits, FtpRates};
 pub use log::{Direction, Transfer, TransferLog};
 pub use loops::FtpFactory;

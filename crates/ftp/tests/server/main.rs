@@ -11,7 +11,7 @@ mod transfers;
 
 use std::{cell::RefCell, net::SocketAddr, sync::Arc, time::Duration};
 use trenza_auth::{Account, Anonymous, Chain, Memory, Portal};
-use trenza_ftp::{FtpServer, Root, address};
+use trenza_ftp::{FtpServer, Homes, address};
 use trenza_sim::{Disk, DiskOpen, HostHandle, Net, Probe};
 
 /// A server on a host of its own, with a client at its control port.
@@ -31,7 +31,7 @@ fn users() -> Chain {
 }
 
 fn server(disk: Disk) -> FtpServer {
-    FtpServer::new(Portal::new("ftp", users(), Root::new(Arc::new(disk))))
+    FtpServer::new(Portal::new("ftp", users(), Homes::of_tree(Arc::new(disk))))
 }
 
 impl Site {

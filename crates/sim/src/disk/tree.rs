@@ -98,6 +98,10 @@ impl Tree for Disk {
         Ok(metadata(&state, id).ok_or(ErrorKind::NotFound)?.into())
     }
 
+    fn symlink_metadata(&self, path: &Path) -> Result<Metadata> {
+        self.metadata(path)
+    }
+
     fn list(&self, path: &Path) -> Result<Box<dyn List>> {
         let folder = self.folder_at(path)?;
         let names = folder.list()?.into_iter().map(|entry| entry.name).collect();
@@ -322,7 +326,7 @@ impl List for DiskList {
                 continue;
             }
             match self.folder.metadata(&name) {
-                Ok(found) => entries.push(Entry { name, metadata: found.into() }),
+                Ok(found) => entries.push(Entry { name, is_link: false, metadata: found.into() }),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error.into()),
             }

@@ -27,12 +27,11 @@ impl FolderList {
             return None;
         }
         let mut metadata = Metadata::from(&found.metadata().ok()?);
-        if metadata.kind == FileKind::Link
-            && let Ok(target) = self.root.look(&self.path.join(&name))
-        {
+        let is_link = metadata.kind == FileKind::Link;
+        if is_link && let Ok(target) = self.root.look(&self.path.join(&name)) {
             metadata = target;
         }
-        Some(Entry { name, metadata })
+        Some(Entry { name, is_link, metadata })
     }
 }
 

@@ -135,6 +135,14 @@ impl Tree for Folder {
         self.root()?.look(path.as_system())
     }
 
+    fn symlink_metadata(&self, path: &Path) -> Result<Metadata> {
+        if path.is_root() {
+            return self.metadata(path);
+        }
+        let (dir, name) = self.place(path)?;
+        Ok((&dir.symlink_metadata(name)?).into())
+    }
+
     fn list(&self, path: &Path) -> Result<Box<dyn List>> {
         Ok(Box::new(FolderList::new(self.root()?, path)?))
     }

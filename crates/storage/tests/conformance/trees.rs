@@ -1,18 +1,32 @@
 //! The trees, and what the cases share.
 
-use std::{collections::BTreeSet, fmt::Debug};
-use trenza_storage::{ErrorKind, Folder, Path, Result, Tree, Write};
+use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
+use trenza_sim::Disk;
+use trenza_storage::{Allow, ErrorKind, Folder, Path, Quota, QuotaLimits, Restricted, Result, Tree, Write};
 
 /// Runs a case on an empty tree of each kind.
 pub(crate) fn each(case: impl Fn(&dyn Tree)) {
-    let dir = tempfile::tempdir().unwrap();
-    let trees: [(&str, Box<dyn Tree>); 2] = [
-        ("folder", Box::new(Folder::new(dir.path()).unwrap())),
-        ("disk", Box::new(trenza_sim::Disk::alone(1))),
+    let dirs = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let [plain, counted, wrapped] = [0, 1, 2].map(|at| Arc::new(Folder::new(dirs[at].path()).unwrap()));
+    let disk = || Arc::new(Disk::alone(1));
+    let counted = Arc::new(Quota::new(counted, QuotaLimits::default()).unwrap());
+    let both = Arc::new(Quota::new(wrapped, QuotaLimits::default()).unwrap());
+    let trees: [(&str, Arc<dyn Tree>); 6] = [
+        ("folder", plain),
+        ("disk", disk()),
+        ("folder with quota", counted.clone()),
+        ("disk with quota", Arc::new(Quota::new(disk(), QuotaLimits::default()).unwrap())),
+        ("disk with rights", Arc::new(Restricted::new(disk(), Allow::ALL))),
+        ("folder with quota and rights", Arc::new(Restricted::new(both.clone(), Allow::ALL))),
     ];
     for (name, tree) in trees {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| case(&*tree)));
         assert!(outcome.is_ok(), "on: {name}");
+    }
+    // Whatever was done, a new count has the same result.
+    for (quota, dir) in [(counted, &dirs[1]), (both, &dirs[2])] {
+        let again = Quota::new(Arc::new(Folder::new(dir.path()).unwrap()), QuotaLimits::default()).unwrap();
+        assert_eq!(quota.used(), again.used());
     }
 }
 

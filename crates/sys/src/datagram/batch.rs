@@ -2,7 +2,7 @@
 
 use super::{
     DATAGRAM_MAX, Family, NOT_UNIX, Refused, SENDS_MAX, canonical, connect_again,
-    control::{Control, Name, Notes, told_by_network},
+    control::{Control, Name, Notes, each, told, told_by_network},
     fit, full, is_left,
 };
 use crate::{rest::is_short_of_memory, unix};
@@ -22,6 +22,8 @@ const BATCH: usize = 32;
 /// The most datagrams that the kernel takes in one piece (`UDP_MAX_SEGMENTS`), and their bytes with all headers.
 const SEGMENTS_MAX: usize = 64;
 const PIECE_MAX: usize = 65_000;
+/// What every network carries (RFC 8200, section 5: 1280 with all headers): shorter ones are not refused for their length.
+const UNIT_MIN: usize = 1232;
 
 /// The datagrams of one receive, and what a send needs. There is one for all sockets of a driver.
 pub(crate) struct Batch {
@@ -36,6 +38,8 @@ pub(crate) struct Batch {
     segments: bool,
     /// The system has told so.
     asked: bool,
+    /// Of so many bytes or more they are too long for it: the network's packets are shorter.
+    unit_end: usize,
     frames: Box<[Frame; BATCH]>,
 }
 
@@ -93,6 +97,7 @@ impl Batch {
             too_long: 0,
             segments: false,
             asked: false,
+            unit_end: usize::MAX,
             frames: Box::new([Frame::EMPTY; BATCH]),
         }
     }
@@ -128,10 +133,8 @@ impl Batch {
                 self.received.push(Received { place, len, from, notes: Notes::default() });
                 continue;
             }
-            // A datagram without a sender cannot be answered, nor does any system make one.
-            let Some(from) = frame.name.read() else { continue };
-            let notes = Notes::read(&frame.control, header.msg_controllen as _);
-            self.received.push(Received { place, len, from: canonical(from).into(), notes });
+            let told = told(&frame.name.0, frame.control.first(header.msg_controllen as _));
+            self.received.extend(told.map(|(from, notes)| Received { place, len, from, notes }));
         }
         Ok(received > 0)
     }
@@ -151,8 +154,7 @@ impl Batch {
     pub(crate) fn current(&mut self) -> Option<Datagram<'_>> {
         let Received { place, len, from, notes } = self.received.get(self.told.checked_sub(1)?)?;
         let data = self.bytes.get_mut(place * DATAGRAM_MAX..)?.get_mut(..*len)?;
-        let Notes { to, ecn, stride } = *notes;
-        Some(Datagram { data, from, to, ecn, stride: stride.filter(|stride| (1..*len).contains(stride)) })
+        Some(notes.of(data, from))
     }
 
     /// Sends from the front of `out`. True when all has left or was refused; false when there may be room again later.
@@ -199,8 +201,8 @@ impl Batch {
                 }
                 (Family::Unix { .. }, _) => {}
                 _ => {
-                    let first = out.pieces(largest(whole)).next();
-                    if first.is_some_and(|first| first.stride.is_some()) && self.must_cut(&error) {
+                    let unit = out.runs(self.largest(whole)).next().and_then(|first| first.stride);
+                    if unit.is_some_and(|unit| self.must_cut(&error, unit)) {
                         // Not as one piece then.
                         single = true;
                         continue;
@@ -208,6 +210,11 @@ impl Batch {
                     // It may be what the network has told of an earlier one: that is over once it was told.
                     self.refusals(fd, refused);
                     if !mem::replace(&mut tried, true) {
+                        continue;
+                    }
+                    if unit.is_some() {
+                        // Each is refused for itself.
+                        (single, tried) = (true, false);
                         continue;
                     }
                 }
@@ -230,10 +237,19 @@ impl Batch {
     }
 
     /// A piece of several datagrams was refused as such. EIO: the network card cannot do it, and never will.
-    fn must_cut(&mut self, error: &io::Error) -> bool {
-        let errno = Errno::from_io_error(error);
-        self.segments &= errno != Some(Errno::IO);
-        matches!(errno, Some(Errno::IO | Errno::INVAL | Errno::MSGSIZE))
+    fn must_cut(&mut self, error: &io::Error, unit: usize) -> bool {
+        match Errno::from_io_error(error) {
+            Some(Errno::IO) => self.segments = false,
+            Some(Errno::INVAL | Errno::MSGSIZE) => self.unit_end = self.unit_end.min(unit.max(UNIT_MIN + 1)),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The largest piece of datagrams of a length.
+    fn largest(&self, whole: bool) -> impl Fn(usize) -> usize + use<> {
+        let end = if whole { self.unit_end } else { 0 };
+        move |unit| if unit < end { (SEGMENTS_MAX * unit).min(PIECE_MAX) } else { 0 }
     }
 
     /// The next messages and how long each is. An error is about the first.
@@ -244,7 +260,8 @@ impl Batch {
         whole: bool,
     ) -> (io::Result<Vec<libc::mmsghdr>>, Vec<usize>) {
         let (mut messages, mut lens) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
-        for (frame, piece) in self.frames.iter_mut().zip(out.pieces(largest(whole))) {
+        let largest = self.largest(whole);
+        for (frame, piece) in self.frames.iter_mut().zip(out.runs(largest)) {
             lens.push(piece.data.len());
             match frame.address(family, &piece) {
                 Ok(message) => messages.push(message),
@@ -268,7 +285,7 @@ impl Batch {
                 Err(_) => return,
             }
             let mut errno = None;
-            frame.control.read(message.msg_controllen as _, |kind, data| {
+            each(frame.control.first(message.msg_controllen as _), |kind, data| {
                 errno = told_by_network(kind, data).or(errno);
             });
             if let Some(errno) = errno {
@@ -277,11 +294,6 @@ impl Batch {
             }
         }
     }
-}
-
-/// The largest piece of a stride.
-fn largest(whole: bool) -> impl Fn(usize) -> usize {
-    move |stride| if whole { (SEGMENTS_MAX * stride).min(PIECE_MAX) } else { 0 }
 }
 
 impl Frame {
@@ -396,7 +408,8 @@ fn set(fd: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> io::Res
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Has the kernel tell what it can of datagrams. What it does not know is not told.
+/// Has the kernel tell what it can of datagrams, and keep those back that are for groups which only others have joined. What
+/// it does not know is not told.
 pub(crate) fn prepare(socket: &Socket, v6: bool) {
     let v4_options = [libc::IP_PKTINFO, libc::IP_RECVTOS, libc::IP_RECVERR];
     let v6_options = [libc::IPV6_RECVPKTINFO, libc::IPV6_RECVTCLASS, libc::IPV6_RECVERR];
@@ -405,6 +418,10 @@ pub(crate) fn prepare(socket: &Socket, v6: bool) {
     let all = v4_options.into_iter().chain(v6_options).chain([(libc::SOL_UDP, libc::UDP_GRO)]);
     for (level, option) in all {
         let _ = set(socket.as_fd(), level, option, 1);
+    }
+    let _ = set(socket.as_fd(), libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, 0);
+    if v6 {
+        let _ = set(socket.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_ALL, 0);
     }
 }
 
@@ -467,8 +484,32 @@ mod tests {
         let mut buffer = vec![0; 70_000];
         let got = [peer.recv(&mut buffer).unwrap(), peer.recv(&mut buffer).unwrap()];
         assert_eq!(got, [64_999, 1]);
-        assert!(batch.must_cut(&Errno::INVAL.into()) && batch.segments);
-        assert!(batch.must_cut(&Errno::IO.into()) && !batch.segments, "the card cannot do it");
+        assert!(!batch.must_cut(&Errno::PERM.into(), 9000) && batch.unit_end == usize::MAX);
+        assert!(batch.must_cut(&Errno::INVAL.into(), 9000) && batch.segments);
+        let most = [9000, 8000].map(|unit| batch.largest(true)(unit));
+        assert_eq!(most, [0, PIECE_MAX], "what is so long is not tried in one piece again");
+        assert!(batch.must_cut(&Errno::INVAL.into(), 100) && batch.largest(true)(UNIT_MIN) > 0);
+        assert!(batch.must_cut(&Errno::IO.into(), 1) && !batch.segments, "the card cannot do it");
+    }
+
+    #[test]
+    fn what_goes_the_same_way_leaves_in_one_piece_and_is_refused_one_by_one() {
+        let (fd, _, peer, to) = pair();
+        let (mut batch, mut out, mut refused) = (Batch::new(), Outbox::new(), Vec::new());
+        let sends = [100; 70].into_iter().chain([30, 200, 0, 200]);
+        sends.clone().for_each(|len| out.push(Outgoing::new(&to, &[1; 200][..len])));
+        assert!(batch.takes_segments(fd.as_fd()));
+        let (messages, lens) = batch.messages(Family::V4, &out, true);
+        assert_eq!((messages.unwrap().len(), lens), (5, vec![6400, 630, 200, 0, 200]));
+        assert!(batch.send(fd.as_fd(), Family::V4, &mut out, &mut refused).unwrap() && refused.is_empty());
+        assert!(sizes(&peer, 74).into_iter().eq(sends));
+        // Nothing can be sent there from a socket that is bound to the loopback interface.
+        let unreachable = Addr::from(SocketAddr::from(([192, 0, 2, 1], 9)));
+        (0..5).for_each(|_| out.push(Outgoing::new(&unreachable, b"lost")));
+        out.push(Outgoing::new(&to, b"not lost"));
+        assert!(batch.send(fd.as_fd(), Family::V4, &mut out, &mut refused).unwrap() && out.is_empty());
+        assert_eq!(refused.iter().filter(|one| one.to.as_ref() == Some(&unreachable)).count(), 5);
+        assert_eq!(sizes(&peer, 1), [8]);
     }
 
     #[test]
@@ -490,6 +531,22 @@ mod tests {
             }
             assert!(!batch.advance());
         }
+    }
+
+    #[test]
+    fn what_is_for_a_group_that_only_others_have_joined_is_not_heard() {
+        let group = Ipv4Addr::new(239, 255, 77, 1);
+        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let (fd, own, _) = super::super::bind(&BindUdp::at(any)).unwrap();
+        let (other, port) = (UdpSocket::bind(any).unwrap(), own.port().unwrap());
+        other.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST).unwrap();
+        let peer = UdpSocket::bind(any).unwrap();
+        socket2::SockRef::from(&peer).set_multicast_if_v4(&Ipv4Addr::LOCALHOST).unwrap();
+        peer.send_to(b"group", (group, port)).unwrap();
+        peer.send_to(b"us", (Ipv4Addr::LOCALHOST, port)).unwrap();
+        let mut batch = Batch::new();
+        assert!(batch.receive(fd.as_fd(), Family::V4).unwrap() && batch.advance());
+        assert_eq!(batch.current().unwrap().data, b"us");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Control messages (RFC 3542, section 20) and socket addresses, written and read as bytes.
 
+use super::canonical;
 use std::{
     ffi::OsStr,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6},
     os::unix::ffi::OsStrExt,
 };
-use trenza_core::UnixAddr;
+use trenza_core::{Addr, Datagram, UnixAddr};
 
 /// The size of the header of a control message: length, level, type.
 const HEADER: usize = size_of::<usize>() + 2 * size_of::<i32>();
@@ -37,15 +38,19 @@ impl Control {
         at + len.next_multiple_of(size_of::<usize>())
     }
 
-    /// Calls `f` with level, type and data of each message in the first `len` bytes.
-    pub(super) fn read(&self, len: usize, mut f: impl FnMut((i32, i32), &[u8])) {
-        let all = self.0.get(..len).unwrap_or_default();
-        let mut at = 0;
-        while let Some((size, level, kind)) = header(all.get(at..).unwrap_or_default()) {
-            let Some(data) = all.get(at + HEADER..at.saturating_add(size)) else { return };
-            f((level, kind), data);
-            at += size.next_multiple_of(size_of::<usize>());
-        }
+    /// The messages in the first `len` bytes.
+    pub(super) fn first(&self, len: usize) -> &[u8] {
+        self.0.get(..len).unwrap_or_default()
+    }
+}
+
+/// Calls `f` with level, type and data of each control message.
+pub(super) fn each(messages: &[u8], mut f: impl FnMut((i32, i32), &[u8])) {
+    let mut at = 0;
+    while let Some((size, level, kind)) = header(messages.get(at..).unwrap_or_default()) {
+        let Some(data) = messages.get(at + HEADER..at.saturating_add(size)) else { return };
+        f((level, kind), data);
+        at += size.next_multiple_of(size_of::<usize>());
     }
 }
 
@@ -70,19 +75,7 @@ impl Name {
 
     /// The address that the system has put here.
     pub(super) fn read(&self) -> Option<SocketAddr> {
-        let (family, rest) = self.0.split_first_chunk()?;
-        let (port, rest) = rest.split_first_chunk()?;
-        let port = u16::from_be_bytes(*port);
-        match i32::from(u16::from_ne_bytes(*family)) {
-            libc::AF_INET => Some((Ipv4Addr::from(*rest.first_chunk::<4>()?), port).into()),
-            libc::AF_INET6 => {
-                let (flow, rest) = rest.split_first_chunk()?;
-                let (ip, rest) = rest.split_first_chunk::<16>()?;
-                let scope = u32::from_ne_bytes(*rest.first_chunk()?);
-                Some(SocketAddrV6::new((*ip).into(), port, u32::from_be_bytes(*flow), scope).into())
-            }
-            _ => None,
-        }
+        socket_addr(&self.0)
     }
 
     /// Puts an address here, and gives its size.
@@ -106,6 +99,23 @@ impl Name {
             room.copy_from_slice(&bytes);
         }
         bytes.len()
+    }
+}
+
+/// A socket address as the system has it.
+fn socket_addr(name: &[u8]) -> Option<SocketAddr> {
+    let (family, rest) = name.split_first_chunk()?;
+    let (port, rest) = rest.split_first_chunk()?;
+    let port = u16::from_be_bytes(*port);
+    match i32::from(u16::from_ne_bytes(*family)) {
+        libc::AF_INET => Some((Ipv4Addr::from(*rest.first_chunk::<4>()?), port).into()),
+        libc::AF_INET6 => {
+            let (flow, rest) = rest.split_first_chunk()?;
+            let (ip, rest) = rest.split_first_chunk::<16>()?;
+            let scope = u32::from_ne_bytes(*rest.first_chunk()?);
+            Some(SocketAddrV6::new((*ip).into(), port, u32::from_be_bytes(*flow), scope).into())
+        }
+        _ => None,
     }
 }
 
@@ -142,19 +152,19 @@ impl Name {
 
 /// What control messages say of a datagram that came.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Notes {
-    pub(super) to: Option<IpAddr>,
-    pub(super) ecn: Option<u8>,
-    pub(super) stride: Option<usize>,
+pub(crate) struct Notes {
+    to: Option<IpAddr>,
+    ecn: Option<u8>,
+    stride: Option<usize>,
 }
 
 /// The bits of explicit congestion notification in the byte that used to be the type of service.
 const ECN: i32 = 3;
 
 impl Notes {
-    pub(super) fn read(control: &Control, len: usize) -> Self {
+    fn read(messages: &[u8]) -> Self {
         let mut notes = Self::default();
-        control.read(len, |kind, data| match kind {
+        each(messages, |kind, data| match kind {
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => notes.to = v4(data).or(notes.to),
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                 // Over both families the IPv4 message says more.
@@ -169,6 +179,18 @@ impl Notes {
         });
         notes
     }
+
+    /// The datagram that they are about.
+    pub(crate) fn of<'a>(&self, data: &'a mut [u8], from: &'a Addr) -> Datagram<'a> {
+        let stride = self.stride.filter(|stride| (1..data.len()).contains(stride));
+        Datagram { data, from, to: self.to, ecn: self.ecn, stride }
+    }
+}
+
+/// Who has sent a datagram over UDP, and what control messages say of it. None: it has no sender, so that it cannot be
+/// answered, nor does any system make such ones.
+pub(crate) fn told(name: &[u8], messages: &[u8]) -> Option<(Addr, Notes)> {
+    Some((canonical(socket_addr(name)?).into(), Notes::read(messages)))
 }
 
 /// The address that a datagram was sent to. That of a broadcast is not ours to answer from: then ours on the interface.
@@ -199,10 +221,10 @@ mod tests {
         let mut at = control.push(0, (1, 2), &[3; 5]);
         at = control.push(at, (4, 5), &7_i32.to_ne_bytes());
         let mut read = Vec::new();
-        control.read(at, |kind, data| read.push((kind, data.to_vec())));
+        each(control.first(at), |kind, data| read.push((kind, data.to_vec())));
         assert_eq!(read, [((1, 2), vec![3; 5]), ((4, 5), 7_i32.to_ne_bytes().to_vec())]);
-        control.read(at - 8, |kind, _| assert_eq!(kind, (1, 2)));
-        control.read(0, |_, _| panic!("there is none"));
+        each(control.first(at - 8), |kind, _| assert_eq!(kind, (1, 2)));
+        each(control.first(0), |_, _| panic!("there is none"));
     }
 
     #[test]
@@ -210,7 +232,7 @@ mod tests {
         for size in [0_usize, 1, 1000, usize::MAX] {
             let mut control = Control::EMPTY;
             control.0[..size_of::<usize>()].copy_from_slice(&size.to_ne_bytes());
-            control.read(256, |_, _| panic!("there is none"));
+            each(control.first(256), |_, _| panic!("there is none"));
         }
     }
 

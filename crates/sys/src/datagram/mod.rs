@@ -14,6 +14,8 @@ mod single;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use batch::{Batch, prepare};
+#[cfg(all(feature = "uring", target_os = "linux"))]
+pub(crate) use control::{Notes, told};
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use single::{Batch, prepare};
 
@@ -94,21 +96,39 @@ impl Mail {
         match self.batch().receive(fd, family) {
             Ok(received) => {
                 let too_long = self.batch().take_too_long();
-                self.note(token, (0..too_long).map(|_| cut()).collect());
+                (0..too_long).for_each(|_| self.cut(token));
                 if !received {
                     self.ask(token, fd, family);
                 }
                 Ok(received)
             }
-            // It tells of a datagram that was sent; who that was to is in the queue of errors.
-            Err(error) if is_told_late(&error) => {
-                if self.ask(token, fd, family) == 0 {
-                    self.note(token, vec![Refused { to: None, error }]);
-                }
-                Ok(false)
-            }
-            Err(error) => Err(error),
+            Err(error) => self.failed(token, fd, family, error).map(|()| false),
         }
+    }
+
+    /// A receive has failed. It may tell of a datagram that was sent; who that was to is in the queue of errors.
+    ///
+    /// # Errors
+    /// It does not: it is about the socket.
+    pub(crate) fn failed(
+        &mut self,
+        token: Token,
+        fd: BorrowedFd<'_>,
+        family: Family,
+        error: io::Error,
+    ) -> io::Result<()> {
+        if !is_told_late(&error) {
+            return Err(error);
+        }
+        if self.ask(token, fd, family) == 0 {
+            self.note(token, vec![Refused { to: None, error }]);
+        }
+        Ok(())
+    }
+
+    /// A datagram came that was longer than its place.
+    pub(crate) fn cut(&mut self, token: Token) {
+        self.note(token, vec![cut()]);
     }
 
     /// Asks the system what became of datagrams that were sent, and gives how many were refused.

@@ -37,6 +37,16 @@ impl UringDriver {
         (0..ACCEPTS).for_each(|_| self.accept(on));
     }
 
+    /// Whoever waits is looked for by one accept more: those under way may not have been told. It stays, so there is a
+    /// limit.
+    pub(super) fn look_again(&mut self, on: Token) {
+        let few = self.listeners.get(&on.index).is_some_and(|(_, accepts)| *accepts < 2 * ACCEPTS);
+        let cancelled = self.streams.get_mut(on).is_none_or(|stream| stream.cancelled);
+        if few && !cancelled {
+            self.accept(on);
+        }
+    }
+
     /// Has the kernel accept one connection more.
     fn accept(&mut self, on: Token) {
         let Some(stream) = self.streams.get_mut(on) else { return };
@@ -106,10 +116,10 @@ impl UringDriver {
         }
     }
 
-    /// Closes a listening socket at once, so that its port is free, although its place is still needed: another descriptor
+    /// Closes a bound socket at once, so that its port is free, although its place is still needed: another descriptor
     /// takes its number. Others may have copies of it, of a service manager for example, and go on to listen.
-    pub(super) fn close_listener(&mut self, token: Token) {
-        // Where the kernel still accepts it keeps the socket, too. What is not cancelled now is by the next wait.
+    pub(super) fn unbind(&mut self, token: Token) {
+        // Where the kernel still accepts or receives it keeps the socket, too. What is not cancelled now is by the next wait.
         let _ = self.ring.submit();
         if let (Some(stream), Some(other)) = (self.streams.get_mut(token), self.rest.descriptor()) {
             let _ = socket::put_in_place(other, &mut stream.fd);

@@ -2,6 +2,7 @@
 //!
 //! One ring of buffers for all connections; an idle one has none. On Linux 6.12 and later a buffer takes one piece after
 //! the other (incremental mode), so that a few large ones stay in the processor's cache; before, each takes one.
+//! Datagrams have a ring of their own, in which each takes a whole buffer: the rest of one might be too short.
 
 use super::ring::Completion;
 use io_uring::{Submitter, types::BufRingEntry};
@@ -12,7 +13,7 @@ use std::{
     sync::atomic::{AtomicU16, Ordering},
 };
 
-/// The only group of buffers.
+/// The buffers of connections.
 pub(super) const GROUP: u16 = 0;
 /// Together 2 MiB, either way. Both numbers are powers of two.
 const LARGE: Shape = Shape { count: 8, size: 256 * 1024 };
@@ -57,19 +58,27 @@ impl Buffers {
     /// # Errors
     /// It does not take them (before Linux 5.19), or there is no memory.
     pub(super) fn new(submitter: &Submitter<'_>) -> io::Result<Self> {
-        Self::of(submitter, LARGE, true).or_else(|_| Self::of(submitter, SMALL, false))
+        Self::of(submitter, GROUP, LARGE, true).or_else(|_| Self::of(submitter, GROUP, SMALL, false))
     }
 
-    /// Gives it those of one shape, in incremental mode or not.
+    /// Gives it those of one group and shape, in incremental mode or not.
+    ///
+    /// # Errors
+    /// As [`Buffers::new`], and when the group has buffers.
     #[allow(unsafe_code, reason = "the kernel writes into the memory")]
-    pub(super) fn of(submitter: &Submitter<'_>, shape: Shape, incremental: bool) -> io::Result<Self> {
+    pub(super) fn of(
+        submitter: &Submitter<'_>,
+        group: u16,
+        shape: Shape,
+        incremental: bool,
+    ) -> io::Result<Self> {
         let count = usize::from(shape.count);
         let ring = Memory::new(count * size_of::<BufRingEntry>())?;
         let bytes = Memory::new(count * shape.size as usize)?;
         let flags = if incremental { INCREMENTAL } else { 0 };
         // SAFETY: the entries are zero, aligned to a page, and live until the driver has seen all requests end.
         unsafe {
-            submitter.register_buf_ring_with_flags(ring.start.as_ptr() as u64, shape.count, GROUP, flags)?;
+            submitter.register_buf_ring_with_flags(ring.start.as_ptr() as u64, shape.count, group, flags)?;
         }
         let used = vec![0; count];
         let mut buffers = Self { ring, bytes, shape, incremental, tail: 0, used, lent: None };

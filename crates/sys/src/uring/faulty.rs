@@ -11,7 +11,7 @@ use std::{io, os::fd::BorrowedFd, ptr, time::Instant};
 use trenza_core::driver::Token;
 
 /// A group of buffers in which there never is one.
-const EMPTY_GROUP: u16 = 1;
+const EMPTY_GROUP: u16 = 2;
 /// How many waits a completion is held back at the most.
 const HELD_MAX: usize = 4;
 /// The most bytes of a send that is cut short.
@@ -22,6 +22,8 @@ const SHORT_MAX: usize = 2000;
 pub(super) enum Fault {
     /// A call that waits or submits is interrupted before it has done anything.
     Interrupted,
+    /// A call that waits or submits is refused: the kernel has no memory, or too many completions.
+    Refused,
     /// A receive finds no buffer.
     Dry,
     /// A request is cancelled, although nobody has asked for it.
@@ -52,6 +54,7 @@ impl Faults {
     pub(super) fn all() -> Self {
         let all = [
             (Fault::Interrupted, 5),
+            (Fault::Refused, 20),
             (Fault::Dry, 9),
             (Fault::Cancelled, 9),
             (Fault::Short, 3),
@@ -62,6 +65,11 @@ impl Faults {
             (Fault::Late, 5),
         ];
         all.into_iter().fold(Self::default(), |all, (fault, once_in)| all.with(fault, once_in))
+    }
+
+    /// Whether this one happens now and then.
+    pub(super) fn is_on(&self, fault: Fault) -> bool {
+        self.0.get(fault as usize).is_some_and(|once_in| *once_in > 0)
     }
 
     /// The same, and one more.
@@ -114,6 +122,8 @@ pub(super) struct Counts {
     /// Pieces that were received, and buffers that the kernel was done with.
     pub(super) pieces: usize,
     pub(super) buffers: usize,
+    /// Datagrams that were received, each in a buffer of its own.
+    pub(super) datagrams: usize,
 }
 
 impl Counts {
@@ -175,7 +185,7 @@ impl Ring {
         if many && self.strikes(Fault::Single) {
             raw(&mut request).priority = 0;
         }
-        if purpose == Purpose::Receive && self.strikes(Fault::Dry) {
+        if matches!(purpose, Purpose::Receive | Purpose::Datagram) && self.strikes(Fault::Dry) {
             raw(&mut request).group = EMPTY_GROUP;
         }
         if purpose == Purpose::Send && self.strikes(Fault::Short) {
@@ -197,7 +207,9 @@ impl Ring {
             Purpose::Accept => {
                 (&[Errno::NOMEM, Errno::NOBUFS], &[Errno::INTR, Errno::AGAIN, Errno::CONNABORTED])
             }
-            Purpose::Receive | Purpose::Room => (&[Errno::NOMEM], &[Errno::INTR, Errno::AGAIN]),
+            Purpose::Receive | Purpose::Datagram | Purpose::Room => {
+                (&[Errno::NOMEM], &[Errno::INTR, Errno::AGAIN])
+            }
             Purpose::Send => (&[Errno::NOMEM, Errno::NOBUFS], &[Errno::INTR, Errno::AGAIN]),
             Purpose::Rest | Purpose::Cancel => return None,
         };
@@ -218,12 +230,25 @@ impl Ring {
         if self.strikes(Fault::Interrupted) {
             return Ok(());
         }
+        self.refuse();
         // What is held back would have ended the wait.
         self.ring.wait(if self.held.is_empty() { until } else { Some(Instant::now()) })
     }
 
     pub(super) fn submit(&mut self) -> io::Result<()> {
-        if self.strikes(Fault::Interrupted) { Ok(()) } else { self.ring.submit() }
+        if self.strikes(Fault::Interrupted) {
+            return Ok(());
+        }
+        self.refuse();
+        self.ring.submit()
+    }
+
+    /// Has the kernel refuse the next call, now and then.
+    fn refuse(&mut self) {
+        if self.strikes(Fault::Refused) {
+            let errors = [Errno::BUSY, Errno::AGAIN, Errno::NOMEM];
+            self.ring.refusals.extend(errors.get(self.dice.below(errors.len())));
+        }
     }
 
     /// Takes over what the kernel has told.
@@ -231,12 +256,15 @@ impl Ring {
         while self.ring.waiting() > 0 {
             // Some are nobody's.
             let Some(completion) = self.ring.next() else { return };
-            let found_none =
-                completion.purpose == Purpose::Receive && completion.result == Err(Errno::NOBUFS);
-            self.counts.dry += usize::from(found_none);
-            if completion.buffer().is_some() {
-                self.counts.pieces += 1;
-                self.counts.buffers += usize::from(self.whole_buffers || !completion.keeps_buffer());
+            let receives = matches!(completion.purpose, Purpose::Receive | Purpose::Datagram);
+            self.counts.dry += usize::from(receives && completion.result == Err(Errno::NOBUFS));
+            match (completion.buffer(), completion.purpose) {
+                (None, _) => {}
+                (Some(_), Purpose::Datagram) => self.counts.datagrams += 1,
+                (Some(_), _) => {
+                    self.counts.pieces += 1;
+                    self.counts.buffers += usize::from(self.whole_buffers || !completion.keeps_buffer());
+                }
             }
             let waits = if self.strikes(Fault::Late) { 1 + self.dice.below(HELD_MAX) } else { 0 };
             self.held.push(Held { completion, waits });
@@ -247,7 +275,8 @@ impl Ring {
     fn ready(&self) -> Vec<usize> {
         let ordered = |one: &Completion, other: &Completion| {
             let same = one.purpose == other.purpose && one.token == other.token;
-            let pieces = one.buffer().is_some() && other.buffer().is_some();
+            let is_piece = |it: &Completion| it.purpose == Purpose::Receive && it.buffer().is_some();
+            let pieces = is_piece(one) && is_piece(other);
             same || pieces && !self.whole_buffers
         };
         let is_free = |place: &usize| {
@@ -262,8 +291,7 @@ impl Ring {
     pub(super) fn next(&mut self) -> Option<Completion> {
         self.collect();
         let ready = self.ready();
-        let overtakes = self.faults.0.get(Fault::Late as usize).is_some_and(|once_in| *once_in > 0);
-        let choice = if overtakes { self.dice.below(ready.len()) } else { 0 };
+        let choice = if self.faults.is_on(Fault::Late) { self.dice.below(ready.len()) } else { 0 };
         ready.get(choice).map(|place| self.held.remove(*place).completion)
     }
 

@@ -1,9 +1,9 @@
-//! [`UringDriver`]: the driver over io_uring, for TCP; what else there is the driver over readiness does beside it.
+//! [`UringDriver`]: the driver over io_uring, for TCP and UDP; what else there is the driver over readiness does beside it.
 //!
 //! ```text
 //!                  ┌────────────── Ring ──────────────┐
 //!  listen, connect │ accept, receive: one request for  │ completions
-//!  TCP  ──────────▶│ many completions; send: one in    │────────────▶ next
+//!  TCP, UDP ──────▶│ many completions; send: one in    │────────────▶ next
 //!                  │ flight for each connection        │      ▲
 //!                  │ "is the other one ready?" ────────┼──────┤
 //!                  └──────────────────────────────────┘      │
@@ -15,6 +15,7 @@
 
 mod accept;
 mod buffers;
+mod datagram;
 #[cfg(test)]
 mod faulty;
 mod flight;
@@ -25,6 +26,7 @@ mod tests;
 
 use crate::{
     PollDriver, SharedSockets, SystemHost,
+    datagram::{Mail, Refused, set_option},
     listener::{Listener, Reserve},
     poll,
     rest::{Rests, is_short_of_memory},
@@ -33,6 +35,7 @@ use crate::{
     stream as bytes,
 };
 use buffers::{Buffers, Piece};
+use datagram::Inbox;
 #[cfg(test)]
 use faulty::Ring;
 use flight::Flights;
@@ -62,17 +65,21 @@ const STARVED_QUOTA: usize = 64;
 /// Moves bytes by io_uring: the kernel is told once what to accept and receive, and tells what came of it in a queue that
 /// is shared with it, so that a turn of the loop is one system call, however many connections it is about.
 ///
-/// For TCP; UNIX sockets, datagrams, pipes, terminals, watched descriptors and processes are the business of a
+/// For TCP and UDP; UNIX sockets, pipes, terminals, watched descriptors and processes are the business of a
 /// [`PollDriver`] beside it, whose descriptor the ring watches.
 ///
 /// - Sends are submitted with the next wait, all in one call; one that is alone in its turn is sent at once. One is in
 ///   flight for each connection, and takes up to 272 KiB.
 /// - File ranges leave by `sendfile`.
 /// - A connection that finds no free buffer waits until the loop has read what is in them.
+/// - Datagrams are received as bytes are, and sent at once, many in one call.
 #[derive(Debug)]
 pub struct UringDriver {
     ring: Ring,
     buffers: Buffers,
+    /// Where datagrams come in, once there is a socket for them; and what became of others.
+    inbox: Option<Inbox>,
+    mail: Mail,
     flights: Flights,
     /// Its end was told; what it has sent may be the user's, whose drop may panic, and is dropped next.
     landed: Option<u32>,
@@ -114,6 +121,8 @@ struct Watch {
 /// What a step came to.
 enum Step {
     Received(Token, Piece),
+    /// The datagram that is at hand.
+    Datagram(Token),
     Event(Event<'static>),
     Rest(poll::Step),
 }
@@ -145,6 +154,8 @@ impl UringDriver {
         Ok(Self {
             ring,
             buffers,
+            inbox: None,
+            mail: Mail::default(),
             flights: Flights::default(),
             landed: None,
             streams: Slots::new(),
@@ -187,8 +198,10 @@ impl UringDriver {
         if !stream.may_arm() {
             return;
         }
-        if stream.state == State::Listening {
-            return self.accept_all(token);
+        match stream.state {
+            State::Listening => return self.accept_all(token),
+            State::Datagrams(_) => return self.receive_datagrams(token),
+            _ => {}
         }
         stream.armed = true;
         let receive = opcode::RecvMulti::new(Fd(stream.fd.as_raw_fd()), buffers::GROUP);
@@ -199,8 +212,28 @@ impl UringDriver {
     fn disarm(&mut self, token: Token) {
         let Some(stream) = self.streams.get_mut(token) else { return };
         if stream.armed && !mem::replace(&mut stream.cancelled, true) {
-            let purpose = if stream.state == State::Listening { Purpose::Accept } else { Purpose::Receive };
+            let purpose = match stream.state {
+                State::Listening => Purpose::Accept,
+                State::Datagrams(_) => Purpose::Datagram,
+                _ => Purpose::Receive,
+            };
             self.ring.cancel(purpose, token);
+        }
+    }
+
+    /// It found no buffer, and has its turn when others were given back.
+    fn starve(&mut self, token: Token) {
+        let Some(stream) = self.streams.get_mut(token) else { return };
+        if !mem::replace(&mut stream.starved, true) {
+            self.starved.push_back(token);
+        }
+    }
+
+    /// The loop is done with what it was lent last.
+    fn take_back(&mut self) {
+        self.buffers.take_back();
+        if let Some(inbox) = &mut self.inbox {
+            inbox.buffers.take_back();
         }
     }
 
@@ -270,7 +303,7 @@ impl UringDriver {
 
     /// Goes on until there is an event.
     fn step(&mut self) -> Option<Step> {
-        self.buffers.take_back();
+        self.take_back();
         if let Some(flight) = self.landed.take() {
             self.flights.land(flight);
         }
@@ -289,6 +322,9 @@ impl UringDriver {
                     return Some(Step::Event(Event::Sent { token: outer(token), bytes: 0 }));
                 }
                 continue;
+            }
+            if let Some((token, Refused { to, error })) = self.mail.refused.pop_front() {
+                return Some(Step::Event(Event::Undelivered { token: outer(token), to, error }));
             }
             self.rest_first = !self.rest_first;
             if self.rest_first
@@ -315,6 +351,7 @@ impl UringDriver {
     fn complete(&mut self, completion: Completion) -> Option<Step> {
         match completion.purpose {
             Purpose::Receive => self.received(&completion),
+            Purpose::Datagram => self.datagram(&completion),
             Purpose::Send => self.sent(&completion).map(Step::Event),
             Purpose::Accept => self.accepted(&completion).map(Step::Event),
             Purpose::Room => self.has_room(&completion).map(Step::Event),
@@ -358,9 +395,7 @@ impl UringDriver {
             }
             (Err(Errno::NOBUFS), _) => {
                 self.dry = true;
-                if !mem::replace(&mut stream.starved, true) {
-                    self.starved.push_back(token);
-                }
+                self.starve(token);
                 None
             }
             (Err(Errno::NOMEM), _) => {
@@ -435,7 +470,9 @@ impl UringDriver {
                 }
                 Err(error) => self.fail(token, error),
             },
-            State::Open | State::Ended => Some(Event::Sent { token: outer(token), bytes: 0 }),
+            State::Open | State::Ended | State::Datagrams(_) => {
+                Some(Event::Sent { token: outer(token), bytes: 0 })
+            }
             _ => {
                 self.bury(token);
                 None
@@ -443,11 +480,12 @@ impl UringDriver {
         }
     }
 
-    /// The event that tells of an error, once. A listener is only turned off; a connection is over.
+    /// The event that tells of an error, once. A listener and a socket for datagrams are only turned off; a connection is
+    /// over.
     fn fail(&mut self, token: Token, error: io::Error) -> Option<Event<'static>> {
         let stream = self.streams.get_mut(token)?;
         match stream.state {
-            State::Listening => {
+            State::Listening | State::Datagrams(_) => {
                 stream.reading = false;
                 self.disarm(token);
             }
@@ -512,6 +550,9 @@ impl Driver for UringDriver {
     fn open(&mut self, what: Open) -> io::Result<Token> {
         match what {
             Open::Listen(bound) if bound.addr.ip().is_some() => self.listen(bound).map(outer),
+            Open::Datagrams(bound) if bound.addr.ip().is_some() && self.has_inbox() => {
+                self.open_datagrams(bound).map(outer)
+            }
             Open::Connect { to, from } if to.ip().is_some() => self.connect(&to, from.as_ref()).map(outer),
             Open::Accepted(socket, local) if local.ip().is_some() => {
                 let fd = poll::descriptor(socket)?;
@@ -526,6 +567,7 @@ impl Driver for UringDriver {
         let Some(stream) = self.streams.get_mut(inner).filter(|stream| stream.is_alive()) else { return };
         stream.reading = on;
         match on {
+            true if stream.state == State::Listening && stream.armed => self.look_again(inner),
             true => self.arm(inner),
             false => self.disarm(inner),
         }
@@ -556,7 +598,8 @@ impl Driver for UringDriver {
     }
 
     fn send_to(&mut self, token: Token, out: &mut Outbox) {
-        self.rest.send_to(token, out);
+        let Some(inner) = inner(token) else { return self.rest.send_to(token, out) };
+        self.send_datagrams(inner, out);
     }
 
     fn set_option(&mut self, token: Token, option: SocketOption) -> io::Result<()> {
@@ -566,7 +609,9 @@ impl Driver for UringDriver {
     }
 
     fn set_udp_option(&mut self, token: Token, option: &UdpOption) -> io::Result<()> {
-        self.rest.set_udp_option(token, option)
+        let Some(inner) = inner(token) else { return self.rest.set_udp_option(token, option) };
+        let stream = self.streams.get_mut(inner).ok_or(io::ErrorKind::NotConnected)?;
+        set_option(&stream.fd, option)
     }
 
     fn close(&mut self, token: Token, how: Close) {
@@ -584,12 +629,14 @@ impl Driver for UringDriver {
             Doing::AwaitingRoom => self.ring.cancel(Purpose::Room, inner),
             Doing::Nothing | Doing::Resting(_) => {}
         }
-        if how == Close::Abort && stream.state != State::Listening {
+        let is_bound = matches!(stream.state, State::Listening | State::Datagrams(_));
+        if how == Close::Abort && !is_bound {
             stream.reset_at_close();
         }
         stream.state = State::Closing { unread: how == Close::Graceful && stream.state == State::Open };
-        if self.listeners.contains_key(&inner.index) {
-            self.close_listener(inner);
+        if is_bound {
+            self.unbind(inner);
+            self.mail.forget(inner);
         }
         self.bury(inner);
     }
@@ -600,7 +647,7 @@ impl Driver for UringDriver {
     }
 
     fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
-        self.buffers.take_back();
+        self.take_back();
         self.rouse();
         self.watch.ready |= self.rest.prepare();
         if self.rest.is_always_ready() {
@@ -616,7 +663,8 @@ impl Driver for UringDriver {
             return Err(error);
         }
         self.feed_starved();
-        if self.watch.ready || !self.failures.is_empty() || !self.room.is_empty() {
+        let untold = !self.failures.is_empty() || !self.room.is_empty() || self.mail.is_waiting();
+        if self.watch.ready || untold {
             // Nobody may wait on the descriptor until they were told.
             self.rest.waker().wake_by_ref();
             return self.ring.submit();
@@ -638,6 +686,10 @@ impl Driver for UringDriver {
     fn next(&mut self) -> Option<Event<'_>> {
         match self.step()? {
             Step::Received(token, piece) => Some(Event::Received { token, data: self.buffers.bytes(piece) }),
+            Step::Datagram(token) => {
+                let datagram = self.inbox.as_mut()?.current()?;
+                Some(Event::Datagram { token, datagram })
+            }
             Step::Event(event) => Some(event),
             Step::Rest(step) => self.rest.told(step),
         }
@@ -663,6 +715,7 @@ impl Drop for UringDriver {
         if !done {
             // It may still read and write there.
             self.buffers.leak();
+            self.inbox.take().into_iter().for_each(Inbox::leak);
             mem::forget(mem::take(&mut self.flights));
         }
         for stream in self.streams.values_mut() {

@@ -37,6 +37,7 @@ pub(super) const NOBODY: Token = Token { index: u32::MAX, generation: 0 };
 pub(super) enum Purpose {
     Accept,
     Receive,
+    Datagram,
     Send,
     /// There is room to write, or a connect has ended.
     Room,
@@ -46,7 +47,8 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 6] = [Self::Accept, Self::Receive, Self::Send, Self::Room, Self::Rest, Self::Cancel];
+    const ALL: [Self; 7] =
+        [Self::Accept, Self::Receive, Self::Datagram, Self::Send, Self::Room, Self::Rest, Self::Cancel];
 
     /// The number of a request.
     pub(super) fn of(self, token: Token) -> u64 {
@@ -94,8 +96,20 @@ pub(super) struct Ring {
     pub(super) in_flight: usize,
     /// Tells a host's loop that there is something to look at, once one has asked for it.
     bell: OnceCell<OwnedFd>,
-    /// Requests that there was no room for in the queue.
+    /// Requests that there was no room for in the queue: at most a few for each socket.
     backlog: VecDeque<squeue::Entry>,
+    /// What the next calls are answered instead of being made.
+    #[cfg(test)]
+    pub(super) refusals: VecDeque<Errno>,
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Entered {
+    Done,
+    /// The kernel takes no requests at present, nor did it wait: it has no memory for them, or more completions than there
+    /// is room for, which are to be taken first. The requests are still in the queue.
+    Refused,
 }
 
 impl fmt::Debug for Ring {
@@ -127,7 +141,31 @@ impl Ring {
         if !(has.is_feature_ext_arg() && has.is_feature_nodrop() && has.is_feature_skip_cqe_on_success()) {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        Ok(Self { ring, enabled: false, in_flight: 0, bell: OnceCell::new(), backlog: VecDeque::new() })
+        let ring = Self {
+            ring,
+            enabled: false,
+            in_flight: 0,
+            bell: OnceCell::new(),
+            backlog: VecDeque::new(),
+            #[cfg(test)]
+            refusals: VecDeque::new(),
+        };
+        ring.probe()?;
+        Ok(ring)
+    }
+
+    /// Looks whether the call by which all is done gets through: a sandbox may allow the others alone. It asks for nothing
+    /// and comes to nothing, since the kernel sees that the ring is not enabled before it takes note of the thread.
+    ///
+    /// # Errors
+    /// It does not.
+    #[allow(unsafe_code, reason = "a call that asks for nothing is made of flags")]
+    fn probe(&self) -> io::Result<()> {
+        // SAFETY: without an argument there is nothing that the kernel would read or write.
+        match unsafe { self.ring.submitter().enter::<u8>(0, 0, 0, None) } {
+            Err(error) if Errno::from_io_error(&error) != Some(Errno::BADFD) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn submitter(&self) -> io_uring::Submitter<'_> {
@@ -159,12 +197,10 @@ impl Ring {
     /// Submits until nothing waits for room in the queue. False: the kernel takes nothing at present.
     fn empty_backlog(&mut self) -> io::Result<bool> {
         while !self.backlog.is_empty() {
-            let before = self.backlog.len();
-            self.enter(Some(Duration::ZERO))?;
-            self.queue();
-            if self.backlog.len() == before {
+            if self.enter(Some(Duration::ZERO))? == Entered::Refused {
                 return Ok(false);
             }
+            self.queue();
         }
         Ok(true)
     }
@@ -183,24 +219,30 @@ impl Ring {
             // Nothing has rung, or it is what this call fetches, which rings again.
             let _ = rustix::io::read(bell, &mut [0; 8]);
         }
-        if !self.empty_backlog()? {
-            // It has no memory for them.
-            thread::sleep(REST);
-            return Ok(());
+        let refused = !self.empty_backlog()? || self.enter(timeout)? == Entered::Refused;
+        if refused && self.waiting() == 0 {
+            // To ask at once would take all of the processor, and give the kernel no memory.
+            thread::sleep(timeout.map_or(REST, |timeout| timeout.min(REST)));
         }
-        self.enter(timeout)
+        Ok(())
     }
 
     /// Submits what was queued, if anything was.
     pub(super) fn submit(&mut self) -> io::Result<()> {
-        self.empty_backlog()?;
-        let queued = self.ring.submission().len();
-        if queued > 0 { self.enter(Some(Duration::ZERO)) } else { Ok(()) }
+        if self.empty_backlog()? && !self.ring.submission().is_empty() {
+            // What is refused now is asked for again by the next call.
+            self.enter(Some(Duration::ZERO))?;
+        }
+        Ok(())
     }
 
     /// Tells the kernel to look, and to do what has become of requests: without a time it waits for a completion.
     #[allow(unsafe_code, reason = "a call that waits for nothing is made of flags")]
-    fn enter(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+    fn enter(&mut self, timeout: Option<Duration>) -> io::Result<Entered> {
+        #[cfg(test)]
+        if self.refusals.pop_front().is_some_and(is_refusal) {
+            return Ok(Entered::Refused);
+        }
         if !self.enabled {
             self.ring.submitter().register_enable_rings()?;
             self.enabled = true;
@@ -217,10 +259,11 @@ impl Ring {
             }
         };
         match entered {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(Entered::Done),
             Err(error) => match Errno::from_io_error(&error) {
-                // The time is over; a signal; more completions than there is room for, which are taken first.
-                Some(Errno::TIME | Errno::INTR | Errno::BUSY | Errno::AGAIN) => Ok(()),
+                // The time is over; a signal.
+                Some(Errno::TIME | Errno::INTR) => Ok(Entered::Done),
+                Some(errno) if is_refusal(errno) => Ok(Entered::Refused),
                 _ => Err(error),
             },
         }
@@ -252,9 +295,11 @@ impl Ring {
         let until = Instant::now() + END;
         self.drain(&mut late);
         while self.in_flight > 0 && Instant::now() < until {
-            let all = opcode::AsyncCancel2::new(CancelBuilder::any().all()).build();
-            self.push(all, Purpose::Cancel, NOBODY);
-            if self.enter(Some(ROUND)).is_err() {
+            if self.backlog.is_empty() {
+                let all = opcode::AsyncCancel2::new(CancelBuilder::any().all()).build();
+                self.push(all, Purpose::Cancel, NOBODY);
+            }
+            if self.wait(Some(Instant::now() + ROUND)).is_err() {
                 break;
             }
             self.drain(&mut late);
@@ -277,5 +322,71 @@ impl Ring {
             let _ = self.bell.set(bell);
         }
         self.bell.get().map(AsFd::as_fd)
+    }
+}
+
+/// The kernel is asked in vain only for now.
+fn is_refusal(errno: Errno) -> bool {
+    matches!(errno, Errno::BUSY | Errno::AGAIN | Errno::NOMEM | Errno::NOBUFS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the kernel may answer to a call that it takes nothing from.
+    const REFUSALS: [Errno; 4] = [Errno::BUSY, Errno::AGAIN, Errno::NOMEM, Errno::NOBUFS];
+
+    /// Far smaller than what is asked of it. None where there is no io_uring, which other tests say.
+    fn small() -> Option<Ring> {
+        Ring::of(4, 8).ok()
+    }
+
+    fn push(ring: &mut Ring, number: u32) {
+        ring.push(opcode::Nop::new().build(), Purpose::Room, Token { index: number, generation: 0 });
+    }
+
+    #[test]
+    fn what_the_kernel_refuses_waits_and_none_of_it_is_lost() {
+        const COUNT: u32 = 300;
+        let Some(mut ring) = small() else { return };
+        let (mut came, mut asked) = (Vec::new(), 0);
+        while came.len() < COUNT as usize {
+            let goal = (asked + 50).min(COUNT);
+            (asked..goal).for_each(|number| push(&mut ring, number));
+            asked = goal;
+            for errno in REFUSALS {
+                ring.refusals.extend([errno, errno]);
+                ring.wait(None).unwrap();
+                assert_eq!(ring.refusals.len(), 1, "{errno}: it was asked again at once");
+                ring.submit().unwrap();
+                ring.refusals.clear();
+                while let Some(completion) = ring.next() {
+                    came.push(completion.token.index);
+                }
+            }
+            while ring.waiting() == 0 && ring.in_flight > 0 {
+                ring.wait(None).unwrap();
+            }
+        }
+        assert!(came.into_iter().eq(0..COUNT), "in order, and each once");
+        assert_eq!((ring.in_flight, ring.backlog.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_ring_that_ends_while_the_kernel_refuses_asks_now_and_then() {
+        let Some(mut ring) = small() else { return };
+        (0..20).for_each(|number| push(&mut ring, number));
+        ring.refusals.extend(REFUSALS.into_iter().cycle().take(5));
+        let mut late = 0;
+        assert!(ring.end(|_| late += 1));
+        assert_eq!((late, ring.refusals.len(), ring.backlog.len()), (20, 0, 0));
+        push(&mut ring, 0);
+        // Without end: it gives up.
+        ring.refusals.extend(REFUSALS.into_iter().cycle().take(100_000));
+        assert!(!ring.end(|_| ()));
+        let asked = 100_000 - ring.refusals.len();
+        assert!(asked as u128 <= 2 * END.as_millis() / ROUND.as_millis(), "{asked} times");
+        assert!(ring.backlog.len() < 2, "it asks for the same over and over");
     }
 }

@@ -1,5 +1,6 @@
 //! [`Stream`]: what the driver knows of one socket.
 
+use crate::datagram::Family;
 use socket2::SockRef;
 use std::{os::fd::OwnedFd, time::Duration};
 
@@ -10,7 +11,7 @@ pub(super) struct Stream {
     pub(super) state: State,
     /// What the kernel does with its bytes to send.
     pub(super) doing: Doing,
-    /// The loop wants bytes, or of a listener connections.
+    /// The loop wants bytes or datagrams, or of a listener connections.
     pub(super) reading: bool,
     /// The kernel receives, or accepts.
     pub(super) armed: bool,
@@ -26,6 +27,8 @@ pub(super) enum State {
     Listening,
     Connecting,
     Open,
+    /// A socket for datagrams.
+    Datagrams(Family),
     /// The peer's FIN came: nothing is left to read.
     Ended,
     /// It has failed; the loop knows or is about to be told.
@@ -68,7 +71,7 @@ impl Stream {
 
     /// It is to receive or accept, and does not.
     pub(super) fn may_arm(&self) -> bool {
-        let can = matches!(self.state, State::Listening | State::Open);
+        let can = matches!(self.state, State::Listening | State::Open | State::Datagrams(_));
         can && self.reading && !self.armed && !self.starved
     }
 

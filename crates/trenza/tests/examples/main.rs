@@ -51,6 +51,17 @@ fn echo() {
 }
 
 #[test]
+fn login() {
+    answers(
+        "login",
+        &[
+            (b"ann secret\r\nann guess\r\n", "welcome ann, you may rl\r\nwrong name or password\r\n"),
+            (b"bob\r\n", "wrong name or password\r\n"),
+        ],
+    )
+}
+
+#[test]
 fn commands() {
     answers(
         "commands",

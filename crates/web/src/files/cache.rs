@@ -84,17 +84,15 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::encoding::Coding;
-    use crate::files::storage::{Folder, Node, Opened, Storage};
+    use crate::files::{encoding::Coding, opened::Opened};
     use std::{path::Path, time::UNIX_EPOCH};
+    use trenza_storage::{Folder, Tree as _};
 
     fn opened() -> Opened {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("a"), "a").unwrap();
-        match Folder::new(dir.path(), false).unwrap().open(Path::new("a")).unwrap() {
-            Node::File(opened) => opened,
-            other => panic!("{other:?}"),
-        }
+        let file = Folder::new(dir.path()).unwrap().open(&trenza_storage::Path::new("a").unwrap());
+        Opened::new(&*file.unwrap()).unwrap()
     }
 
     /// A file with so many compressed forms.

@@ -1,23 +1,44 @@
 //! A folder as an HTML page.
 
-use super::{path, storage::Entry, storage::List};
+use super::path;
 use crate::page::{document, escape};
 use jiff::{Timestamp, tz::TimeZone};
 use std::{fmt::Write, os::unix::ffi::OsStrExt, time::SystemTime};
+use trenza_storage::{Entry, FileKind, List, Result};
 
 /// The most names of a folder that are looked at, so that a page stays under a megabyte or so. One that
 /// leaves names out says so.
 pub(super) const ENTRIES_MAX: usize = 5_000;
 
+/// Some or all of the names in a folder.
+#[derive(Debug)]
+pub(super) struct Names {
+    /// Files and folders that may be opened.
+    entries: Vec<Entry>,
+    /// There are more names.
+    cut: bool,
+}
+
+impl Names {
+    /// The first [`ENTRIES_MAX`] of a list. Blocks.
+    pub(super) fn first(list: &mut dyn List) -> Result<Self> {
+        let mut entries = list.next(ENTRIES_MAX)?;
+        let cut = !list.next(1)?.is_empty();
+        // A link that may not be followed is not shown.
+        entries.retain(|entry| matches!(entry.metadata.kind, FileKind::File | FileKind::Folder));
+        Ok(Self { entries, cut })
+    }
+}
+
 /// The page of the folder at a clean path. Folders come first, each group sorted by name without regard to
 /// case; hidden names are left out unless they are asked for. Times are in UTC.
-pub(super) fn page(folder: &[u8], list: List, hidden: bool) -> String {
-    let List { mut entries, cut } = list;
+pub(super) fn page(folder: &[u8], names: Names, hidden: bool) -> String {
+    let Names { mut entries, cut } = names;
     if !hidden {
         entries.retain(|entry| !entry.name.as_bytes().starts_with(b"."));
     }
     entries.sort_by_cached_key(|entry| {
-        (!entry.folder, entry.name.to_string_lossy().to_lowercase(), entry.name.clone())
+        (!entry.metadata.is_folder(), entry.name.to_string_lossy().to_lowercase(), entry.name.clone())
     });
     let name = escape(&String::from_utf8_lossy(folder));
     let mut body = format!(
@@ -41,11 +62,12 @@ pub(super) fn page(folder: &[u8], list: List, hidden: bool) -> String {
 }
 
 fn row(entry: &Entry) -> String {
-    let slash = if entry.folder { "/" } else { "" };
+    let folder = entry.metadata.is_folder();
+    let slash = if folder { "/" } else { "" };
     let link = path::encode(entry.name.as_bytes());
     let name = escape(&entry.name.to_string_lossy());
-    let size = if entry.folder { String::new() } else { human(entry.size) };
-    let time = entry.modified.and_then(minute).unwrap_or_default();
+    let size = if folder { String::new() } else { human(entry.metadata.size) };
+    let time = minute(entry.metadata.modified).unwrap_or_default();
     format!(
         "<tr><td><a href=\"{link}{slash}\"><bdi>{name}</bdi>{slash}</a></td><td>{size}</td><td>{time}</td></tr>\n"
     )
@@ -84,14 +106,45 @@ mod tests {
         os::unix::ffi::OsStringExt,
         time::{Duration, UNIX_EPOCH},
     };
+    use trenza_storage::{FileId, Folder, Metadata, Path, Tree as _};
 
     fn entry(name: &[u8], folder: bool) -> Entry {
-        let modified = UNIX_EPOCH.checked_add(Duration::from_secs(784_111_777));
-        Entry { name: OsString::from_vec(name.to_vec()), folder, size: 1536, modified }
+        let time = UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let metadata = Metadata {
+            kind: if folder { FileKind::Folder } else { FileKind::File },
+            size: 1536,
+            modified: time,
+            changed: time,
+            mode: 0o644,
+            links: 1,
+            owner: 0,
+            group: 0,
+            id: FileId { device: 0, inode: 1 },
+        };
+        Entry { name: OsString::from_vec(name.to_vec()), is_link: false, metadata }
     }
 
-    fn list(entries: Vec<Entry>) -> List {
-        List { entries, cut: false }
+    fn list(entries: Vec<Entry>) -> Names {
+        Names { entries, cut: false }
+    }
+
+    #[test]
+    fn names_are_bounded_and_what_cannot_be_opened_is_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Folder::new(dir.path()).unwrap();
+        let names = || Names::first(&mut *tree.list(&Path::root()).unwrap()).unwrap();
+        std::fs::create_dir(dir.path().join("folder")).unwrap();
+        for (to, link) in [("/etc/passwd", "out"), ("folder", "in"), ("none", "dangling")] {
+            std::os::unix::fs::symlink(to, dir.path().join(link)).unwrap();
+        }
+        let few = names();
+        assert_eq!((few.entries.len(), few.cut), (2, false));
+        for n in 4..ENTRIES_MAX {
+            std::fs::write(dir.path().join(n.to_string()), "").unwrap();
+        }
+        assert_eq!((names().entries.len(), names().cut), (ENTRIES_MAX - 2, false));
+        std::fs::write(dir.path().join("one more"), "").unwrap();
+        assert!(names().cut);
     }
 
     fn links(page: &str) -> Vec<&str> {
@@ -118,7 +171,7 @@ mod tests {
         let entries = || list(vec![entry(b".git", true), entry(b"a", false)]);
         assert_eq!(links(&page(b"/", entries(), false)), ["a"]);
         assert_eq!(links(&page(b"/", entries(), true)), [".git/", "a"]);
-        let empty = page(b"/", List::default(), false);
+        let empty = page(b"/", list(Vec::new()), false);
         assert!(empty.contains("empty") && links(&empty).is_empty());
     }
 
@@ -142,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_page_that_was_cut_says_so() {
-        let cut = List { entries: vec![entry(b"a", false)], cut: true };
+        let cut = Names { entries: vec![entry(b"a", false)], cut: true };
         assert!(page(b"/", cut, false).contains("Only the first 5000 names"));
         assert!(!page(b"/", list(vec![entry(b"a", false)]), false).contains("Only the first"));
     }

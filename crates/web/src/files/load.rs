@@ -3,14 +3,15 @@
 use super::{
     FileOptions,
     encoding::Coding,
-    listing::{self, ENTRIES_MAX},
+    listing::{self, Names},
+    opened::Opened,
     path,
     resource::Resource,
-    storage::{Node, Opened, Storage},
 };
 use bytes::Bytes;
 use http::StatusCode;
-use std::{ffi::OsString, io, path::Path, sync::Arc, time::SystemTime};
+use std::{sync::Arc, time::SystemTime};
+use trenza_storage::{ErrorKind, File, Path, Result, Tree};
 
 /// What was found at a path.
 #[derive(Debug, Clone)]
@@ -26,80 +27,85 @@ pub(super) enum Found {
 }
 
 /// Looks up a clean path, when the wall clock shows `wall`. Blocks.
-pub(super) fn load(storage: &dyn Storage, options: &FileOptions, clean: &[u8], wall: SystemTime) -> Found {
-    find(storage, options, clean, wall).unwrap_or_else(|error| Found::Nothing(status(&error)))
+pub(super) fn load(tree: &dyn Tree, options: &FileOptions, clean: &[u8], wall: SystemTime) -> Found {
+    find(tree, options, clean, wall).unwrap_or_else(|error| Found::Nothing(status(error.kind())))
 }
 
-fn find(storage: &dyn Storage, options: &FileOptions, clean: &[u8], wall: SystemTime) -> io::Result<Found> {
-    let path = path::below_root(clean);
-    Ok(match (storage.open(path)?, path::is_folder(clean)) {
-        (Node::File(opened), false) => resource(storage, options, path, opened, wall),
-        (Node::Folder, false) => Found::Folder,
-        (Node::Folder, true) => folder(storage, options, clean, wall)?,
-        (Node::File(_) | Node::Other, true) => Found::Nothing(StatusCode::NOT_FOUND),
-        (Node::Other, false) => Found::Nothing(StatusCode::FORBIDDEN),
-    })
+fn find(tree: &dyn Tree, options: &FileOptions, clean: &[u8], wall: SystemTime) -> Result<Found> {
+    let path = path::below_root(clean)?;
+    let as_folder = path::is_folder(clean);
+    match tree.open(&path) {
+        Ok(file) if !as_folder => resource(tree, options, &path, &*file, wall),
+        Ok(_) => Ok(Found::Nothing(StatusCode::NOT_FOUND)),
+        Err(error) => match error.kind() {
+            ErrorKind::IsAFolder if as_folder => folder(tree, options, clean, &path, wall),
+            ErrorKind::IsAFolder => Ok(Found::Folder),
+            ErrorKind::Special if as_folder => Ok(Found::Nothing(StatusCode::NOT_FOUND)),
+            _ => Err(error),
+        },
+    }
 }
 
 /// The first index file of a folder, else its listing.
-fn folder(storage: &dyn Storage, options: &FileOptions, clean: &[u8], wall: SystemTime) -> io::Result<Found> {
-    let folder = path::below_root(clean);
+fn folder(
+    tree: &dyn Tree,
+    options: &FileOptions,
+    clean: &[u8],
+    folder: &Path,
+    wall: SystemTime,
+) -> Result<Found> {
     for name in &options.index {
-        let path = folder.join(name);
-        match storage.open(&path) {
-            Ok(Node::File(opened)) => {
-                return Ok(resource(storage, options, &path, opened, wall));
-            }
-            Ok(Node::Folder | Node::Other) => {}
-            Err(error) if status(&error) == StatusCode::NOT_FOUND => {}
-            // An index that may not be read stands for a folder that may not be read: no listing instead.
-            Err(error) => return Err(error),
+        let opened = folder.resolve(name).and_then(|path| Ok((tree.open(&path)?, path)));
+        match opened {
+            Ok((file, path)) => return resource(tree, options, &path, &*file, wall),
+            Err(error) => match error.kind() {
+                ErrorKind::IsAFolder | ErrorKind::Special => {}
+                kind if status(kind) == StatusCode::NOT_FOUND => {}
+                // An index that may not be read stands for a folder that may not be read: no listing instead.
+                _ => return Err(error),
+            },
         }
     }
     if !options.listing {
         return Ok(Found::Nothing(StatusCode::FORBIDDEN));
     }
-    let list = storage.list(folder, ENTRIES_MAX)?;
-    Ok(Found::Listing(listing::page(clean, list, options.hidden).into()))
+    let names = Names::first(&mut *tree.list(folder)?)?;
+    Ok(Found::Listing(listing::page(clean, names, options.hidden).into()))
 }
 
 fn resource(
-    storage: &dyn Storage,
+    tree: &dyn Tree,
     options: &FileOptions,
     path: &Path,
-    opened: Opened,
+    file: &dyn File,
     wall: SystemTime,
-) -> Found {
+) -> Result<Found> {
     let mut coded = Vec::new();
     if options.precompressed {
         for coding in Coding::ALL {
-            coded.extend(sibling(storage, path, &opened, coding).map(|sibling| (coding, sibling)));
+            coded.extend(sibling(tree, path, file, coding).map(|sibling| (coding, sibling)));
         }
     }
-    Found::File(Arc::new(Resource::new(path, opened, coded, wall)))
+    let plain = Opened::new(file)?;
+    Ok(Found::File(Arc::new(Resource::new(path.as_system(), plain, coded, wall))))
 }
 
 /// The compressed form beside a file. One that is older than the file is left alone: somebody changed the
 /// file and did not compress it again.
-fn sibling(storage: &dyn Storage, path: &Path, plain: &Opened, coding: Coding) -> Option<Opened> {
-    let mut name = OsString::from(path);
-    name.push(coding.suffix());
-    match storage.open(Path::new(&name)) {
-        Ok(Node::File(coded)) if coded.stamp.modified >= plain.stamp.modified => Some(coded),
-        _ => None,
-    }
+fn sibling(tree: &dyn Tree, path: &Path, plain: &dyn File, coding: Coding) -> Option<Opened> {
+    let name = [path.as_bytes(), coding.suffix().as_bytes()].concat();
+    let coded = tree.open(&Path::new(name).ok()?).ok()?;
+    let fresh = coded.opened().modified >= plain.opened().modified;
+    fresh.then(|| Opened::new(&*coded).ok())?
 }
 
 /// How an error of the file system is told to a client. A name that cannot exist is one that does not exist,
 /// and a link out of the root is as forbidden as a file that we have no right to read.
-fn status(error: &io::Error) -> StatusCode {
-    use io::ErrorKind::{
-        InvalidFilename, InvalidInput, NotADirectory, NotFound, PermissionDenied, ResourceBusy,
-    };
-    match error.kind() {
-        NotFound | NotADirectory | InvalidFilename | InvalidInput => StatusCode::NOT_FOUND,
-        PermissionDenied => StatusCode::FORBIDDEN,
-        ResourceBusy => StatusCode::SERVICE_UNAVAILABLE,
+fn status(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::NotFound | ErrorKind::NotAFolder | ErrorKind::Name => StatusCode::NOT_FOUND,
+        ErrorKind::Denied | ErrorKind::Escape | ErrorKind::Special => StatusCode::FORBIDDEN,
+        ErrorKind::Busy => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -107,17 +113,18 @@ fn status(error: &io::Error) -> StatusCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::storage::{Folder, tests::make_fifo};
+    use crate::files::tests::make_fifo;
     use http::{HeaderMap, HeaderValue, Method, header};
     use std::{
         fs,
         time::{Duration, UNIX_EPOCH},
     };
     use tempfile::TempDir;
+    use trenza_storage::Folder;
 
     struct Site {
         dir: TempDir,
-        storage: Folder,
+        tree: Folder,
         options: FileOptions,
     }
 
@@ -129,8 +136,8 @@ mod tests {
                 fs::create_dir_all(path.parent().unwrap()).unwrap();
                 fs::write(path, name).unwrap();
             }
-            let storage = Folder::new(dir.path(), false).unwrap();
-            Self { dir, storage, options: FileOptions::default() }
+            let tree = Folder::new(dir.path()).unwrap();
+            Self { dir, tree, options: FileOptions::default() }
         }
 
         fn date(&self, name: &str, secs: u64) {
@@ -140,7 +147,7 @@ mod tests {
         }
 
         fn load(&self, path: &str) -> Found {
-            load(&self.storage, &self.options, path.as_bytes(), UNIX_EPOCH + Duration::from_secs(1 << 32))
+            load(&self.tree, &self.options, path.as_bytes(), UNIX_EPOCH + Duration::from_secs(1 << 32))
         }
 
         /// The size of the file found, which is the length of its name here.
@@ -163,16 +170,16 @@ mod tests {
 
     #[test]
     fn errors_have_a_status() {
-        use io::ErrorKind::*;
         for (kind, code) in [
-            (NotFound, 404),
-            (NotADirectory, 404),
-            (InvalidFilename, 404),
-            (PermissionDenied, 403),
-            (ResourceBusy, 503),
-            (TimedOut, 500),
+            (ErrorKind::NotFound, 404),
+            (ErrorKind::NotAFolder, 404),
+            (ErrorKind::Name, 404),
+            (ErrorKind::Denied, 403),
+            (ErrorKind::Escape, 403),
+            (ErrorKind::Busy, 503),
+            (ErrorKind::Io, 500),
         ] {
-            assert_eq!(status(&kind.into()), code);
+            assert_eq!(status(kind), code);
         }
     }
 

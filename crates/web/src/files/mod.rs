@@ -5,7 +5,7 @@
 //! request ──► clean path ──► hit ──────────────► preconditions, coding, ranges ──► response
 //!                             │ miss, or older than 1 s     ▲
 //!                             ▼                             │
-//!                            load on the pool ── storage ───┤
+//!                            load on the pool ── Tree ──────┤
 //!                                                           └─ listing, redirect, error page
 //! ```
 //!
@@ -19,10 +19,10 @@ mod conditional;
 mod encoding;
 mod listing;
 mod load;
+mod opened;
 mod path;
 mod ranges;
 mod resource;
-mod storage;
 #[cfg(test)]
 mod tests;
 
@@ -35,8 +35,8 @@ use http::{
 use load::{Found, load};
 use path::BadPath;
 use std::{cell::RefCell, collections::HashMap, io, path::Path, rc::Rc, sync::Arc, time::Instant};
-use storage::{Folder, Storage};
 use trenza_core::{Deferred, Reactor, Resolver, Timer};
+use trenza_storage::{Folder, Tree};
 
 /// What [`Files`] shows of its folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub struct Files(Rc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    storage: Arc<dyn Storage>,
+    tree: Arc<dyn Tree>,
     options: Arc<FileOptions>,
     cache: RefCell<Cache>,
     /// Requests that wait for a look at the same path. As many as there are requests under way, which the
@@ -103,13 +103,13 @@ impl Files {
     /// # Errors
     /// The folder does not exist, is not a folder, or may not be opened.
     pub fn new(root: impl AsRef<Path>, options: FileOptions) -> io::Result<Self> {
-        let folder = Folder::new(root.as_ref(), options.outside_symlinks)?;
+        let folder = Folder::new(root)?.with_outside_symlinks(options.outside_symlinks);
         Ok(Self::over(Arc::new(folder), options))
     }
 
-    fn over(storage: Arc<dyn Storage>, options: FileOptions) -> Self {
+    fn over(tree: Arc<dyn Tree>, options: FileOptions) -> Self {
         Self(Rc::new(Shared {
-            storage,
+            tree,
             options: Arc::new(options),
             cache: RefCell::default(),
             waiting: RefCell::default(),
@@ -170,11 +170,11 @@ impl Shared {
             return found;
         }
         self.waiting.borrow_mut().insert(path.to_owned(), vec![resolver]);
-        let (storage, options) = (self.storage.clone(), self.options.clone());
+        let (tree, options) = (self.tree.clone(), self.options.clone());
         let (wall, began, path) = (reactor.wall(), reactor.now(), path.to_owned());
         let (wanted, shared) = (path.clone(), self.clone());
         reactor
-            .in_thread(move || Ok(load(&*storage, &options, &wanted, wall)))
+            .in_thread(move || Ok(load(&*tree, &options, &wanted, wall)))
             .then(move |found| shared.looked_up(&path, began, found));
         found
     }

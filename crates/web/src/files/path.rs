@@ -5,7 +5,8 @@
 //! a folder. It is the key of the descriptor cache, so every spelling of a name shares one entry.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
-use std::{borrow::Cow, ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
+use std::borrow::Cow;
+use trenza_storage::Path;
 
 /// The longest clean path, in bytes: what Linux takes in one call. Longer ones are answered with 414.
 const PATH_BYTES_MAX: usize = 4096;
@@ -102,11 +103,10 @@ pub(super) fn is_hidden(clean: &[u8]) -> bool {
         || names.any(|name| name.starts_with(b"."))
 }
 
-/// A clean path as one relative to the root; the root itself is `.`.
-pub(super) fn below_root(clean: &[u8]) -> &Path {
-    let relative = clean.strip_prefix(b"/").unwrap_or(clean);
-    let relative = relative.strip_suffix(b"/").unwrap_or(relative);
-    Path::new(OsStr::from_bytes(if relative.is_empty() { b"." } else { relative }))
+/// A clean path as one of a tree, which no file has that is not one.
+pub(super) fn below_root(clean: &[u8]) -> Result<Path, trenza_storage::Error> {
+    let names = clean.strip_prefix(b"/").unwrap_or(clean);
+    Path::new(names.strip_suffix(b"/").unwrap_or(names))
 }
 
 /// Bytes of a path, escaped for a URI reference.
@@ -177,9 +177,11 @@ mod tests {
     fn clean_paths_are_below_the_root_and_stay_clean() {
         for path in ["/", "/a/", "/a/./b//c/../d", "/%2e/%61", "/a%5c", "/a/b/../../c/"] {
             let once = clean(path).unwrap();
-            let below = below_root(&once);
-            assert!(below.is_relative());
-            assert!(!below.as_os_str().as_bytes().split(|b| *b == b'/').any(|name| name == b".."));
+            let below = below_root(&once).unwrap();
+            assert_eq!(
+                below.to_string().as_bytes(),
+                once.strip_suffix(b"/").filter(|rest| !rest.is_empty()).unwrap_or(&once)
+            );
             let again = encode(&once).to_string();
             assert_eq!(clean(&again).unwrap(), once);
         }

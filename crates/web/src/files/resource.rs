@@ -3,14 +3,15 @@
 use super::{
     conditional::{self, Modified, Validators, Verdict},
     encoding::{self, Coding},
+    opened::Opened,
     ranges::{self, Asked},
-    storage::{Opened, Stamp},
 };
 use crate::{Body, page};
 use bytes::Bytes;
 use foldhash::quality::FixedState;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use std::{fs::File, hash::BuildHasher, ops::Range, path::Path, sync::Arc, time::SystemTime};
+use trenza_storage::Metadata;
 use trenza_wire::Chunk;
 
 /// A file and the compressed forms that lie beside it.
@@ -102,8 +103,9 @@ impl Form {
         wall: SystemTime,
     ) -> Self {
         let contents = opened.contents(wall);
-        let Opened { file, stamp } = opened;
-        let validators = Validators { etag: etag(&stamp), modified: Modified::new(stamp.modified, wall) };
+        let Opened { file, metadata } = opened;
+        let modified = Modified::new(metadata.modified, wall);
+        let validators = Validators { etag: etag(&metadata), modified };
         let mut headers = HeaderMap::with_capacity(12);
         headers.insert(header::CONTENT_TYPE, content_type);
         headers.insert(header::ETAG, validators.etag.clone());
@@ -118,7 +120,7 @@ impl Form {
         if varies {
             headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         }
-        Self { file, contents, size: stamp.size, validators, headers }
+        Self { file, contents, size: metadata.size, validators, headers }
     }
 
     fn whole(&self) -> Response<Body> {
@@ -183,9 +185,9 @@ fn content_type(path: &Path) -> HeaderValue {
 
 /// A strong tag: the size, and a hash of all that tells one state of a file from another. It is a hash so
 /// that it tells no inode numbers.
-fn etag(stamp: &Stamp) -> HeaderValue {
-    let hash = FixedState::default().hash_one(stamp);
-    HeaderValue::from_str(&format!("\"{:x}-{hash:016x}\"", stamp.size))
+fn etag(metadata: &Metadata) -> HeaderValue {
+    let hash = FixedState::default().hash_one(metadata);
+    HeaderValue::from_str(&format!("\"{:x}-{hash:016x}\"", metadata.size))
         .unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
@@ -193,26 +195,23 @@ fn etag(stamp: &Stamp) -> HeaderValue {
 pub(super) mod tests {
     use super::*;
     use crate::body::Piece;
-    use crate::files::storage::{Folder, Node, Storage};
     use std::{os::unix::fs::FileExt, time::Duration};
+    use trenza_storage::{Folder, Tree as _};
 
     /// `len` digits in the file `name`, with compressed forms, which are opened too.
     fn resource(name: &str, len: usize, codings: &[Coding]) -> Resource {
         let dir = tempfile::tempdir().unwrap();
-        let storage = Folder::new(dir.path(), false).unwrap();
+        let tree = Folder::new(dir.path()).unwrap();
         let make = |name: String, text: String| {
             std::fs::write(dir.path().join(&name), text).unwrap();
-            match storage.open(Path::new(&name)).unwrap() {
-                Node::File(opened) => opened,
-                other => panic!("{other:?}"),
-            }
+            Opened::new(&*tree.open(&trenza_storage::Path::new(&name).unwrap()).unwrap()).unwrap()
         };
         let plain = make(name.into(), "0123456789".repeat(len / 10));
         let coded = codings
             .iter()
             .map(|coding| (*coding, make(format!("{name}{}", coding.suffix()), coding.name().into())));
         let coded: Vec<_> = coded.collect();
-        let wall = plain.stamp.modified + Duration::from_secs(60);
+        let wall = plain.metadata.modified + Duration::from_secs(60);
         Resource::new(Path::new(name), plain, coded, wall)
     }
 

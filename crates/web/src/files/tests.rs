@@ -2,7 +2,6 @@
 
 use super::{
     resource::tests::{chunks, text},
-    storage::{List, Node},
     *,
 };
 use http::Request;
@@ -16,13 +15,14 @@ use std::{
         Weak,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 use tempfile::TempDir;
 use trenza_sim::{HostHandle, Net};
+use trenza_storage::{self as storage, ErrorKind, List, Metadata, Result, Space, Write, Writer};
 use trenza_wire::Chunk;
 
-/// A folder that counts how often it is asked, and can be out of order.
+/// A folder that counts how often it is asked for files, and can be out of order.
 #[derive(Debug)]
 struct Counted {
     folder: Folder,
@@ -30,18 +30,75 @@ struct Counted {
     broken: AtomicUsize,
 }
 
-impl Storage for Counted {
-    fn open(&self, path: &Path) -> io::Result<Node> {
+impl Tree for Counted {
+    fn open(&self, path: &storage::Path) -> Result<Arc<dyn storage::File>> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         match self.broken.load(Ordering::Relaxed) {
             0 => self.folder.open(path),
-            _ => Err(io::ErrorKind::ResourceBusy.into()),
+            _ => Err(ErrorKind::Busy.into()),
         }
     }
 
-    fn list(&self, path: &Path, most: usize) -> io::Result<List> {
-        self.folder.list(path, most)
+    fn list(&self, path: &storage::Path) -> Result<Box<dyn List>> {
+        self.folder.list(path)
     }
+
+    fn metadata(&self, path: &storage::Path) -> Result<Metadata> {
+        self.folder.metadata(path)
+    }
+
+    fn symlink_metadata(&self, path: &storage::Path) -> Result<Metadata> {
+        self.folder.symlink_metadata(path)
+    }
+
+    fn write(&self, path: &storage::Path, how: Write) -> Result<Box<dyn Writer>> {
+        self.folder.write(path, how)
+    }
+
+    fn make_folder(&self, path: &storage::Path) -> Result {
+        self.folder.make_folder(path)
+    }
+
+    fn remove_file(&self, path: &storage::Path) -> Result {
+        self.folder.remove_file(path)
+    }
+
+    fn remove_folder(&self, path: &storage::Path) -> Result {
+        self.folder.remove_folder(path)
+    }
+
+    fn rename(&self, from: &storage::Path, to: &storage::Path, replace: bool) -> Result {
+        self.folder.rename(from, to, replace)
+    }
+
+    fn link(&self, from: &storage::Path, to: &storage::Path) -> Result {
+        self.folder.link(from, to)
+    }
+
+    fn set_modified(&self, path: &storage::Path, time: SystemTime) -> Result {
+        self.folder.set_modified(path, time)
+    }
+
+    fn set_mode(&self, path: &storage::Path, mode: u32) -> Result {
+        self.folder.set_mode(path, mode)
+    }
+
+    fn sync(&self, path: &storage::Path) -> Result {
+        self.folder.sync(path)
+    }
+
+    fn space(&self) -> Result<Space> {
+        self.folder.space()
+    }
+
+    fn sweep(&self, before: SystemTime) -> Result<u64> {
+        self.folder.sweep(before)
+    }
+}
+
+pub(super) fn make_fifo(path: &Path) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
 }
 
 struct Site {
@@ -67,7 +124,7 @@ impl Site {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, name).unwrap();
         }
-        let folder = Folder::new(dir.path(), options.outside_symlinks).unwrap();
+        let folder = Folder::new(dir.path()).unwrap().with_outside_symlinks(options.outside_symlinks);
         let storage = Arc::new(Counted { folder, opened: AtomicUsize::new(0), broken: AtomicUsize::new(0) });
         let files = Files::over(storage.clone(), options);
         let net = Net::new(1);

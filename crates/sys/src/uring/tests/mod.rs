@@ -4,6 +4,7 @@
 
 mod buffers;
 mod connects;
+mod datagrams;
 mod drops;
 mod echo;
 mod engine;
@@ -12,7 +13,7 @@ mod program;
 
 use super::{
     UringDriver,
-    buffers::{Buffers, Shape},
+    buffers::{Buffers, GROUP, Shape},
     faulty::{Fault, Faults, Ring},
     ring,
 };
@@ -64,7 +65,7 @@ impl Parts {
         let make = || {
             let mut ring = Ring::with(ring::Ring::of(self.queues.0, self.queues.1)?, self.faults, self.seed);
             ring.whole_buffers = self.mode == Mode::Whole;
-            let buffers = Buffers::of(&ring.submitter(), self.shape, self.mode == Mode::Incremental)?;
+            let buffers = Buffers::of(&ring.submitter(), GROUP, self.shape, self.mode == Mode::Incremental)?;
             UringDriver::of(ring, buffers, crate::PollDriver::new()?)
         };
         make().inspect_err(|error| not_run(test, &format!("{:?} buffers: {error}", self.mode))).ok()
@@ -100,4 +101,8 @@ fn assert_nothing_is_left(driver: &mut UringDriver) {
     assert!(driver.failures.is_empty() && driver.room.is_empty());
     let given = driver.buffers.count() + driver.ring.counts.buffers;
     assert_eq!(driver.buffers.given(), given as u16, "not every buffer was given back once");
+    if let Some(inbox) = &driver.inbox {
+        let given = inbox.buffers.count() + driver.ring.counts.datagrams;
+        assert_eq!(inbox.buffers.given(), given as u16, "not every buffer of a datagram was given back once");
+    }
 }
