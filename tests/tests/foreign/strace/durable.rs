@@ -11,6 +11,9 @@ use trenza_tests::Program;
 const TRACED: &str = "--trace=openat,openat2,write,fsync,renameat,renameat2,sendto,sendmsg";
 const TEXT: &[u8] = b"to be kept";
 
+/// What is done, and how its call is recognised.
+type Step<'a> = (&'a str, &'a dyn Fn(&str) -> bool);
+
 /// The calls that make a file last, in their order, and the answer.
 fn calls(folder: &Path) -> Vec<String> {
     let log = folder.join(".log");
@@ -48,7 +51,7 @@ fn what_is_answered_as_kept_was_synced_before() {
     let folder = tempfile::tempdir().unwrap();
     let calls = calls(folder.path());
     let root = format!("<{}>)", folder.path().display());
-    let steps: [(&str, &dyn Fn(&str) -> bool); 5] = [
+    let steps: [Step<'_>; 5] = [
         ("writes", &|call| {
             call.contains("write(") && call.contains("/.trenza-") && call.contains("to be kept")
         }),
