@@ -59,7 +59,7 @@ impl<'a> Contest<'a> {
             Self { stage, test, entrants: Vec::new(), failures: Vec::new(), spent: Duration::ZERO };
         for recipe in stage.able(test) {
             let start = || {
-                let server = stage.start(recipe, BUFFER)?;
+                let server = stage.start(recipe, test, BUFFER)?;
                 let mut load = Load::start(test.work, &server, &stage.programs, &stage.ground)?;
                 load.check(&server, &stage.ground)?;
                 Ok::<_, io::Error>(Entrant { load, server, rounds: Vec::new() })

@@ -74,7 +74,7 @@ impl Load {
                 let clients = Handshakes::new(ground.pem(), group, resumed)?;
                 Ok(Self::Handshakes { clients, to: server.address() })
             }
-            Work::Idle { .. } => Err(io::Error::other("nothing is to be done")),
+            Work::Idle { .. } | Work::Starts { .. } => Err(io::Error::other("nothing is to be done")),
         }
     }
 

@@ -82,14 +82,15 @@ pub(crate) fn ended_children() -> io::Result<Duration> {
     Ok(TICK * ticks)
 }
 
-/// Keeps this thread, and what it starts, on one core.
+/// Keeps this thread, and what it starts, on one core; None: on any.
 ///
 /// # Errors
 /// There is no such core.
-pub(crate) fn pin(core: usize) -> io::Result<()> {
-    let mut only = CpuSet::new();
-    only.set(core);
-    Ok(sched_setaffinity(None, &only)?)
+pub(crate) fn pin(core: Option<usize>) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    let all = 0..CpuSet::MAX_CPU;
+    core.map_or(all, |core| core..core + 1).for_each(|core| set.set(core));
+    Ok(sched_setaffinity(None, &set)?)
 }
 
 /// Allows as many descriptors as the system lets us have, to what is started from here too.

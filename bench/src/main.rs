@@ -17,6 +17,7 @@ mod recipe;
 mod sample;
 mod server;
 mod stage;
+mod start;
 mod summary;
 mod test;
 mod wrk;
@@ -110,13 +111,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let programs = Programs::build(&needed, chosen().any(|test| test.work.is_echo()), args.program.clone())?;
     machine::allow_descriptors(u64::from(args.connections) + DESCRIPTORS)?;
-    machine::pin(args.load_core)?;
     let stage = Stage {
         programs,
         ground: Ground::new()?,
         recipes,
         references: args.ours.clone(),
-        cores: Pinned { servers: args.server_core, load: args.load_core },
+        cores: Pinned { servers: Some(args.server_core), load: Some(args.load_core) },
         rounds: args.rounds,
         seconds: args.seconds,
         connections: args.connections as usize,
@@ -125,11 +125,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut out = io::stdout().lock();
     let (server, load) = (args.server_core, args.load_core);
     writeln!(out, "{}; servers on core {server}, load on core {load}", machine::describe()?)?;
+    machine::pin(Some(args.load_core))?;
     let mut failures = 0;
     for (group, _) in GROUPS {
         let mut summary = Summary::default();
         for test in chosen().filter(|test| test.group == *group) {
+            machine::pin(stage.cores(test).load)?;
             failures += match test.work {
+                Work::Starts { path } => stage.starts(test, path, &mut out)?,
                 Work::Idle { path } => stage.idle(test, path, &mut out)?,
                 _ => Contest::new(&stage, test).run(&mut summary, &mut out)?,
             };

@@ -42,7 +42,7 @@ impl Growth {
 }
 
 /// A client that has been answered once.
-enum Client {
+pub(crate) enum Client {
     Plain(TcpStream),
     Secured(Box<Secured>),
 }
@@ -93,7 +93,11 @@ pub(crate) fn measure(
 }
 
 impl Client {
-    fn ask(&mut self, kind: Kind, path: &str) -> io::Result<()> {
+    /// Asks once, and reads the answer.
+    ///
+    /// # Errors
+    /// It is wrong, or does not come.
+    pub(crate) fn ask(&mut self, kind: Kind, path: &str) -> io::Result<()> {
         match self {
             Self::Plain(stream) if kind == Kind::Echo => {
                 let mut answer = MESSAGE.map(|_| 0);

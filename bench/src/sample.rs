@@ -16,8 +16,8 @@ pub(crate) fn spread(ratios: &[f64]) -> String {
     format!("**{:.2}** [{low:.2}, {high:.2}]", median(ratios))
 }
 
-/// Linear between the two nearest values.
-fn quantile(values: &[f64], part: f64) -> f64 {
+/// The value that such a part of all is below; linear between the two nearest ones.
+pub(crate) fn quantile(values: &[f64], part: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let at = part * sorted.len().saturating_sub(1) as f64;

@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How often a server that starts is asked.
@@ -28,15 +28,17 @@ pub(crate) struct Server {
     pub(crate) kind: Kind,
     /// On 127.0.0.1.
     pub(crate) port: u16,
+    /// It was started.
+    pub(crate) began: Instant,
     child: Child,
     log: PathBuf,
 }
 
-/// Which cores do what.
+/// Which cores do what; None: any.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pinned {
-    pub(crate) servers: usize,
-    pub(crate) load: usize,
+    pub(crate) servers: Option<usize>,
+    pub(crate) load: Option<usize>,
 }
 
 impl Server {
@@ -45,6 +47,22 @@ impl Server {
     /// # Errors
     /// It cannot be started, or does not answer.
     pub(crate) fn start(
+        recipe: &Recipe,
+        programs: &Programs,
+        ground: &Ground,
+        cores: Pinned,
+        buffer: usize,
+    ) -> io::Result<Self> {
+        let mut server = Self::launch(recipe, programs, ground, cores, buffer)?;
+        server.wait(PAUSE)?;
+        Ok(server)
+    }
+
+    /// Starts it on a free port. When that began, [`Server::began`] tells.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub(crate) fn launch(
         recipe: &Recipe,
         programs: &Programs,
         ground: &Ground,
@@ -79,12 +97,11 @@ impl Server {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
         // What is started inherits it.
         machine::pin(cores.servers)?;
+        let began = Instant::now();
         let child = command.spawn();
         machine::pin(cores.load)?;
         let child = child.map_err(|error| io::Error::other(format!("{command:?}: {error}")))?;
-        let mut server = Self { name: recipe.name.clone(), kind: recipe.kind, port, child, log };
-        server.wait()?;
-        Ok(server)
+        Ok(Self { name: recipe.name.clone(), kind: recipe.kind, port, began, child, log })
     }
 
     /// Its process, which is the only one.
@@ -103,15 +120,19 @@ impl Server {
         format!("{scheme}://127.0.0.1:{}{path}", self.port)
     }
 
-    fn wait(&mut self) -> io::Result<()> {
-        for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
+    /// Waits until it answers, and asks so often.
+    ///
+    /// # Errors
+    /// It does not.
+    pub(crate) fn wait(&mut self, pause: Duration) -> io::Result<()> {
+        while self.began.elapsed() < PATIENCE {
             if self.child.try_wait()?.is_some() {
                 break;
             }
             if self.answers() {
                 return Ok(());
             }
-            thread::sleep(PAUSE);
+            thread::sleep(pause);
         }
         Err(io::Error::other(format!("it does not start: {}", fs::read_to_string(&self.log)?.trim())))
     }

@@ -6,7 +6,9 @@ use crate::{
     memory,
     programs::Programs,
     recipe::{Kind, Program, Recipe},
+    sample::{median, quantile},
     server::{Pinned, Server},
+    start,
     test::{Test, Work},
 };
 use std::{
@@ -16,6 +18,8 @@ use std::{
 
 /// How many of ours all are compared with, if nobody says which.
 const REFERENCES: usize = 2;
+/// How often each server is started.
+const STARTS: usize = 30;
 /// Timers that are set.
 const TIMERS: usize = 1_000_000;
 /// Has glibc return what is free at the end of its heap, and keep no small blocks for reuse. By itself it keeps what
@@ -55,12 +59,55 @@ impl Stage {
         self.recipes.iter().filter(|recipe| is_able(recipe, test))
     }
 
+    /// Which cores servers and load of a test are on. What is to use all of them is kept on none.
+    pub(crate) fn cores(&self, test: &Test) -> Pinned {
+        if test.kind == Kind::Burn { Pinned { servers: None, load: None } } else { self.cores }
+    }
+
     /// Starts one of them.
     ///
     /// # Errors
     /// As [`Server::start`].
-    pub(crate) fn start(&self, recipe: &Recipe, buffer: usize) -> io::Result<Server> {
-        Server::start(recipe, &self.programs, &self.ground, self.cores, buffer)
+    pub(crate) fn start(&self, recipe: &Recipe, test: &Test, buffer: usize) -> io::Result<Server> {
+        Server::start(recipe, &self.programs, &self.ground, self.cores(test), buffer)
+    }
+
+    /// Prints how long servers take until they answer; gives how many have failed. They are started in turn.
+    ///
+    /// # Errors
+    /// Nothing can be printed.
+    pub(crate) fn starts(&self, test: &Test, path: &str, out: &mut impl Write) -> io::Result<usize> {
+        writeln!(out, "\n### {}\n\n{STARTS} starts of each, in ms\n", test.name)?;
+        writeln!(out, "| server | median | a quarter is below | above |\n|---|---:|---:|---:|")?;
+        let mut all: Vec<(&Recipe, io::Result<Vec<f64>>)> =
+            self.able(test).map(|recipe| (recipe, Ok(Vec::new()))).collect();
+        for _ in 0..STARTS {
+            for (recipe, times) in &mut all {
+                let Ok(so_far) = times else { continue };
+                let launched =
+                    Server::launch(recipe, &self.programs, &self.ground, self.cores, memory::BUFFER);
+                match launched.and_then(|server| start::first_answer(server, path)) {
+                    Ok(time) => so_far.push(time.as_secs_f64() * 1e3),
+                    Err(error) => *times = Err(error),
+                }
+            }
+        }
+        let mut failures = 0;
+        for (recipe, times) in all {
+            let name = &recipe.name;
+            match times {
+                Ok(times) => {
+                    let (low, high) = (quantile(&times, 0.25), quantile(&times, 0.75));
+                    writeln!(out, "| {name} | {:.1} | {low:.1} | {high:.1} |", median(&times))?;
+                }
+                Err(error) => {
+                    failures += 1;
+                    writeln!(out, "| {name} | no figures: {error} | | |")?;
+                }
+            }
+        }
+        out.flush()?;
+        Ok(failures)
     }
 
     /// Are all compared with this one?
@@ -82,7 +129,7 @@ impl Stage {
         let mut failures = Vec::new();
         for recipe in self.able(test) {
             let grown = self
-                .start(recipe, memory::BUFFER)
+                .start(recipe, test, memory::BUFFER)
                 .and_then(|server| memory::measure(&server, &self.ground, path, self.connections));
             match grown {
                 Err(error) => failures.push(format!("{}: no figures: {error}", recipe.name)),

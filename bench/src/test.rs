@@ -26,6 +26,8 @@ pub(crate) enum Work {
     Requests { path: &'static str, connections: usize, pipeline: usize, closing: bool },
     /// Connections over TLS with one request each.
     Handshakes { group: Group, resumed: bool },
+    /// Servers are started and asked once.
+    Starts { path: &'static str },
     /// Connections that do nothing any more; what they cost is memory.
     Idle { path: &'static str },
 }
@@ -41,6 +43,8 @@ pub(crate) const GROUPS: &[(&str, &str)] = &[
     ("http", "HTTP from memory: kept connections, pipelines of 16, Connection: close"),
     ("file", "HTTP: files of 1 KiB, 100 KiB and 10 MiB"),
     ("https", "TLS: handshakes, full and resumed, and requests on kept connections"),
+    ("cores", "two loops beside one, on any core: handlers that work for some 20 µs and 200 µs"),
+    ("start", "from the start of a server to its first answer"),
     ("mem", "memory of a server for each connection that is idle"),
     ("timers", "a million timers: time and memory"),
     (
@@ -94,6 +98,10 @@ pub(crate) fn all() -> Vec<Test> {
     }
     add("https", "https-1k", Kind::Https, get("/1k.bin", 64));
     add("https", "https-10m", Kind::Https, get("/10m.bin", 8));
+    add("cores", "burn-20", Kind::Burn, get("/burn/20", 32));
+    add("cores", "burn-200", Kind::Burn, get("/burn/200", 32));
+    add("start", "start-echo", Kind::Echo, Work::Starts { path: "" });
+    add("start", "start-file", Kind::File, Work::Starts { path: "/1k.bin" });
     for (name, kind, path) in [
         ("idle-echo", Kind::Echo, ""),
         ("idle-http", Kind::Http, "/"),

@@ -368,7 +368,8 @@ pub trait Driver {
     /// # Errors
     /// The system refused at once (out of descriptors, no route). No token was given out.
     fn open(&mut self, what: Open) -> io::Result<Token>;
-    /// Turns receiving (of a listener: accepting) on or off.
+    /// Turns receiving (of a listener: accepting) on or off. A listener that accepts already and is told so again looks
+    /// whether anybody waits: where several loops share it, the system may have told one that did not take them.
     fn read(&mut self, token: Token, on: bool);
     /// Takes what it can from `out`. Errors come as [`Event::Failed`].
     fn send(&mut self, token: Token, out: &mut OutBuf);

@@ -1,6 +1,8 @@
 //! [`Loops`]: what the loops of one program have in common.
 
-use crate::{Addr, Map, Policy, Reactor, Remote, policy::Counted, room::Room, shared::Shared};
+use crate::{
+    Addr, Map, Policy, Reactor, Remote, engine::command::Command, policy::Counted, room::Room, shared::Shared,
+};
 use std::{
     fmt,
     rc::Rc,
@@ -8,6 +10,7 @@ use std::{
         Arc, Mutex, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 /// How many more connections of a port a loop may have than the one that has fewest. Who gets a connection is left to the
@@ -101,21 +104,25 @@ impl Spread {
 
     /// This loop takes connections, from its beginning: what it is given before it runs waits for it.
     fn begin(self) -> Self {
-        self.load(self.index).into_iter().for_each(|load| load.serves.store(true, SeqCst));
+        self.serve(true);
         self
     }
 
-    /// It takes none any more.
-    pub(crate) fn end(&self) {
-        self.load(self.index).into_iter().for_each(|load| load.serves.store(false, SeqCst));
+    /// It takes some, or none any more.
+    pub(crate) fn serve(&self, serves: bool) {
+        self.load(self.index).into_iter().for_each(|load| load.serves.store(serves, SeqCst));
     }
 
     /// Gives one more connection to a loop, and says which.
     pub(crate) fn assign(&self) -> usize {
         let serving = self.port.each.iter().enumerate().filter(|(_, load)| load.serves.load(SeqCst));
         let least = serving.map(|(index, load)| (load.live(), index)).min();
-        let own = self.load(self.index).map_or(0, Load::live);
-        let whose = least.filter(|(least, _)| own > least + AHEAD).map_or(self.index, |(_, index)| index);
+        let own = self.load(self.index);
+        // A loop that has stopped the port keeps nothing that another one can have.
+        let serves = own.is_some_and(|load| load.serves.load(SeqCst));
+        let own = own.map_or(0, Load::live);
+        let least = least.filter(|(least, _)| !serves || own > least + AHEAD);
+        let whose = least.map_or(self.index, |(_, index)| index);
         self.load(whose).into_iter().for_each(Load::enter);
         whose
     }
@@ -207,6 +214,21 @@ impl Reactor {
             Rc::new(policy.counting(counted.clone()))
         });
         (Some(Spread { port, index: joined.index }.begin()), policy)
+    }
+
+    /// This loop takes no more connections from a port that others serve. It may have been told of one that it did not
+    /// take, and then nobody else knows: the others look again.
+    pub(crate) fn leave_port(&self, then: impl FnOnce(&Self) + 'static) {
+        let reactor = self.clone();
+        let left = move || {
+            then(&reactor);
+            let joined = reactor.0.joined.get();
+            for remote in joined.into_iter().flat_map(Joined::others) {
+                remote.call(|reactor| reactor.0.command(Command::LookAgain));
+            }
+        };
+        // After the next wait: by then the driver has told what it had accepted, and is told of nothing more.
+        self.call_later(Duration::ZERO, left).detach();
     }
 
     /// Stops the other loops of the program.

@@ -73,7 +73,7 @@ impl PortState {
     }
 
     pub(crate) fn tell_if_done(&self) {
-        if self.stopped.get() && self.live.get() == 0 {
+        if self.stopped.get() && self.token.get().is_none() && self.live.get() == 0 {
             let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
             waiting.into_iter().for_each(|resolver| resolver.fire(Ok(())));
         }
@@ -112,11 +112,18 @@ impl Port {
     pub fn pause(&self) {
         self.state.paused.set(true);
         self.reactor.0.command(Command::Accept);
+        if let Some(spread) = &self.state.spread {
+            spread.serve(false);
+            self.reactor.leave_port(|_| ());
+        }
     }
 
     /// Accepts again.
     pub fn resume(&self) {
         self.state.paused.set(false);
+        if let Some(spread) = self.state.spread.as_ref().filter(|_| !self.state.stopped.get()) {
+            spread.serve(true);
+        }
         self.reactor.0.command(Command::Accept);
     }
 

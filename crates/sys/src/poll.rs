@@ -6,7 +6,7 @@ use crate::{
     carried,
     datagram::{self, Family, Mail},
     listener::{self, Listener, Refusal, Reserve},
-    poller::{Interest, Poller, Readiness},
+    poller::{Interest, Poller, Readiness, is_never_polled},
     rest::{REST, Rests, is_short_of_memory},
     slots::Slots,
     socket::{self, Kind, Socket, State, Ways},
@@ -626,11 +626,6 @@ impl PollDriver {
     }
 }
 
-/// The poller does not take such descriptors: they are always ready.
-fn is_never_polled(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::PermissionDenied
-}
-
 impl Driver for PollDriver {
     fn host(&self) -> Rc<dyn Host> {
         self.host.clone()
@@ -659,6 +654,9 @@ impl Driver for PollDriver {
     }
 
     fn read(&mut self, token: Token, on: bool) {
+        if let Some(socket) = self.sockets.get_mut(token) {
+            socket.look_again(&self.poller);
+        }
         self.change(token, |socket| socket.reading = on);
     }
 

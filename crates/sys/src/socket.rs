@@ -130,8 +130,9 @@ impl Socket {
 
     fn wanted(&self) -> Interest {
         let (read, write) = match self.state {
+            State::Listening if self.reading && !self.resting => return Interest::Accept,
             _ if self.resting => (false, false),
-            State::Listening => (self.reading, false),
+            State::Listening => (false, false),
             State::Process => (true, false),
             State::Connecting => (false, true),
             State::Open | State::Datagrams(_) => (self.reading, self.writing),
@@ -155,6 +156,13 @@ impl Socket {
     pub(crate) fn show(&mut self, poller: &Poller, token: Token) -> io::Result<()> {
         let wanted = self.wanted();
         self.watched.show(&self.fd, wanted, poller, token)
+    }
+
+    /// A listener that is shown to the poller is shown anew: it looks then whether anybody waits.
+    pub(crate) fn look_again(&mut self, poller: &Poller) {
+        if self.state == State::Listening {
+            self.hide(poller);
+        }
     }
 
     /// Takes the socket out of the poller, as must be done before it is closed.

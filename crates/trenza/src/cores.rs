@@ -68,8 +68,13 @@ pub fn cores(n: usize, setup: impl Fn(&Reactor) -> Result + Send + Sync) -> Resu
 /// alone or later belongs to it alone. A loop that [stops a port](crate::Port::stop) does so for itself.
 ///
 /// # Who serves whom, and what is counted together
-/// A connection is served where it was accepted, unless that loop has 4 more of its port than another one: then it goes to
-/// the one that has fewest. So connections that stay are spread evenly, and short ones stay where they came.
+/// Of the loops that wait, the system wakes one for a new connection (`EPOLLEXCLUSIVE`, and accepts of io_uring do the same),
+/// so that it costs no more with many loops than with one. A connection is served where it was accepted, unless that loop
+/// has 4 more of its port than another one: then it goes to the one that has fewest. So connections that stay are spread
+/// evenly, and short ones stay where they came.
+///
+/// A loop that is busy may be told of a connection, too, up to 16 of them on io_uring: they wait as long as whatever else it
+/// has to do. One that pauses or stops a port leaves all of them to the others, what it had accepted already too.
 ///
 /// Limits are those of all loops: [`Reactor::set_connections_max`], and of a port `connections=` and `per-address=` or their
 /// [`Policy`](crate::Policy). A table of [`Addresses`](crate::Addresses) may be made outside of `setup`. Rates hold for each

@@ -408,6 +408,87 @@ fn a_port_that_one_loop_stops_is_served_by_the_others() {
     }
 }
 
+/// A loop stands still while 40 peers come, and then leaves the port. Gives those that are not served by the others.
+fn lost_when_one_leaves(kind: DriverKind, loops: usize, leave: fn(&trenza::Port)) -> usize {
+    let (tell, standing) = mpsc::channel();
+    let (go_on, told) = mpsc::channel::<()>();
+    let told = Mutex::new(told);
+    let told: &'static Mutex<mpsc::Receiver<()>> = Box::leak(Box::new(told));
+    let mut lost = 0;
+    let setup = |reactor: &Reactor| {
+        let port = reactor.listen(ANY, |_| Which)?;
+        let addr = port.addr();
+        if reactor.loop_index() == loops - 1 {
+            let tell = tell.clone();
+            // Once it has waited, so that the driver accepts.
+            reactor
+                .call_later(std::time::Duration::from_millis(20), move || {
+                    tell.send(()).expect("somebody waits");
+                    told.lock().expect("nobody panicked").recv().expect("it is told");
+                    leave(&port);
+                })
+                .detach();
+        }
+        Ok(addr)
+    };
+    with(Cores::new(loops).on(kind), setup, |made| {
+        standing.recv().expect("it stands");
+        let addr = ip(&made[0]);
+        let peers: Vec<_> = (0..40).map(|_| TcpStream::connect(addr).expect("it listens")).collect();
+        go_on.send(()).expect("it waits");
+        let answer = |mut stream: &TcpStream| {
+            let mut answer = [0];
+            let asked = stream.write_all(b"?").is_ok();
+            asked && stream.read(&mut answer).is_ok_and(|read| read == 1)
+        };
+        lost = peers.iter().filter(|stream| !answer(stream)).count();
+    })
+    .expect("it stops when asked to");
+    lost
+}
+
+#[test]
+fn who_comes_while_one_loop_stops_a_port_is_served_by_another() {
+    for (kind, loops) in KINDS.into_iter().flat_map(|kind| [(kind, 2), (kind, 3)]) {
+        assert_eq!(lost_when_one_leaves(kind, loops, |port| port.stop().detach()), 0, "{kind:?}");
+        assert_eq!(lost_when_one_leaves(kind, loops, trenza::Port::pause), 0, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_loop_that_pauses_a_port_is_given_none_until_it_goes_on() {
+    for kind in KINDS {
+        let (tell, heard) = mpsc::channel();
+        let setup = |reactor: &Reactor| {
+            let port = reactor.listen(ANY, |_| Which)?;
+            let addr = port.addr();
+            let remote = reactor.remote();
+            if reactor.loop_index() == 1 {
+                port.pause();
+                let (tell, resume) = (tell.clone(), port.clone());
+                let on = reactor.listen(ANY, move |_: &Transport| {
+                    resume.resume();
+                    Which
+                })?;
+                tell.send(ip(&on.addr())).expect("somebody waits");
+            }
+            drop(remote);
+            Ok(addr)
+        };
+        with(Cores::new(2).on(kind), setup, |made| {
+            let addr = ip(&made[0]);
+            let come = |count: usize| -> Vec<_> { (0..count).filter_map(|_| served(addr)).collect() };
+            let few = come(20);
+            assert_eq!(few.iter().map(ask).collect::<BTreeSet<_>>(), BTreeSet::from([0]));
+            let other = served(heard.recv().expect("it listens")).expect("it is served");
+            let more = come(40);
+            assert_eq!(more.iter().map(ask).collect::<BTreeSet<_>>(), BTreeSet::from([0, 1]));
+            drop(other);
+        })
+        .expect("it stops when asked to");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn pinned_loops_have_a_core_each_and_the_caller_gets_his_back() {

@@ -87,6 +87,10 @@ impl Turn {
                 let state = state.clone();
                 self.handed.push(Handed { state, whose, new, remote, local, admission });
             }
+            Some(_) if state.stopped.get() => {
+                state.spread.iter().for_each(Spread::left);
+                self.refused.push(new);
+            }
             _ => self.take_on(state, new, remote, local, admission),
         }
     }
@@ -109,36 +113,58 @@ impl Turn {
     /// Gives a connection to another loop, or keeps it if the driver does.
     pub(crate) fn hand_on(&mut self, driver: &mut dyn Driver, handed: Handed) {
         let Handed { state, whose, new, remote, local, admission } = handed;
-        let to = self.reactor.0.joined.get().and_then(|joined| joined.remote(whose)).cloned();
-        let released = to.and_then(|to| Some((to, driver.release(new)?)));
-        let Some((to, socket)) = released else {
+        let to = self.reactor.0.joined.get().and_then(|joined| joined.remote(whose));
+        let Some(socket) = to.and_then(|_| driver.release(new)) else {
             state.spread.iter().for_each(|spread| spread.take_back(whose));
+            if state.stopped.get() {
+                state.spread.iter().for_each(Spread::left);
+                return self.refused.push(new);
+            }
             return self.take_on(&state, new, remote, local, admission);
         };
-        self.reactor.0.count_elsewhere(true);
         let spread = state.spread.as_ref().map(|spread| spread.of(whose));
-        let new = Box::new(Newcomer { socket, remote, local, admission, spread });
-        let on = state.addr.clone();
+        self.send_on(
+            whose,
+            state.addr.clone(),
+            Box::new(Newcomer { socket, remote, local, admission, spread }),
+        );
+    }
+
+    fn send_on(&self, whose: usize, on: Addr, new: Box<Newcomer>) {
+        let Some(to) = self.reactor.0.joined.get().and_then(|joined| joined.remote(whose)) else { return };
+        self.reactor.0.count_elsewhere(true);
         if !to.call(move |reactor| reactor.0.command(Command::Welcome(on, new))) {
             self.reactor.0.count_elsewhere(false);
         }
     }
 
-    /// Takes in what another loop has accepted. Where the port was stopped meanwhile it is closed, as what waits in the
-    /// backlog then is.
-    pub(crate) fn welcome(&mut self, driver: &mut dyn Driver, on: &Addr, new: Newcomer) {
+    /// Takes in what another loop has accepted. Where the port was stopped meanwhile it goes on to one that serves it; if
+    /// there is none it is closed, as what waits in the backlog then is.
+    pub(crate) fn welcome(&mut self, driver: &mut dyn Driver, on: &Addr, new: Box<Newcomer>) {
         self.reactor.0.count_elsewhere(false);
-        let Newcomer { socket, remote, local, admission, spread } = new;
         let states =
             self.ports.clone().into_iter().filter_map(|port| Some(self.listener(port)?.state.clone()));
-        let Some(state) = states.into_iter().find(|state| state.addr == *on) else {
-            return spread.iter().for_each(Spread::left);
-        };
+        let mut serving = states.filter(|state| state.addr == *on && !state.stopped.get());
+        let Some(state) = serving.next() else { return self.pass_on(on, new) };
+        drop(serving);
+        let Newcomer { socket, remote, local, admission, spread } = *new;
         match driver.open(Open::Accepted(socket, local.clone())) {
             Ok(token) => self.take_on(&state, token, remote, local, admission),
             Err(error) => {
                 spread.iter().for_each(Spread::left);
                 tracing::warn!(port = %state.addr, %error, "cannot serve a connection");
+            }
+        }
+    }
+
+    fn pass_on(&self, on: &Addr, mut new: Box<Newcomer>) {
+        let Some(spread) = new.spread.take() else { return };
+        spread.left();
+        match spread.assign() {
+            whose if whose == spread.index() => spread.left(),
+            whose => {
+                new.spread = Some(spread.of(whose));
+                self.send_on(whose, on.clone(), new);
             }
         }
     }
@@ -160,7 +186,7 @@ impl Turn {
             let Some(listener) = self.listener(token) else { continue };
             let (state, resting) = (&listener.state, listener.resting);
             let full = full || joined.map_or_else(|| state.is_full(), |own| state.is_full_for(&own));
-            let accepting = !full && !waits && !resting && !state.paused.get();
+            let accepting = !full && !waits && !resting && !state.paused.get() && !state.stopped.get();
             if accepting != listener.accepting {
                 listener.accepting = accepting;
                 driver.read(token, accepting);
@@ -168,6 +194,24 @@ impl Turn {
             if waits && !full {
                 // Another loop has just made room.
                 self.reactor.0.command(Command::Accept);
+            }
+        }
+    }
+
+    /// A port that is about to be left.
+    pub(crate) fn stop_accepting(&mut self, driver: &mut dyn Driver, token: Token) {
+        if let Some(listener) = self.listener(token) {
+            listener.accepting = false;
+            driver.read(token, false);
+        }
+    }
+
+    /// Another loop may have been told of connections that it did not take.
+    pub(crate) fn look_again(&mut self, driver: &mut dyn Driver) {
+        for token in self.ports.clone() {
+            let accepting = self.listener(token).is_some_and(|listener| listener.accepting);
+            if accepting {
+                driver.read(token, true);
             }
         }
     }

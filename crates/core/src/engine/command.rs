@@ -55,6 +55,10 @@ pub(crate) enum Command {
     Rested(Rc<PortState>),
     /// Stops a port.
     StopPort(Rc<PortState>),
+    /// Closes a port that was stopped and that other loops serve.
+    ClosePort(Rc<PortState>),
+    /// Another loop has left a port: looks whether anybody waits there.
+    LookAgain,
     /// Resets the connections of a port.
     AbortPort(Rc<PortState>),
     /// Tells a protocol to stop.

@@ -14,7 +14,6 @@ use crate::{
     engine::table::Table,
     engine::udp::UdpEntry,
     flags::Flags,
-    loops::Spread,
     port::PortState,
     process::children::Children,
     race::Race,
@@ -480,13 +479,15 @@ impl Turn {
             Command::Listen(bound, state, factory) => self.listen(driver, bound, state, factory),
             Command::Serve(stream, state, factory) => self.serve(driver, stream, state, factory),
             Command::Adopt(race, stream) => self.adopt(driver, &race, stream),
-            Command::Welcome(on, new) => self.welcome(driver, &on, *new),
+            Command::Welcome(on, new) => self.welcome(driver, &on, new),
             Command::Accept => self.ports_changed = true,
             Command::Rested(state) => self.rested(&state),
             Command::AbortPort(state) => self.abort_port(&state),
             Command::Stop(transport) => self.with(&transport, tell_stopping),
             Command::Keep(service) => self.services.keep(service),
             Command::StopPort(state) => self.stop_port(driver, &state),
+            Command::ClosePort(state) => self.close_port(driver, &state),
+            Command::LookAgain => self.look_again(driver),
             Command::Udp(port, wish) => self.wish(driver, &port, wish),
             Command::Connect(race) => self.connect(driver, &race),
             Command::Pair(pair) => self.take_in(*pair),
@@ -670,22 +671,35 @@ impl Turn {
     }
 
     fn stop_port(&mut self, driver: &mut dyn Driver, state: &Rc<PortState>) {
+        let others_go_on = self.reactor.0.stop.get() != Stop::Begun;
+        if let (true, Some(spread), Some(token)) = (others_go_on, &state.spread, state.token.get()) {
+            spread.serve(false);
+            self.stop_accepting(driver, token);
+            let left = state.clone();
+            self.reactor.leave_port(move |reactor| reactor.0.command(Command::ClosePort(left)));
+        } else {
+            self.close_port(driver, state);
+        }
         if !state.stopped.replace(true) {
-            if let Some(token) = state.token.take() {
-                state.spread.iter().for_each(Spread::end);
-                self.ports.retain(|port| *port != token || crate::broken("leave-port", 2));
-                self.ports_changed = true;
-                driver.close(token, Close::Abort);
-                if let Slot::Listener(listener) = self.place(token, Slot::Free) {
-                    end_factory(listener.factory);
-                }
-            }
             for slot in self.slots.iter_mut() {
                 if let Slot::Connection(entry) = slot
                     && entry.origin.port().is_some_and(|port| Rc::ptr_eq(port, state))
                 {
                     tell_stopping(entry);
                 }
+            }
+        }
+        state.tell_if_done();
+    }
+
+    fn close_port(&mut self, driver: &mut dyn Driver, state: &Rc<PortState>) {
+        if let Some(token) = state.token.take() {
+            state.spread.iter().for_each(|spread| spread.serve(false));
+            self.ports.retain(|port| *port != token || crate::broken("leave-port", 2));
+            self.ports_changed = true;
+            driver.close(token, Close::Abort);
+            if let Slot::Listener(listener) = self.place(token, Slot::Free) {
+                end_factory(listener.factory);
             }
         }
         state.tell_if_done();

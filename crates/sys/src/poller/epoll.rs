@@ -140,6 +140,10 @@ impl Poller {
 }
 
 fn flags(wanted: Interest) -> EventFlags {
+    if wanted == Interest::Accept {
+        // The kernel takes nothing else with it, and no change of it.
+        return EventFlags::IN | EventFlags::EXCLUSIVE;
+    }
     let mut flags = EventFlags::empty();
     flags.set(EventFlags::IN | EventFlags::RDHUP | EventFlags::PRI, wanted.reads());
     flags.set(EventFlags::OUT, wanted.writes());

@@ -24,6 +24,8 @@ pub(crate) enum Interest {
     Read,
     Write,
     Both,
+    /// Somebody waits to be accepted; of several who ask that of one socket, one is told.
+    Accept,
 }
 
 impl Interest {
@@ -37,7 +39,7 @@ impl Interest {
     }
 
     fn reads(self) -> bool {
-        matches!(self, Self::Read | Self::Both)
+        matches!(self, Self::Read | Self::Both | Self::Accept)
     }
 
     fn writes(self) -> bool {
@@ -51,6 +53,11 @@ pub(crate) struct Readiness {
     pub(crate) token: Token,
     pub(crate) read: bool,
     pub(crate) write: bool,
+}
+
+/// The poller does not take such descriptors: they are always ready.
+pub(crate) fn is_never_polled(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
 }
 
 /// What the poller was told last of a descriptor.

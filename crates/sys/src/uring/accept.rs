@@ -37,6 +37,16 @@ impl UringDriver {
         (0..ACCEPTS).for_each(|_| self.accept(on));
     }
 
+    /// Whoever waits is looked for by one accept more: those under way may not have been told. It stays, so there is a
+    /// limit.
+    pub(super) fn look_again(&mut self, on: Token) {
+        let few = self.listeners.get(&on.index).is_some_and(|(_, accepts)| *accepts < 2 * ACCEPTS);
+        let cancelled = self.streams.get_mut(on).is_none_or(|stream| stream.cancelled);
+        if few && !cancelled {
+            self.accept(on);
+        }
+    }
+
     /// Has the kernel accept one connection more.
     fn accept(&mut self, on: Token) {
         let Some(stream) = self.streams.get_mut(on) else { return };

@@ -567,6 +567,7 @@ impl Driver for UringDriver {
         let Some(stream) = self.streams.get_mut(inner).filter(|stream| stream.is_alive()) else { return };
         stream.reading = on;
         match on {
+            true if stream.state == State::Listening && stream.armed => self.look_again(inner),
             true => self.arm(inner),
             false => self.disarm(inner),
         }

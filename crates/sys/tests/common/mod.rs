@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 use trenza_core::driver::{Bind, Close, Driver, Event, Open, Token};
-use trenza_sys::DriverKind;
+use trenza_sys::{DriverKind, SharedSockets};
 use trenza_wire::OutBuf;
 
 /// Nothing here takes a second; a test that waits so long has failed.
@@ -84,6 +84,11 @@ pub struct Net {
 impl Net {
     pub fn new(kind: DriverKind) -> Self {
         Self { driver: kind.driver().unwrap(), kind, waits: 0 }
+    }
+
+    /// One of several that listen on the same sockets.
+    pub fn sharing(kind: DriverKind, sockets: &SharedSockets) -> Self {
+        Self { driver: kind.sharing(sockets).unwrap(), kind, waits: 0 }
     }
 
     /// A listener that accepts, and where it is.
