@@ -1,6 +1,9 @@
 //! [`Hashing`]: so many passwords are hashed at a time.
 
-use crate::Denied;
+use crate::{
+    Credentials, Denied, Verifier,
+    recent::{Recent, tag},
+};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -16,8 +19,11 @@ pub const WAITING_MAX: usize = 1024;
 /// How long one waits for its turn.
 pub const WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// For how long a password that was right need not be hashed again, unless told otherwise.
+pub const REMEMBERED: Duration = Duration::from_secs(300);
+
 /// Hashes passwords on the thread pool, so many at a time, whoever asks: a flood of logins fills neither memory nor pool.
-/// Clones are one, on other loops too.
+/// A password that was right is not hashed again for [`REMEMBERED`]. Clones are one, on other loops too.
 #[derive(Clone)]
 pub struct Hashing(Arc<Mutex<State>>);
 
@@ -25,12 +31,78 @@ struct State {
     free: usize,
     next: u64,
     waiting: BTreeMap<u64, RemoteResolver<Turn>>,
+    /// What tags are made with; drawn when the first one is.
+    key: Option<[u8; 32]>,
+    recent: Recent,
+    lasts: Duration,
 }
 
 impl Hashing {
     /// So many at a time, one at least.
     pub fn new(max: usize) -> Self {
-        Self(Arc::new(Mutex::new(State { free: max.max(1), next: 0, waiting: BTreeMap::new() })))
+        Self(Arc::new(Mutex::new(State {
+            free: max.max(1),
+            next: 0,
+            waiting: BTreeMap::new(),
+            key: None,
+            recent: Recent::default(),
+            lasts: REMEMBERED,
+        })))
+    }
+
+    /// For how long a password that was right need not be hashed again; zero: each login is hashed.
+    #[must_use]
+    pub fn remember(self, lasts: Duration) -> Self {
+        self.lock().lasts = lasts;
+        self
+    }
+
+    /// Is it the password? Hashes it when it is its turn, unless it was right a moment ago.
+    pub(crate) fn fits(
+        &self,
+        reactor: &Reactor,
+        verifier: Verifier,
+        shown: &Arc<Credentials>,
+    ) -> Deferred<bool> {
+        let (hashing, on, shown) = (self.clone(), reactor.clone(), shown.clone());
+        reactor.spawn(async move {
+            let Credentials::Password { password, .. } = &*shown else { return Ok(false) };
+            let tag = tag(&hashing.key(&on), &verifier, password);
+            if hashing.has(&tag, &on) {
+                return Ok(true);
+            }
+            let turn = hashing.enter(&on).await?;
+            // It may have been hashed while this one waited: a client with many connections.
+            if hashing.has(&tag, &on) {
+                return Ok(true);
+            }
+            let (compared, now) = (shown.clone(), on.now());
+            in_turn(&on, turn, move || {
+                let Credentials::Password { password, .. } = &*compared else { return Ok(false) };
+                let fits = verifier.fits(password);
+                if fits {
+                    // Before the turn ends, so that the next one knows.
+                    let mut state = hashing.lock();
+                    let lasts = state.lasts;
+                    state.recent.add(tag, now, lasts);
+                }
+                Ok(fits)
+            })
+            .await
+        })
+    }
+
+    fn has(&self, tag: &[u8; 32], reactor: &Reactor) -> bool {
+        let state = self.lock();
+        state.recent.has(tag, reactor.now(), state.lasts)
+    }
+
+    fn key(&self, reactor: &Reactor) -> [u8; 32] {
+        *self.lock().key.get_or_insert_with(|| {
+            let mut key = [0; 32];
+            reactor.random(&mut key);
+            key
+        })
     }
 
     /// Runs `work` on the thread pool when it is its turn. Fails with [`Denied::Busy`] when [`WAITING_MAX`] wait already,
@@ -43,12 +115,7 @@ impl Hashing {
         let (hashing, on) = (self.clone(), reactor.clone());
         reactor.spawn(async move {
             let turn = hashing.enter(&on).await?;
-            let ended = on.in_thread(move || {
-                // Who has gone away in the meantime still costs what it costs.
-                let _turn = turn;
-                work()
-            });
-            ended.await.map_err(|error| if error.is::<PoolFull>() { Denied::Busy.into() } else { error })
+            in_turn(&on, turn, work).await
         })
     }
 
@@ -94,6 +161,20 @@ impl fmt::Debug for Hashing {
         let state = self.lock();
         f.debug_struct("Hashing").field("free", &state.free).field("waiting", &state.waiting.len()).finish()
     }
+}
+
+/// Runs work on the thread pool. Its turn lasts as long as the work does: who has gone away in the meantime still costs
+/// what it costs.
+async fn in_turn<T: Send + 'static>(
+    reactor: &Reactor,
+    turn: Turn,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let ended = reactor.in_thread(move || {
+        let _turn = turn;
+        work()
+    });
+    ended.await.map_err(|error| if error.is::<PoolFull>() { Denied::Busy.into() } else { error })
 }
 
 /// The right to hash. Its end lets the next one begin.

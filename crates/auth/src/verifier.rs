@@ -5,7 +5,7 @@ use crate::{
     scram::{ScramKeys, prepared},
     secret::same,
 };
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::digest;
 use base64::{
     Engine,
@@ -104,6 +104,14 @@ impl Verifier {
             Kind::Sha1(hash) => same(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref(), hash),
             Kind::Apr1(hash) => apr1::fits(bytes, hash),
             Kind::Scram(keys) => keys.fits(password),
+        }
+    }
+
+    /// What tells it from all others.
+    pub(crate) fn identity(&self) -> Vec<u8> {
+        match &self.0 {
+            Kind::Scram(keys) => [&keys.stored_key()[..], keys.salt()].concat(),
+            _ => self.text().unwrap_or_default().into_bytes(),
         }
     }
 
@@ -208,7 +216,8 @@ impl Phc {
     fn hash_of(&self, password: &[u8]) -> Zeroizing<Vec<u8>> {
         let mut hash = Zeroizing::new(vec![0; self.hash.len()]);
         let argon2 = Argon2::new(self.algorithm, self.version, self.params.clone());
-        if argon2.hash_password_into(password, &self.salt, &mut hash).is_err() {
+        let mut memory = memory(self.params.block_count());
+        if argon2.hash_password_into_with_memory(password, &self.salt, &mut hash, &mut memory).is_err() {
             hash.clear();
         }
         hash
@@ -227,6 +236,16 @@ impl Phc {
             encode(&self.hash)
         )
     }
+}
+
+/// Memory for a hashing, which the system has back when this is dropped. An allocator that keeps an arena for each thread
+/// keeps the 19 MiB in each of them: a server of 64 threads had 1.3 GB after 96 logins. From 32 MiB on every allocator asks
+/// the system, and what is not touched costs nothing.
+fn memory(blocks: usize) -> Vec<Block> {
+    const MAPPED: usize = (33 << 20) / Block::SIZE;
+    let mut memory = Vec::with_capacity(blocks.max(MAPPED));
+    memory.resize(blocks, Block::new());
+    memory
 }
 
 impl PartialEq for Phc {

@@ -23,12 +23,17 @@ pub(crate) struct Complaint {
 
 impl Complaint {
     /// An error that speaks for itself.
-    fn new(what: impl fmt::Display) -> Self {
+    pub(crate) fn new(what: impl fmt::Display) -> Self {
         Self { what: what.to_string(), remedy: None, code: 1 }
     }
 
-    fn remedy(self, remedy: impl Into<String>) -> Self {
+    pub(crate) fn remedy(self, remedy: impl Into<String>) -> Self {
         Self { remedy: Some(remedy.into()), ..self }
+    }
+
+    /// With another exit code than 1.
+    pub(crate) fn code(self, code: u8) -> Self {
+        Self { code, ..self }
     }
 
     /// An endpoint that cannot be listened on.

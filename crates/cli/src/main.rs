@@ -5,6 +5,7 @@ mod complaint;
 mod echo;
 mod endpoint;
 mod forward;
+mod ftp;
 mod lines;
 mod passing;
 mod room;
@@ -38,6 +39,7 @@ enum Command {
     User(user::Args),
     Web(web::Args),
     Forward(forward::Args),
+    Ftp(ftp::Args),
     Socks(socks::Args),
     Echo(echo::Args),
 }
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
         Command::User(args) => user::run(args),
         Command::Web(args) => web::run(args, descriptors),
         Command::Forward(args) => forward::run(args, descriptors),
+        Command::Ftp(args) => ftp::run(args),
         Command::Socks(args) => socks::run(args, descriptors),
         Command::Echo(args) => echo::run(args, descriptors),
     };

@@ -13,7 +13,7 @@ async fn welcome(portal: Portal, mut stream: Stream) -> Result {
         let line = String::from_utf8_lossy(&line).into_owned();
         let (name, password) = line.split_once(' ').unwrap_or((&line, ""));
         let credentials = Credentials::password(name, password);
-        let answer = match portal.login(&transport.reactor(), credentials, &transport.peer()).await {
+        let answer = match portal.login(transport.reactor(), credentials, &transport.peer()).await {
             Ok(account) => format!("welcome {}, you may {}\r\n", account.name, account.rights),
             Err(error) => format!("{}\r\n", Denied::of(&error)),
         };

@@ -3,8 +3,8 @@
 use super::{Door, on_host, peer, people, seconds};
 use std::{cell::Cell, rc::Rc, time::Duration};
 use trenza_auth::{
-    Account, Checker, Credentials, Denied, HASHINGS_MAX, Hashing, Memory, Portal, WAIT_MAX, WAITING_MAX,
-    throttle,
+    Account, Checker, Credentials, Denied, HASHINGS_MAX, Hashing, Memory, Portal, REMEMBERED, WAIT_MAX,
+    WAITING_MAX, throttle,
 };
 use trenza_core::{Error, Reactor, Result};
 use trenza_sim::{Fate, Net};
@@ -47,9 +47,37 @@ async fn all_at_once(
 fn a_thousand_at_once_are_served_a_few_at_a_time() {
     let net = Net::gentle(1);
     net.job_time(Duration::from_millis(100));
-    let tally = on_host(&net, async |reactor| all_at_once(&reactor, people(), 1000, "secret").await);
-    assert_eq!(tally, Tally { admitted: 1000, ..Tally::default() });
+    let tally = on_host(&net, async |reactor| all_at_once(&reactor, people(), 1000, "guess").await);
+    assert_eq!(tally, Tally { refused: 1000, ..Tally::default() });
     assert_eq!(net.elapsed(), Duration::from_millis(100) * 1000 / HASHINGS_MAX as u32);
+}
+
+#[test]
+fn a_password_that_was_right_is_not_hashed_again_for_a_while() {
+    let net = Net::gentle(1);
+    net.job_time(seconds(1));
+    on_host(&net, async |reactor| {
+        // All at once, the first few are hashed, and the others have waited for no more than that.
+        let begun = reactor.now();
+        let tally = all_at_once(&reactor, people(), 1000, "secret").await?;
+        assert_eq!(tally, Tally { admitted: 1000, ..Tally::default() });
+        assert_eq!(reactor.now() - begun, seconds(1));
+        let door = Door::new(&reactor, people());
+        assert_eq!(door.admitted("192.0.2.7", "ann", "secret").await, seconds(1));
+        assert_eq!(door.admitted("192.0.2.8", "ann", "secret").await, seconds(0));
+        // Another one is as dear as ever, and so is the right one for somebody else.
+        assert_eq!(door.refused("192.0.2.9", "ann").await, seconds(1));
+        assert_eq!(door.login("192.0.2.10", "bob", "secret").await, (Err(Denied::Refused), seconds(1)));
+        assert_eq!(door.login("192.0.2.10", "nobody", "secret").await, (Err(Denied::Refused), seconds(1)));
+        reactor.sleep(REMEMBERED).await;
+        assert_eq!(door.admitted("192.0.2.7", "ann", "secret").await, seconds(1));
+        let forgetful = people().hashing(Hashing::default().remember(Duration::ZERO));
+        let door = Door::new(&reactor, forgetful);
+        for _ in 0..2 {
+            assert_eq!(door.admitted("192.0.2.7", "ann", "secret").await, seconds(1));
+        }
+        Ok(())
+    });
 }
 
 #[test]

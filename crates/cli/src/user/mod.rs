@@ -1,8 +1,8 @@
 //! `trenza user`: the accounts that all services share.
 
 mod list;
-mod password;
-mod typed;
+pub(crate) mod password;
+pub(crate) mod typed;
 
 use crate::{complaint::Complaint, terminal::say};
 use clap::Subcommand;

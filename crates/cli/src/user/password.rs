@@ -15,7 +15,7 @@ use trenza::{
 const SHORT: usize = 8;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// The first line of standard input is the password
     #[arg(long)]
     password_stdin: bool,
@@ -48,7 +48,7 @@ fn asked() -> Result<Secret> {
 }
 
 /// Without its line end.
-fn first_line(input: impl BufRead) -> io::Result<Secret> {
+pub(crate) fn first_line(input: impl BufRead) -> io::Result<Secret> {
     // A byte too many tells that it is too long.
     let mut line = Vec::with_capacity(PASSWORD_MAX + 4);
     input.take(PASSWORD_MAX as u64 + 3).read_until(b'\n', &mut line)?;

@@ -8,7 +8,7 @@ use trenza::auth::{PASSWORD_MAX, Secret};
 ///
 /// # Errors
 /// There is no terminal; `Interrupted` when Control-C was typed.
-pub(super) fn typed(prompt: &str) -> io::Result<Secret> {
+pub(crate) fn typed(prompt: &str) -> io::Result<Secret> {
     let _unseen = Unseen::new()?;
     let mut out = stderr();
     write!(out, "{prompt}")?;

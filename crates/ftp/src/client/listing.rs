@@ -4,7 +4,7 @@ use super::{Client, ClientError, control::shown};
 use crate::{
     Command, Entry, ascii,
     command::{Listed, TransferType},
-    listing::{mlsx, parse_line},
+    listing::{Kind, mlsx, parse_line},
 };
 use trenza_core::Reactor;
 
@@ -69,6 +69,21 @@ impl Client {
         self.collect(&Command::List(listed), Some(TransferType::Ascii)).await
     }
 
+    /// What can be found out of one file: by MLST, or where the server does not know that by SIZE and MDTM, of which neither
+    /// need be known.
+    ///
+    /// # Errors
+    /// The server says no to MLST; the connection has ended.
+    pub async fn entry(&mut self, path: impl AsRef<[u8]>) -> Result<Entry, ClientError> {
+        let path = path.as_ref();
+        if self.features().await?.has_mlst() {
+            return self.facts(path).await;
+        }
+        let size = known(self.size(path).await)?;
+        let modified = known(self.mdtm(path).await)?;
+        Ok(Entry { size, modified, ..Entry::new(path, Kind::File) })
+    }
+
     /// The names of what is in a folder, None: the current one. Some servers put the folder's name before each.
     ///
     /// # Errors
@@ -78,6 +93,14 @@ impl Client {
         let text = self.collect(&command, Some(TransferType::Ascii)).await?;
         let names = ascii::lines(&text).filter(|name| !name.is_empty());
         Ok(names.take(self.options.limits.entries).map(Into::into).collect())
+    }
+}
+
+/// What the server does not know is no error.
+fn known<T>(result: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
+    match result {
+        Err(error) if error.code().is_some() => Ok(None),
+        known => known.map(Some),
     }
 }
 

@@ -11,11 +11,13 @@ use crate::{
     command::TransferType,
 };
 use bytes::Bytes;
-use std::{fs::File, io, ops::Range, sync::Arc};
-use trenza_core::{Error, Result as CoreResult, Stream};
+use std::{fs::File, io, ops::Range, sync::Arc, time::Duration};
+use trenza_core::{Error, Result as CoreResult, Stream, timeout};
 
 /// How much of a file is queued at once, in bytes: how finely progress is told.
 const PIECE: u64 = 256 * 1024;
+/// How long the server may take to close a data connection that was ended at this end.
+const END: Duration = Duration::from_secs(5);
 
 /// What ended the moving of data.
 pub(super) enum Failure {
@@ -216,7 +218,16 @@ impl Client {
         let Some(mut stream) = stream else { return Err(ClientError::closed(asked)) };
         let all = async {
             let count = sending(&mut stream).await?;
-            stream.close().await.map_err(Failure::Data)?;
+            // Half of it only: who closes gives up a handshake that still goes on, and an empty file has nothing else to
+            // wait for.
+            stream.close_write();
+            stream.flush().await.map_err(Failure::Data)?;
+            let end = async {
+                while stream.read().await?.is_some() {}
+                Ok(())
+            };
+            // However the server ends it, and if it does not: its reply says whether it has all.
+            let _ = timeout(END, end).await;
             Ok(count)
         };
         self.complete(asked, reply, all).await

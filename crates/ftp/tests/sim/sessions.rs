@@ -69,13 +69,16 @@ fn explicit_tls_protects_data_and_continues_sessions() {
             assert!(client.peer().secured.is_some());
             assert_eq!(fetch(client, "a", 0).await?, pattern(100_000));
             put(client, "b", 0, &pattern(100_000)).await?;
-            assert_eq!(client.list(None).await?.len(), 2);
+            put(client, "short", 0, b"x").await?;
+            put(client, "empty", 0, b"").await?;
+            assert_eq!(client.list(None).await?.len(), 4);
             Ok(())
         });
         done.unwrap();
         assert_eq!(site.stored("b"), Some(pattern(100_000)));
+        assert_eq!((site.stored("short"), site.stored("empty")), (Some(b"x".to_vec()), Some(Vec::new())));
         assert_eq!(site.script.borrow().heard[..3], ["AUTH", "PBSZ", "PROT"]);
-        assert_eq!(site.script.borrow().resumed, [true, true, true]);
+        assert_eq!(site.script.borrow().resumed, [true; 5]);
         site.assert_quiet();
     });
 }

@@ -1,0 +1,74 @@
+//! `trenza ftp ls`: what is in a folder.
+
+use super::{drive, get::write_out, server::Server, trouble, url::Url};
+use std::io::{IsTerminal, stdout};
+use trenza::{
+    Error, Reactor, Result,
+    ftp::{ClientError, Entry, Glob, listing::unix},
+};
+
+/// Lists a folder.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  trenza ftp ls ftp://ftp.example.org/pub/
+  trenza ftp ls --names 'ftp://ftp.example.org/pub/*.txt'
+
+Times are those of UTC. `trenza ftp --help` explains addresses, passwords and exit codes.")]
+pub(super) struct Args {
+    /// The folder; the last part of its path may be a pattern with *, ? and [a-z]
+    #[arg(value_name = "URL")]
+    url: Url,
+
+    /// Names only
+    #[arg(short = '1', long)]
+    names: bool,
+
+    #[command(flatten)]
+    server: Server,
+}
+
+pub(super) fn run(args: &Args) -> Result {
+    let (url, names) = (args.url.clone(), args.names);
+    let dial = args.server.dial(&url)?;
+    drive(async move || {
+        let listed = async {
+            let mut client = dial.open().await?;
+            let (folder, glob) = match url.split() {
+                (folder, name) if Glob::is_pattern(name) => {
+                    let glob = Glob::new(name)
+                        .map_err(|error| ClientError::Local { asked: "ls".into(), source: error.into() })?;
+                    (if folder.is_empty() { b"." } else { folder }, Some(glob))
+                }
+                _ => (url.folder(), None),
+            };
+            let mut entries = client.list(Some(folder)).await?;
+            entries.retain(|entry| glob.as_ref().is_none_or(|glob| glob.matches(&entry.name)));
+            entries.sort_by(|one, other| one.name.cmp(&other.name));
+            // They are there.
+            let _ = client.quit().await;
+            Ok::<_, ClientError>(entries)
+        };
+        let entries = listed.await.map_err(|error| Error::from(trouble::of(&url, &error)))?;
+        write_out(text(&entries, names)).await
+    })
+}
+
+fn text(entries: &[Entry], names: bool) -> Vec<u8> {
+    let now = Reactor::current().wall();
+    let mut text = Vec::new();
+    for entry in entries {
+        let start = text.len();
+        match names {
+            true => text.extend(&entry.name),
+            false => unix::write(entry, now, &mut text),
+        }
+        if stdout().is_terminal() {
+            // Names come from servers: a terminal is not to take them for its own commands.
+            let line = text.iter_mut().skip(start);
+            line.filter(|c| c.is_ascii_control()).for_each(|c| *c = b'?');
+        }
+        text.push(b'\n');
+    }
+    text
+}
