@@ -6,6 +6,7 @@
 //! never left, and no program could pass. They are made for real, by peers with a small window that read slowly, and
 //! the log of the calls must show them.
 
+mod durable;
 mod server;
 mod start;
 mod visit;
