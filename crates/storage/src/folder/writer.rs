@@ -169,14 +169,28 @@ impl Drop for Temporary {
 
 /// A name that begins with [`TEMPORARY`].
 fn random_name() -> Result<OsString> {
-    let mut random = [0; 8];
-    let filled = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
-    if filled < random.len() {
-        return Err(ErrorKind::Io.into());
-    }
+    let random = random()?;
     let mut name = TEMPORARY.to_vec();
     name.extend(format!("{:016x}", u64::from_ne_bytes(random)).bytes());
     Ok(OsString::from_vec(name))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn random() -> Result<[u8; 8]> {
+    let mut random = [0; 8];
+    // So few bytes come all at once.
+    match rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())? {
+        8 => Ok(random),
+        _ => Err(ErrorKind::Io.into()),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn random() -> Result<[u8; 8]> {
+    use std::io::Read as _;
+    let mut random = [0; 8];
+    fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
+    Ok(random)
 }
 
 /// Renames without replacing anything.

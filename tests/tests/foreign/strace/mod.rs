@@ -6,6 +6,7 @@
 //! never left, and no program could pass. They are made for real, by peers with a small window that read slowly, and
 //! the log of the calls must show them.
 
+mod durable;
 mod server;
 mod start;
 mod visit;
@@ -105,16 +106,14 @@ const FAULTS_OF_URING: &[Fault] = &[
     fault("io_uring_enter", "EINTR", "1..200+2", Nothing),
     fault("io_uring_enter", "EAGAIN", "1..200+2", Nothing),
     fault("io_uring_enter", "EBUSY", "1..200+2", Nothing),
+    fault("io_uring_enter", "ENOMEM", "1..200+2", Nothing),
     fault("sendfile", "EINTR", "1..40+2", Nothing),
     fault("sendfile", "EAGAIN", "1..40+2", Nothing),
     fault("sendfile", "ENOMEM", "1..40+9", Nothing),
     fault("sendfile", "ECONNRESET", "2..3", Ends),
-    fault("recvmmsg", "EINTR", "1..20+2", Nothing),
-    fault("recvmmsg", "ENOMEM", "1..10+3", Nothing),
     fault("sendmmsg", "EAGAIN", "1..20+2", Nothing),
     fault("sendmmsg", "ENOBUFS", "1..20+2", Nothing),
     fault("epoll_wait,epoll_pwait,?epoll_pwait2", "EINTR", "1..200+2", Nothing),
-    fault("epoll_ctl", "ENOMEM", "1..200+9", Nothing),
     fault("socket", "EMFILE", "1", Refuses),
     fault("connect", "EINTR", "1", Nothing),
     fault("connect", "ECONNREFUSED", "1", Refuses),
