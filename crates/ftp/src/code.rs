@@ -125,6 +125,8 @@ codes! {
     QUOTA_EXCEEDED = 552
     /// 553: the name is not allowed.
     NAME_NOT_ALLOWED = 553
+    /// 554: the transfer cannot begin there (RFC 3659 section 5.4).
+    INVALID_RESTART = 554
 }
 
 impl Code {

@@ -5,6 +5,7 @@
 //! arguments and replies.
 //!
 //! [`Client`] is the client, for coroutines; [`Mirror`] copies whole trees with several of them.
+//! [`FtpServer`] is the server.
 
 pub mod address;
 pub mod ascii;
@@ -15,6 +16,7 @@ mod glob;
 pub mod listing;
 mod mirror;
 pub mod reply;
+mod server;
 pub mod time;
 
 pub use address::Family;
@@ -25,3 +27,4 @@ pub use glob::{Glob, GlobError, PATTERN_MAX};
 pub use listing::Entry;
 pub use mirror::{Failure, Folder, Mirror, MirrorLimits, Outcome, PARALLEL_MAX, Progress, is_local_name};
 pub use reply::Reply;
+pub use server::{Direction, FtpFactory, FtpLimits, FtpRates, FtpServer, Home, Homes, Transfer, TransferLog};

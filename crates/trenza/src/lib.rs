@@ -21,9 +21,9 @@
 //! }
 //! ```
 //!
-//! Suites are features: `web` (HTTP), `ftp`, `proxy` (SOCKS, forwarding), and beneath any of them `tls`, `auth` (accounts) and
-//! `storage` (trees of files). Their crates are re-exported as modules. `sim` is the simulated network, and `test` has
-//! `#[trenza::test]`; both are for dev-dependencies.
+//! Suites are features: `web` (HTTP), `ftp`, `proxy` (SOCKS, forwarding), and beneath any of them `tls`, `auth`
+//! (accounts) and `storage` (trees of files). Their crates are re-exported as modules. `sim` is the simulated network, and
+//! `test` has `#[trenza::test]`; both are for dev-dependencies.
 
 mod cores;
 mod run;

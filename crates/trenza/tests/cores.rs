@@ -462,17 +462,15 @@ fn a_loop_that_pauses_a_port_is_given_none_until_it_goes_on() {
         let setup = |reactor: &Reactor| {
             let port = reactor.listen(ANY, |_| Which)?;
             let addr = port.addr();
-            let remote = reactor.remote();
             if reactor.loop_index() == 1 {
                 port.pause();
-                let (tell, resume) = (tell.clone(), port.clone());
+                let (tell, resume) = (tell.clone(), port);
                 let on = reactor.listen(ANY, move |_: &Transport| {
                     resume.resume();
                     Which
                 })?;
                 tell.send(ip(&on.addr())).expect("somebody waits");
             }
-            drop(remote);
             Ok(addr)
         };
         with(Cores::new(2).on(kind), setup, |made| {

@@ -1,0 +1,98 @@
+//! LIST, NLST, MLSD, STAT.
+
+use crate::Site;
+use trenza_sim::DiskOpen;
+
+fn lines(bytes: &[u8]) -> Vec<String> {
+    assert!(bytes.is_empty() || bytes.ends_with(b"\r\n"));
+    String::from_utf8_lossy(bytes).lines().map(Into::into).collect()
+}
+
+fn with_files() -> Site {
+    let site = Site::ann();
+    for name in ["b.txt", "a.txt", "c.rs", ".hidden"] {
+        site.write(name, "hello");
+    }
+    site.ask("MKD d", "257");
+    site.put("STOR d/e.txt", "x");
+    site
+}
+
+#[test]
+fn names() {
+    let site = with_files();
+    for (command, expected) in [
+        ("NLST", &[".hidden", "a.txt", "b.txt", "c.rs", "d"][..]),
+        ("NLST /", &[".hidden", "a.txt", "b.txt", "c.rs", "d"]),
+        ("NLST -la", &[".hidden", "a.txt", "b.txt", "c.rs", "d"]),
+        ("NLST d", &["e.txt"]),
+        ("NLST *.txt", &["a.txt", "b.txt"]),
+        ("NLST [ab].*", &["a.txt", "b.txt"]),
+        ("NLST d/*", &["d/e.txt"]),
+        ("NLST *.none", &[]),
+        ("NLST a.txt", &["a.txt"]),
+        ("NLST ./d/../a.txt", &["./d/../a.txt"]),
+        ("NLST -d d", &["d"]),
+    ] {
+        assert_eq!(lines(&site.get(command)), expected, "{command}");
+    }
+    let _data = site.passive();
+    site.ask("NLST none", "550");
+    site.ask("NLST [a", "55");
+    site.leaves_nothing();
+}
+
+#[test]
+fn a_name_that_looks_like_a_pattern() {
+    let site = Site::ann();
+    site.write("a[1].txt", "");
+    site.write("a1.txt", "");
+    assert_eq!(lines(&site.get("NLST a[1].txt")), ["a[1].txt"]);
+}
+
+#[test]
+fn long_and_facts() {
+    let site = with_files();
+    let long = lines(&site.get("LIST -la"));
+    assert_eq!(long.len(), 5);
+    assert!(long[1].starts_with("-rw") && long[1].ends_with(" a.txt") && long[1].contains(" 5 "), "{long:?}");
+    assert!(long[4].starts_with('d'));
+    let facts = lines(&site.get("MLSD"));
+    assert_eq!(facts.len(), 5);
+    assert!(facts[1].starts_with("type=file;size=5;modify="), "{facts:?}");
+    assert!(facts[1].contains("perm=adfrw;") && facts[4].contains("perm=cdeflmp;"), "{facts:?}");
+    assert_eq!(lines(&site.get("MLSD d")).len(), 1);
+    let _data = site.passive();
+    site.ask("MLSD a.txt", "501");
+    let status = site.ask("STAT -l d", "213-");
+    assert!(status.contains("e.txt\r\n213 End"), "{status}");
+}
+
+#[test]
+fn names_with_line_ends_are_not_shown() {
+    let site = Site::ann();
+    site.srv.disk().root().open("a\r\nb", DiskOpen::CreateNew).unwrap();
+    site.write("c", "");
+    for command in ["LIST", "NLST", "MLSD"] {
+        assert_eq!(lines(&site.get(command)).len(), 1, "{command}");
+    }
+    site.ask("DELE a\rb", "501");
+}
+
+#[test]
+fn many_names() {
+    let site = Site::ann();
+    for n in 0..3000 {
+        site.write(&format!("{n:05}"), "");
+    }
+    let names = lines(&site.get("NLST"));
+    assert_eq!(names.len(), 3000);
+    assert!(names.is_sorted());
+    let data = site.passive();
+    data.read(false);
+    site.ask("LIST", "150");
+    site.net.run();
+    site.ask("ABOR", "426");
+    site.expect("226");
+    site.leaves_nothing();
+}
