@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// Reads a time.
+/// Reads a time, to the millisecond.
 pub fn parse(text: &[u8]) -> Option<SystemTime> {
     let (whole, fraction) = match text.iter().position(|c| *c == b'.') {
         Some(at) => (text.get(..at)?, text.get(at + 1..)?),
@@ -25,12 +25,12 @@ pub fn parse(text: &[u8]) -> Option<SystemTime> {
     if !fraction.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let nanos = (0..9).fold(0, |sum, at| {
-        let digit = fraction.get(at).map_or(0, |digit| u32::from(digit - b'0'));
+    let millis = (0..3).fold(0, |sum, at| {
+        let digit = fraction.get(at).map_or(0, |digit| u64::from(digit - b'0'));
         sum * 10 + digit
     });
     let moment = DateTime::new(year, month, day, hour, minute, second, 0).ok()?;
-    Some(of_civil(moment)? + Duration::from_nanos(nanos.into()))
+    Some(of_civil(moment)? + Duration::from_millis(millis))
 }
 
 /// The moment that is `civil` in UTC.
@@ -88,6 +88,7 @@ mod tests {
         }
         assert_eq!(parse(b"19691231235959"), Some(UNIX_EPOCH - Duration::from_secs(1)));
         assert_eq!(parse(b"19700101000000.5"), Some(UNIX_EPOCH + Duration::from_millis(500)));
+        assert_eq!(parse(b"19700101000000.0019"), Some(UNIX_EPOCH + Duration::from_millis(1)));
         assert_eq!(parse(b"19981231235960"), parse(b"19981231235959"));
     }
 

@@ -9,15 +9,18 @@
 
 mod chromium;
 mod curl;
+mod ftp;
 mod gnutls_cli;
 mod gnutls_serv;
 mod openssl;
 mod proxies;
+mod pyftpdlib;
 mod secure;
 mod strace;
 mod systemd;
 mod testssl;
 mod uploads;
+mod vsftpd;
 mod wrk;
 
 use std::{

@@ -40,8 +40,13 @@ impl Bars {
                 let bar =
                     ProgressBar::new(size.unwrap_or(0)).with_style(style(FILE)).with_message(plain(path));
                 let bar = state.all.add(bar);
-                bar.set_position(*at);
-                state.total.inc(*at);
+                if *at > 0 {
+                    // What was there before says nothing of how fast the rest comes.
+                    bar.set_position(*at);
+                    bar.reset_eta();
+                    state.total.inc(*at);
+                    state.total.reset_eta();
+                }
                 state.files.borrow_mut().insert((*path).to_owned(), bar);
             }
             Progress::Moved { path, bytes } => {
@@ -84,7 +89,8 @@ impl Bars {
         if self.0.quiet {
             return;
         }
-        let mut line = format!("{} files copied, {}", outcome.files, HumanBytes(outcome.bytes));
+        let files = if outcome.files == 1 { "file" } else { "files" };
+        let mut line = format!("{} {files} copied, {}", outcome.files, HumanBytes(outcome.bytes));
         for (count, what) in [
             (outcome.current, "up to date"),
             (outcome.removed, "removed"),

@@ -1,7 +1,7 @@
 //! [`Control`]: the control connection, commands one after another.
 
 use super::{ClientError, ClientLimits};
-use crate::{Command, Reply, command::Site, reply::Reader};
+use crate::{Code, Command, Reply, command::Site, reply::Reader};
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 use trenza_core::{Error, OutBuf, Result as CoreResult, Stream, timeout};
 
@@ -155,6 +155,8 @@ impl Control {
                 if !reply.code().is_preliminary() {
                     self.owed = self.owed.saturating_sub(1);
                 }
+                // It may come at any time, and the server closes behind it (RFC 959 section 4.2.2).
+                self.broken = reply.code() == Code::UNAVAILABLE;
                 Ok(reply)
             }
             Ok(None) => Err(self.give_up(ClientError::closed(asked))),

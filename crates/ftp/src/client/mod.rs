@@ -20,7 +20,7 @@ pub use options::{ClientLimits, ClientOptions};
 use crate::{
     Code, Command, Entry, Reply,
     command::{Mechanism, Opts, Protection, Secret, Site, TransferType},
-    listing::mlsx,
+    listing::{Fact, FactSet, mlsx},
     reply::{Features, unquote},
     time,
 };
@@ -163,6 +163,11 @@ impl Client {
         if self.features().await?.has("UTF8") {
             // Some want to be told, others do not know the command although their names are UTF-8.
             self.control.ask(&Command::Opts(Opts::Utf8(true))).await?;
+        }
+        let (shown, possible) = self.features().await?.facts();
+        let wanted = FactSet::new([Fact::Type, Fact::Size, Fact::Modify, Fact::Mode]).and(possible);
+        if shown.and(wanted) != wanted {
+            self.control.ask(&Command::Opts(Opts::Mlst(wanted))).await?;
         }
         Ok(())
     }

@@ -79,5 +79,9 @@ fn utime(text: &[u8]) -> Option<(SystemTime, Vec<u8>)> {
 }
 
 fn minutes_or_seconds(text: &[u8]) -> Option<SystemTime> {
-    if text.len() == 12 { time::parse(&[text, b"00"].concat()) } else { time::parse(text) }
+    match text.len() {
+        12 => time::parse(&[text, b"00"].concat()),
+        14 => time::parse(text),
+        _ => None,
+    }
 }

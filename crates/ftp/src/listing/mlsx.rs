@@ -54,9 +54,8 @@ fn text_fact(text: &mut String, name: &str, value: Option<&str>) -> std::fmt::Re
     value.filter(fits).map_or(Ok(()), |value| write!(text, "{name}={value};"))
 }
 
-/// Reads a line of MLSD, or of a reply to MLST. None: it has no name, or is none.
+/// Reads a line of MLSD, or of a reply to MLST, without its end. None: it has no name, or is none.
 pub fn parse(line: &[u8]) -> Option<Entry> {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
     // In a reply to MLST a space stands before the facts.
     let line = line.strip_prefix(b" ").filter(|rest| begins_with_fact(rest)).unwrap_or(line);
     let space = line.iter().position(|c| *c == b' ')?;

@@ -18,7 +18,7 @@ use std::time::SystemTime;
 /// The longest line of a listing that clients read, in bytes.
 pub const LINE_MAX: usize = 8192;
 
-/// Reads a line of a LIST, whoever wrote it. `now` tells the year where a date has none. None: it says nothing of an
+/// Reads a line of a LIST without its end, whoever wrote it. `now` tells the year where a date has none. None: it says nothing of an
 /// entry, as the line `total 8` does, or nobody knows what it says.
 ///
 /// ```
@@ -33,7 +33,6 @@ pub const LINE_MAX: usize = 8192;
 /// assert_eq!(parse_line(b"total 8", now), None);
 /// ```
 pub fn parse_line(line: &[u8], now: SystemTime) -> Option<Entry> {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
     let first = line.first()?;
     if first.is_ascii_digit() { dos::parse(line) } else { unix::parse(line, now) }
 }

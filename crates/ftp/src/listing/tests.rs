@@ -165,7 +165,7 @@ fn facts_there_and_back() {
 
 #[test]
 fn facts_of_others() {
-    let link = mlsx::parse(b"Type=OS.unix=slink:/there;Size=4;UNIX.ownername=ann;UNIX.owner=7; here\r")
+    let link = mlsx::parse(b"Type=OS.unix=slink:/there;Size=4;UNIX.ownername=ann;UNIX.owner=7; here")
         .expect("facts");
     assert_eq!(
         (link.kind, link.target.as_deref(), link.owner.as_deref()),

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod hostile;
+mod mirrors;
 mod server;
 mod sessions;
 mod transfers;

@@ -44,6 +44,11 @@ pub(crate) struct Script {
     pub(crate) tls: Option<ServerTls>,
     /// The address that a reply to PASV names.
     pub(crate) passive_host: Option<[u8; 4]>,
+    /// Lines that stand in every listing.
+    pub(crate) lines: Vec<&'static [u8]>,
+    /// How many sessions there may be at once; 0: any number.
+    pub(crate) sessions_max: usize,
+    pub(crate) sessions: usize,
     /// The verbs of the commands that came.
     pub(crate) heard: Vec<String>,
     /// Whether data connections continued a session.
@@ -54,7 +59,22 @@ pub(crate) type Shared = Rc<RefCell<Script>>;
 
 pub(crate) fn serve(reactor: &Reactor, on: impl IntoEndpoint, script: &Shared) -> Result {
     let script = script.clone();
-    reactor.serve(on, move |stream| Session::new(stream, script.clone()).run()).map(drop)
+    reactor
+        .serve(on, move |mut stream| {
+            let script = script.clone();
+            async move {
+                let max = script.borrow().sessions_max;
+                if max > 0 && script.borrow().sessions >= max {
+                    stream.write_all(b"421 too many\r\n").await?;
+                    return stream.close().await;
+                }
+                script.borrow_mut().sessions += 1;
+                let ended = Session::new(stream, script.clone()).run().await;
+                script.borrow_mut().sessions -= 1;
+                ended
+            }
+        })
+        .map(drop)
 }
 
 enum Data {
@@ -219,6 +239,9 @@ impl Session {
                 _ => text.extend(name),
             }
             text.extend(b"\r\n");
+        }
+        for line in &self.script.borrow().lines {
+            text.extend([line, &b"\r\n"[..]].concat());
         }
         text
     }

@@ -34,7 +34,7 @@ fn what_is_asked_beside_transfers() {
         Ok(())
     });
     done.unwrap();
-    assert_eq!(site.script.borrow().heard[..4], ["USER", "PASS", "FEAT", "OPTS"]);
+    assert_eq!(site.script.borrow().heard[..5], ["USER", "PASS", "FEAT", "OPTS", "OPTS"]);
     site.assert_quiet();
 }
 

@@ -405,15 +405,15 @@ fn upload() {
 #[test]
 fn keep() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("kept-1"), "older").unwrap();
+    fs::write(dir.path().join("kept-1"), "older").unwrap();
     let example = Example::start("keep", &[ANY, dir.path().to_str().unwrap()]);
     let address = example.address();
     let sent = b"ab\n".repeat(500_000);
     assert_eq!(Client::ask(&address, &sent), "1500000 bytes in /kept-2\n");
     assert_eq!(Client::ask(&address, ""), "0 bytes in /kept-3\n");
-    assert!(std::fs::read(dir.path().join("kept-2")).unwrap() == sent);
-    assert_eq!(std::fs::read(dir.path().join("kept-1")).unwrap(), b"older");
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3);
+    assert!(fs::read(dir.path().join("kept-2")).unwrap() == sent);
+    assert_eq!(fs::read(dir.path().join("kept-1")).unwrap(), b"older");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
     example.stops();
 }
 
