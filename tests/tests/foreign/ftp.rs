@@ -179,6 +179,8 @@ pub(crate) fn gets_puts_and_lists(server: &FtpServer) {
     assert!(!here.path().join("b.bin").exists());
     let output = server.trenza("get", &["{}/up/b.bin;type=a", "--to", "-"]);
     assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"1\n2\n"[..]));
+    let output = server.trenza("ls", &["{}/up/b.bin", "--names"]);
+    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"b.bin\n"[..]));
     let output = server.trenza("ls", &["{}/up/a*", "--names"]);
     assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"a 1.txt\na 2.txt\n"[..]));
 }
