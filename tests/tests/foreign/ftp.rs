@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
+use trenza_tests::Program;
 
 /// How long a server may take to listen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -170,6 +171,11 @@ pub(crate) fn gets_puts_and_lists(server: &FtpServer) {
     let said = server.does("put", &["--continue", file, "{}/up/"]);
     assert!(said.starts_with("1 file copied, 976"), "{said}");
     assert!(fs::read(server.path("up/big.bin")).unwrap() == big, "what was gone on with differs");
+
+    let listen = "--listen=tcp:0:interface=127.0.0.1";
+    let mut proxy = Program::start(&program(), ["socks", listen]);
+    let via = proxy.hear_url("socks5h://").replace("socks5h://", "socks5:");
+    server.does("get", &["--via", via.trim_end_matches('/'), "{}/big.bin", "--to", shown]);
 
     for name in ["a 1.txt", "a 2.txt", "b.bin"] {
         fs::write(server.path("up").join(name), "1\r\n2\r\n").unwrap();
