@@ -44,7 +44,7 @@ fn prepare(reactor: &Reactor, race: Rc<Race>, first: VecDeque<Prepare>, to: Conn
         return begin(reactor, race, to);
     }
     let (shared, reactor, preparing) = (reactor.0.clone(), reactor.clone(), race.clone());
-    let task = Task::new(&shared, None, async move {
+    let task = Task::new(&shared, async move {
         for next in first {
             if let Err(error) = next(&reactor).await {
                 return preparing.end(Err(error));
@@ -74,7 +74,7 @@ fn begin(reactor: &Reactor, race: Rc<Race>, to: ConnectTo) {
             let made = make(reactor);
             shared.asked.set(None);
             let making = race.clone();
-            let task = Task::new(shared, None, async move { making.adopt(made.await) });
+            let task = Task::new(shared, async move { making.adopt(made.await) });
             race.hold(task.cancel_on_drop(shared));
             shared.command(Command::Spawn(task));
         }

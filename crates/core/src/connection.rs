@@ -6,7 +6,9 @@ use crate::{
     flags::Flags,
     handle::sealed::Cancels,
     memory,
+    peer::PeerCell,
     timer::{Due, Key},
+    times::{Times, TimesCell},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -15,7 +17,7 @@ use std::{
     panic::Location,
     rc::Rc,
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant},
+    time::Instant,
 };
 use trenza_wire::OutBuf;
 
@@ -100,17 +102,6 @@ impl Origin {
     }
 }
 
-/// The times after which something happens to a connection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Times {
-    /// The last byte in either direction.
-    pub(crate) active: Instant,
-    pub(crate) idle: Option<Duration>,
-    pub(crate) deadline: Option<Instant>,
-    /// Until when the layers must be ready, or until when we linger.
-    pub(crate) phase: Option<Instant>,
-}
-
 /// Somebody who waits until bytes have left.
 pub(crate) struct Waiter {
     /// How many had been written in all.
@@ -141,6 +132,8 @@ pub(crate) struct Extra {
     pub(crate) end: Option<Rc<Reason>>,
     /// What is cancelled with the connection.
     pub(crate) cancels: Cancels,
+    /// Unsent bytes of files beneath the layers: they were written before a layer was pushed, and take no memory.
+    pub(crate) below_files: usize,
 }
 
 /// Puts `new` into a list that few look after: before it grows, what is of no use any more leaves it. Its memory is
@@ -166,22 +159,20 @@ pub(crate) struct Connection {
     pub(crate) out: RefCell<OutBuf>,
     /// Unsent bytes in the layers, and of files beneath them.
     pub(crate) below: Cell<usize>,
-    /// Those of files: they were written before a layer was pushed, and take no memory.
-    pub(crate) below_files: Cell<usize>,
     pub(crate) unread: Cell<Vec<u8>>,
     pub(crate) unread_len: Cell<usize>,
     pub(crate) received: Cell<u64>,
     pub(crate) written: Cell<u64>,
     pub(crate) limits: RefCell<Rc<Limits>>,
-    pub(crate) peer: RefCell<Rc<Peer>>,
-    pub(crate) times: Cell<Times>,
+    pub(crate) peer: PeerCell,
+    times: TimesCell,
     pub(crate) timer: Cell<Key>,
     pub(crate) extra: RefCell<Option<Box<Extra>>>,
 }
 
 impl Connection {
-    pub(crate) fn new(reactor: Reactor, token: Token, peer: Rc<Peer>, limits: Rc<Limits>) -> Self {
-        let now = reactor.0.now();
+    pub(crate) fn new(reactor: Reactor, token: Token, peer: Peer, limits: Rc<Limits>) -> Self {
+        let now = reactor.0.now_since_began();
         Self {
             reactor,
             token,
@@ -191,14 +182,13 @@ impl Connection {
             changing: Cell::new(0),
             out: RefCell::default(),
             below: Cell::new(0),
-            below_files: Cell::new(0),
             unread: Cell::default(),
             unread_len: Cell::new(0),
             received: Cell::new(0),
             written: Cell::new(0),
             limits: RefCell::new(limits),
-            peer: RefCell::new(peer),
-            times: Cell::new(Times { active: now, idle: None, deadline: None, phase: None }),
+            peer: peer.into(),
+            times: TimesCell::new(now),
             timer: Cell::new(Key::NONE),
             extra: RefCell::default(),
         }
@@ -221,7 +211,14 @@ impl Connection {
 
     /// So many bytes of files that were beneath the layers are not there any more.
     pub(crate) fn less_files(&self, bytes: usize) {
-        self.below_files.set(self.below_files.get().saturating_sub(bytes));
+        if let Some(extra) = &mut *self.extra.borrow_mut() {
+            extra.below_files = extra.below_files.saturating_sub(bytes);
+        }
+    }
+
+    /// Unsent bytes of files beneath the layers.
+    pub(crate) fn below_files(&self) -> usize {
+        self.extra.borrow().as_ref().map_or(0, |extra| extra.below_files)
     }
 
     pub(crate) fn limits(&self) -> Rc<Limits> {
@@ -256,7 +253,7 @@ impl Connection {
         }
         let held = f.any(Flags::PAUSED | Flags::UNREAD_FULL) || self.throttled.get() > 0;
         // What is written during a handshake waits for its end, and that for bytes.
-        let shakes_hands = self.times.get().phase.is_some();
+        let shakes_hands = self.times.is_in_phase();
         let though_full = || shakes_hands || self.limits.borrow().read_while_full || self.is_piped();
         !held && (!f.any(Flags::FULL) || though_full())
     }
@@ -269,7 +266,7 @@ impl Connection {
 
     /// A time limit may run out over bytes that do not leave.
     pub(crate) fn is_timed(&self) -> bool {
-        let times = self.times.get();
+        let times = self.times();
         self.flags.any(Flags::CLOSING) || times.idle.is_some() || times.deadline.is_some()
     }
 
@@ -279,20 +276,28 @@ impl Connection {
     }
 
     pub(crate) fn touch(&self) {
-        let mut times = self.times.get();
-        times.active = self.reactor.0.now();
-        self.times.set(times);
+        self.times.touch(self.reactor.0.now_since_began());
+    }
+
+    /// The layers are not ready, or we linger.
+    pub(crate) fn is_in_phase(&self) -> bool {
+        self.times.is_in_phase()
+    }
+
+    /// The times after which something happens.
+    pub(crate) fn times(&self) -> Times {
+        self.times.get(self.reactor.0.began())
     }
 
     pub(crate) fn change_times(&self, change: impl FnOnce(&mut Times)) {
-        let mut times = self.times.get();
+        let mut times = self.times();
         change(&mut times);
-        self.times.set(times);
+        self.times.set(self.reactor.0.began(), times);
     }
 
     /// When something happens to the connection unless bytes move.
     pub(crate) fn due(&self) -> Option<Instant> {
-        let times = self.times.get();
+        let times = self.times();
         if self.flags.any(Flags::CLOSING) {
             let drain = self.limits.borrow().drain;
             let end = times.phase.or_else(|| times.active.checked_add(drain));
@@ -341,7 +346,7 @@ mod tests {
     #[test]
     fn a_connection_is_small() {
         // An idle connection costs this, its peer, its entry in the loop's table and its protocol.
-        assert!(size_of::<Connection>() <= 320, "{}", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 256, "{}", size_of::<Connection>());
         assert!(size_of::<crate::engine::turn::Slot>() <= 64, "{}", size_of::<crate::engine::turn::Slot>());
     }
 }

@@ -266,8 +266,11 @@ impl BindUdp {
 pub enum Close {
     /// Sends FIN; reading goes on.
     Write,
-    /// Closes both directions and gives the token back.
+    /// Closes both directions and gives the token back. Unread bytes are thrown away first, since they would make a reset
+    /// of it.
     Graceful,
+    /// Like that, but nobody looks for unread bytes: the far end has ended, or has said that it sends no more.
+    Drained,
     /// Sends RST, drops what was lent and gives the token back.
     Abort,
 }

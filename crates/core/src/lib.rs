@@ -42,6 +42,7 @@ mod shared;
 mod stream;
 mod task;
 mod timer;
+mod times;
 mod transport;
 mod watch;
 mod watched;

@@ -1,7 +1,11 @@
 //! [`Peer`]: who is at the other end.
 
 use crate::Addr;
-use std::rc::Rc;
+use std::{
+    cell::Cell,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    rc::Rc,
+};
 
 /// Who is at the other end of a connection: a snapshot, replaced when a layer learns more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,5 +69,72 @@ impl Peer {
     /// A peer of which only the addresses are known.
     pub fn new(remote: Addr, local: Addr) -> Self {
         Self { remote, local, via: None, alpn: None, secured: None }
+    }
+}
+
+/// The peer of a connection. Nobody asks who is at the other end of most of them: while nobody has, two addresses of IPv4
+/// are all that is kept.
+pub(crate) struct PeerCell(Cell<Kept>);
+
+enum Kept {
+    V4 { remote: SocketAddrV4, local: SocketAddrV4 },
+    Asked(Rc<Peer>),
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        let nobody = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+        Self::V4 { remote: nobody, local: nobody }
+    }
+}
+
+impl From<Peer> for PeerCell {
+    fn from(peer: Peer) -> Self {
+        Self(Cell::new(match peer {
+            Peer {
+                remote: Addr::Ip(SocketAddr::V4(remote)),
+                local: Addr::Ip(SocketAddr::V4(local)),
+                via: None,
+                alpn: None,
+                secured: None,
+            } => Kept::V4 { remote, local },
+            peer => Kept::Asked(Rc::new(peer)),
+        }))
+    }
+}
+
+impl PeerCell {
+    pub(crate) fn get(&self) -> Rc<Peer> {
+        let peer = match self.0.take() {
+            Kept::V4 { remote, local } => Rc::new(Peer::new(Addr::Ip(remote.into()), Addr::Ip(local.into()))),
+            Kept::Asked(peer) => peer,
+        };
+        self.0.set(Kept::Asked(peer.clone()));
+        peer
+    }
+
+    pub(crate) fn set(&self, peer: Rc<Peer>) {
+        drop(self.0.replace(Kept::Asked(peer)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_who_it_was() {
+        let [v4, v6] = ["192.0.2.1:7", "[2001:db8::1]:7"].map(|addr| Addr::Ip(addr.parse().unwrap()));
+        for (remote, local) in [(&v4, &v4), (&v4, &v6), (&v6, &v4), (&v6, &v6)] {
+            let peer = Peer::new(remote.clone(), local.clone());
+            let via = Peer { via: Some(v4.clone()), ..peer.clone() };
+            for peer in [peer, via] {
+                let cell = PeerCell::from(peer.clone());
+                let first = cell.get();
+                assert_eq!(*first, peer);
+                assert!(Rc::ptr_eq(&first, &cell.get()), "it is made once");
+            }
+        }
+        assert_eq!(size_of::<PeerCell>(), 16);
     }
 }

@@ -186,7 +186,7 @@ impl Reactor {
         });
         // The inner operation lives in the outer one's cancellation, so that dropping one drops the other.
         let shared = self.0.clone();
-        let task = Task::new(&shared, None, async move {
+        let task = Task::new(&shared, async move {
             let result = connected.await;
             let stream = stream.take().ok_or_else(|| "no stream was made".into());
             resolver.fire(result.and(stream));
@@ -216,7 +216,7 @@ impl Reactor {
     #[track_caller]
     pub fn spawn<T: 'static>(&self, task: impl Future<Output = Result<T>> + 'static) -> Deferred<T> {
         let (deferred, resolver) = self.deferred();
-        let task = Task::new(&self.0, None, async move { resolver.fire(task.await) });
+        let task = Task::new(&self.0, async move { resolver.fire(task.await) });
         deferred.on_cancel_guard(task.cancel_on_drop(&self.0));
         self.0.command(Command::Spawn(task));
         deferred

@@ -32,6 +32,7 @@ use crate::{
     remote::{Awaited, Outside},
     room::Room,
     timer::Timers,
+    times,
     transport::Transport,
 };
 use std::{
@@ -92,6 +93,9 @@ pub(crate) struct Shared {
     /// The connection whose user code runs.
     pub(crate) running: Cell<Option<Token>>,
     now: Cell<Instant>,
+    /// When the loop was made, and how long ago that is, in nanoseconds.
+    began: Instant,
+    age: Cell<u64>,
     loop_id: LoopId,
     serial: Cell<u64>,
     commands: RefCell<VecDeque<Command>>,
@@ -108,8 +112,11 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(host: Rc<dyn Host>, outside: Arc<Outside>) -> Self {
+        let now = host.now();
         Self {
-            now: Cell::new(host.now()),
+            now: Cell::new(now),
+            began: now,
+            age: Cell::new(0),
             resolver: RefCell::new(host.resolver()),
             host,
             kinds: RefCell::default(),
@@ -152,6 +159,17 @@ impl Shared {
 
     pub(crate) fn read_clock(&self) {
         self.now.set(self.host.now());
+        self.age.set(times::since(self.began, self.now()));
+    }
+
+    /// When the loop was made.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// The loop's time, in nanoseconds since it was made.
+    pub(crate) fn now_since_began(&self) -> u64 {
+        self.age.get()
     }
 
     pub(crate) fn next_serial(&self) -> u64 {

@@ -24,6 +24,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use trenza_wire::OutBuf;
 
 /// A connection seen from outside: one `Rc`, `Eq + Hash`, cheap to clone.
 ///
@@ -115,12 +116,31 @@ impl Transport {
     }
 
     /// Queues everything in `out`, in order; the rest is like [`Transport::write`].
-    pub fn send(&self, out: &mut trenza_wire::OutBuf) {
+    pub fn send(&self, out: &mut OutBuf) {
         let (len, in_memory) = (out.queued(), out.in_memory());
         if self.accepts(in_memory) {
             self.0.out.borrow_mut().append(out);
             self.wrote(len);
         }
+    }
+
+    /// Has `write` append to what waits to be sent, where it is: a codec that puts many small pieces together saves a copy.
+    /// The rest is like [`Transport::write`], but what is too much is noticed when it is there.
+    pub fn compose<T>(&self, write: impl FnOnce(&mut OutBuf) -> T) -> T {
+        if !self.accepts(0) {
+            return write(&mut OutBuf::new());
+        }
+        // Taken, not borrowed: pieces that were copied are dropped meanwhile, and may be the user's.
+        let mut out = self.0.out.take();
+        let before = out.queued();
+        let result = write(&mut out);
+        let len = out.queued().saturating_sub(before);
+        let mut meanwhile = self.0.out.replace(out);
+        self.0.out.borrow_mut().append(&mut meanwhile);
+        if self.accepts(0) {
+            self.wrote(len);
+        }
+        result
     }
 
     /// Sends a descriptor over a UNIX socket: a copy, which the peer owns. It goes with the next byte that is written,
@@ -408,7 +428,10 @@ impl Transport {
         self.0.changing.set(self.0.changing.get() + 1);
         let before = self.0.out.borrow_mut().take_queued();
         self.0.below.set(self.0.below.get() + before.len());
-        self.0.below_files.set(self.0.below_files.get() + before.len() - before.in_memory());
+        let files = before.len().saturating_sub(before.in_memory());
+        if files > 0 {
+            self.0.with_extra(|extra| extra.below_files += files);
+        }
         self.0.reactor.0.command(Command::Push(self.clone(), Box::new(layer), before));
     }
 
@@ -489,14 +512,7 @@ impl Transport {
         made: &'static Location<'static>,
         task: impl Future<Output = Result> + 'static,
     ) {
-        let transport = self.clone();
-        let shared = &self.0.reactor.0;
-        let task = Task::new_from(made, shared, Some(self.clone()), async move {
-            if let Err(error) = task.await {
-                transport.condemn(Reason::Failed(error));
-            }
-        });
-        shared.command(Command::Spawn(task));
+        self.0.reactor.0.command(Command::Spawn(Task::of_connection(made, self, task)));
     }
 
     /// Has somebody see the bytes of this connection at the driver's edge, from now on.
@@ -517,7 +533,7 @@ impl Transport {
 
     /// Who is at the other end: a snapshot, replaced when a layer learns more.
     pub fn peer(&self) -> Rc<Peer> {
-        self.0.peer.borrow().clone()
+        self.0.peer.get()
     }
 
     /// The connection's name.
@@ -581,8 +597,8 @@ impl Transport {
             return false;
         }
         let limit = self.0.limits.borrow().unsent;
-        let below = self.0.below.get().saturating_sub(self.0.below_files.get());
-        let held = || self.0.out.borrow().in_memory() + below;
+        let below = || self.0.below.get().saturating_sub(self.0.below_files());
+        let held = || self.0.out.borrow().in_memory() + below();
         if self.0.unsent().saturating_add(in_memory) > limit && held().saturating_add(in_memory) > limit {
             if crate::broken("exceed-unsent", 1) {
                 return true;

@@ -390,7 +390,7 @@ impl Driver for SimDriver {
         world.cool(self.host, token.index);
         gone = self.remove(token);
         match &gone {
-            Some(What::Stream(stream)) if how == Close::Graceful => {
+            Some(What::Stream(stream)) if how != Close::Abort => {
                 stream.ends().for_each(|end| world.release(end))
             }
             Some(What::Stream(stream)) => stream.ends().for_each(|end| world.reset(end)),

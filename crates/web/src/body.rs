@@ -10,7 +10,7 @@ use std::{
     collections::VecDeque, fmt, fs::File, io, ops::Range, os::unix::fs::FileExt, rc::Rc, sync::Arc,
     time::Duration,
 };
-use trenza_core::{Reactor, Result, Stream, driver::PoolFull};
+use trenza_core::{Peer, Reactor, Result, Stream, driver::PoolFull};
 use trenza_wire::Chunk;
 
 /// Most bytes of a file that are read at once, where it cannot be sent as it is.
@@ -27,7 +27,11 @@ const MEMORY_PIECE: usize = 256 * 1024;
 /// The same for every version of HTTP. A handler reads a request's body with [`Body::next`] or
 /// [`Body::collect`]; a range of a file in a response is sent by `sendfile` where nothing transforms it.
 #[derive(Default)]
-pub struct Body(Kind);
+pub struct Body {
+    kind: Kind,
+    /// Of a request: who sends it.
+    peer: Option<Rc<Peer>>,
+}
 
 #[derive(Default)]
 enum Kind {
@@ -59,19 +63,19 @@ impl Body {
     /// connection is aborted, so that the client sees it. What the system has taken by then is out of our hands: it
     /// sends from its cache of the file, where what was cut off may be zeros.
     pub fn file(file: Arc<File>, range: Range<u64>) -> Self {
-        Self(Kind::One(Chunk::File(file, range)))
+        Kind::One(Chunk::File(file, range)).into()
     }
 
     /// Bytes and file ranges in order.
     pub fn pieces(pieces: impl IntoIterator<Item = Chunk>) -> Self {
-        Self(Kind::Many(pieces.into_iter().collect()))
+        Kind::Many(pieces.into_iter().collect()).into()
     }
 
     /// A body whose bytes come bit by bit. At most about 64 KiB wait between its ends: who sends too fast waits, and
     /// a client that reads slowly slows the sender down.
     pub fn channel() -> (BodySender, Self) {
         let (sender, receiver) = channel::channel();
-        (sender, Self(Kind::Channel(receiver)))
+        (sender, Kind::Channel(receiver).into())
     }
 
     /// Not a body: `serve` gets the connection after the response's head, with whatever the client has sent by then.
@@ -96,13 +100,23 @@ impl Body {
     /// # Ok::<(), http::Error>(())
     /// ```
     pub fn upgrade(serve: impl FnOnce(Stream) + 'static) -> Self {
-        Self(Kind::Upgrade(Box::new(serve)))
+        Kind::Upgrade(Box::new(serve)).into()
+    }
+
+    /// The same, of a request by this peer.
+    pub(crate) fn sent_by(self, peer: Rc<Peer>) -> Self {
+        Self { peer: Some(peer), ..self }
+    }
+
+    /// Of a request: who sends it.
+    pub(crate) fn peer(&self) -> Option<&Peer> {
+        self.peer.as_deref()
     }
 
     /// Its length in bytes, where it is known before the end.
     pub fn len(&self) -> Option<u64> {
         let size = |chunk: &Chunk| chunk.len() as u64;
-        match &self.0 {
+        match &self.kind {
             Kind::Empty => Some(0),
             Kind::One(chunk) => Some(size(chunk)),
             Kind::Many(chunks) => Some(chunks.iter().map(size).fold(0, u64::saturating_add)),
@@ -125,7 +139,7 @@ impl Body {
     /// # Panics
     /// A range of a file outside of a reactor's coroutine: it is read on the thread pool.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        if let Kind::Channel(receiver) = &mut self.0 {
+        if let Kind::Channel(receiver) = &mut self.kind {
             return receiver.next().await;
         }
         loop {
@@ -176,7 +190,7 @@ impl Body {
 
     /// The trailer fields of a body that was read to its end, once.
     pub fn trailers(&mut self) -> Option<HeaderMap> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Channel(receiver) => receiver.trailers(),
             _ => None,
         }
@@ -184,7 +198,7 @@ impl Body {
 
     /// What to send next.
     pub(crate) fn piece(&mut self) -> Piece {
-        if let Kind::Channel(receiver) = &mut self.0 {
+        if let Kind::Channel(receiver) = &mut self.kind {
             return match receiver.take() {
                 Next::Data(data) => Piece::Chunk(Chunk::Shared(data)),
                 Next::Wait => Piece::Wait,
@@ -207,25 +221,25 @@ impl Body {
 
     /// Has `notice` called once, when [`Body::piece`] has something else to say than to wait.
     pub(crate) fn on_change(&self, notice: Rc<dyn Fn()>) {
-        if let Kind::Channel(receiver) = &self.0 {
+        if let Kind::Channel(receiver) = &self.kind {
             receiver.on_change(Notice::Call(notice));
         }
     }
 
     /// What to do with the connection, if this is not a body.
     pub(crate) fn into_upgrade(self) -> Result<Box<dyn FnOnce(Stream)>, Self> {
-        match self.0 {
+        match self.kind {
             Kind::Upgrade(serve) => Ok(serve),
-            kind => Err(Self(kind)),
+            kind => Err(kind.into()),
         }
     }
 
     fn take_chunk(&mut self) -> Option<Chunk> {
-        match std::mem::take(&mut self.0) {
+        match std::mem::take(&mut self.kind) {
             Kind::One(chunk) => Some(chunk),
             Kind::Many(mut chunks) => {
                 let first = chunks.pop_front();
-                self.0 = Kind::Many(chunks);
+                self.kind = Kind::Many(chunks);
                 first
             }
             _ => None,
@@ -233,7 +247,7 @@ impl Body {
     }
 
     fn put_back(&mut self, chunk: Chunk) {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Many(chunks) => chunks.push_front(chunk),
             kind => *kind = Kind::One(chunk),
         }
@@ -261,9 +275,15 @@ fn read_range(file: &File, range: Range<u64>) -> io::Result<Bytes> {
     Ok(data.into())
 }
 
+impl From<Kind> for Body {
+    fn from(kind: Kind) -> Self {
+        Self { kind, peer: None }
+    }
+}
+
 impl From<Chunk> for Body {
     fn from(chunk: Chunk) -> Self {
-        if chunk.is_empty() { Self::empty() } else { Self(Kind::One(chunk)) }
+        if chunk.is_empty() { Self::empty() } else { Kind::One(chunk).into() }
     }
 }
 
@@ -299,7 +319,7 @@ impl From<&'static [u8]> for Body {
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.0, self.len()) {
+        match (&self.kind, self.len()) {
             (Kind::Upgrade(_), _) => f.write_str("Body(upgrade)"),
             (_, Some(len)) => write!(f, "Body({len} bytes)"),
             (_, None) => f.write_str("Body(channel)"),

@@ -9,6 +9,7 @@ use std::{rc::Rc, time::Duration, time::Instant};
 use trenza_core::Transport;
 
 /// One request and its response, while they are in work.
+#[derive(Default)]
 pub(crate) struct Exchange {
     /// Where the bytes of the request's body go, until it is complete.
     pub(crate) upload: Option<BodySender>,
@@ -18,14 +19,13 @@ pub(crate) struct Exchange {
     pub(crate) body: Body,
     /// How many bytes of it were sent.
     pub(crate) bytes: u64,
-    transport: Transport,
     record: Option<Box<(Record, Instant)>>,
 }
 
 impl Exchange {
     /// The request's head has come.
-    pub(crate) fn new(transport: &Transport, shared: &Shared, request: &Request<()>) -> Self {
-        let mut exchange = Self::unknown(transport, shared);
+    pub(crate) fn begin(transport: &Transport, shared: &Shared, request: &Request<()>) -> Box<Self> {
+        let mut exchange = Self::begin_unknown(transport, shared);
         if let Some(record) = &mut exchange.record {
             let headers = request.headers();
             let record = &mut record.0;
@@ -39,8 +39,9 @@ impl Exchange {
     }
 
     /// A request that could not be understood.
-    pub(crate) fn unknown(transport: &Transport, shared: &Shared) -> Self {
-        let record = shared.on_response.is_some().then(|| {
+    pub(crate) fn begin_unknown(transport: &Transport, shared: &Shared) -> Box<Self> {
+        let mut exchange = shared.spare.take().unwrap_or_default();
+        exchange.record = shared.on_response.is_some().then(|| {
             let record = Record {
                 remote: transport.peer().remote.clone(),
                 time: transport.reactor().wall(),
@@ -56,30 +57,27 @@ impl Exchange {
             };
             Box::new((record, transport.reactor().now()))
         });
-        Self {
-            upload: None,
-            status: None,
-            body: Body::empty(),
-            bytes: 0,
-            transport: transport.clone(),
-            record,
+        exchange
+    }
+
+    /// It is over: writes it down, and keeps its memory for another one.
+    pub(crate) fn end(mut self: Box<Self>, transport: &Transport, shared: &Shared, complete: bool) {
+        if let (Some(log), Some(record)) = (&shared.on_response, self.record.take()) {
+            let (mut record, began) = *record;
+            record.status = self.status;
+            record.bytes = self.bytes;
+            record.complete = complete;
+            record.duration = transport.reactor().now().saturating_duration_since(began);
+            log(&record);
         }
+        // What is left of a body may be the user's: it is dropped before the server's place is touched.
+        *self = Self::default();
+        shared.spare.set(Some(self));
     }
+}
 
-    /// What the far end of a body calls when something has changed there.
-    pub(crate) fn notice(&self) -> Rc<dyn Fn()> {
-        let handle = self.transport.handle::<Session>();
-        Rc::new(move || handle.call(Session::body_changed))
-    }
-
-    /// Writes it down.
-    pub(crate) fn log(self, shared: &Shared, complete: bool) {
-        let (Some(log), Some(record)) = (&shared.on_response, self.record) else { return };
-        let (mut record, began) = *record;
-        record.status = self.status;
-        record.bytes = self.bytes;
-        record.complete = complete;
-        record.duration = self.transport.reactor().now().saturating_duration_since(began);
-        log(&record);
-    }
+/// What the far end of a body calls when something has changed there.
+pub(crate) fn notice(transport: &Transport) -> Rc<dyn Fn()> {
+    let handle = transport.handle::<Session>();
+    Rc::new(move || handle.call(Session::body_changed))
 }

@@ -5,8 +5,8 @@ use http::{Request, Response};
 use std::{fmt, future::Future, marker::PhantomData, pin::Pin, rc::Rc};
 use trenza_core::{Addr, Result};
 
-/// Answers requests. It sees nothing of the connection but the request's extensions (a [`ClientAddr`]), so that
-/// every version of HTTP calls the same handlers.
+/// Answers requests. It sees nothing of the connection but where the client is ([`ClientAddr::of`]), so that every
+/// version of HTTP calls the same handlers.
 pub trait Handler: 'static {
     /// Answers one request, now or later. A panic is answered with 500.
     fn handle(&self, request: Request<Body>) -> Answer;
@@ -51,9 +51,30 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// Where the client is: in the extensions of every request.
+/// Where a request's client is.
+///
+/// ```
+/// use http::{Request, Response};
+/// use trenza_web::{Body, ClientAddr, Server};
+///
+/// let who = Server::new(|request: Request<Body>| {
+///     let ip = ClientAddr::of(&request).and_then(|addr| addr.ip());
+///     Response::new(Body::from(format!("{ip:?}\n")))
+/// });
+/// # drop(who);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientAddr(pub Addr);
+
+impl ClientAddr {
+    /// The far end of the connection that the request came by: a server's requests have it in their bodies. A handler that
+    /// knows better, from a proxy's field for instance, says so to those that it calls by putting a `ClientAddr` into the
+    /// request's extensions, which is given instead. None: the request is not a server's.
+    pub fn of(request: &Request<Body>) -> Option<&Addr> {
+        let said = request.extensions().get::<Self>().map(|said| &said.0);
+        said.or_else(|| request.body().peer().map(|peer| &peer.remote))
+    }
+}
 
 /// What a closure may return to be a handler. `Kind` tells [`Ready`] from [`Coroutine`], and is found by itself.
 pub trait IntoAnswer<Kind> {

@@ -1,12 +1,14 @@
 //! [`Server`]: makes the protocol for each connection of a port.
 
-use crate::{Body, Handler, IntoAnswer, Record, ServerLimits, handler::Closure, session::Session};
+use crate::{
+    Body, Handler, IntoAnswer, Record, ServerLimits, exchange::Exchange, handler::Closure, session::Session,
+};
 use http::Request;
 use std::{
     cell::{Cell, RefCell},
     fmt,
     rc::Rc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 use trenza_core::{Addresses, Factory, Protocol, Reactor, Transport};
 
@@ -37,8 +39,10 @@ pub(crate) struct Shared {
     pub(crate) on_response: Option<OnResponse>,
     addresses: Addresses,
     date: RefCell<String>,
-    /// The second that `date` tells, since 1970.
-    date_of: Cell<u64>,
+    /// Until when `date` is right.
+    date_until: Cell<Option<Instant>>,
+    /// The memory of an exchange that is over.
+    pub(crate) spare: Cell<Option<Box<Exchange>>>,
 }
 
 impl Server {
@@ -60,7 +64,8 @@ impl Server {
             limits,
             on_response: None,
             date: RefCell::default(),
-            date_of: Cell::new(u64::MAX),
+            date_until: Cell::default(),
+            spare: Cell::default(),
         }))
     }
 
@@ -118,12 +123,16 @@ impl Factory for Server {
 }
 
 impl Shared {
-    /// Calls `f` with the present time as the field Date says it. It is formatted once a second.
+    /// Calls `f` with the present time as the field Date says it. It is read and formatted once a second.
     pub(crate) fn with_date<T>(&self, reactor: &Reactor, f: impl FnOnce(&str) -> T) -> T {
-        let now = reactor.wall();
-        let second = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-        if self.date_of.replace(second) != second {
-            *self.date.borrow_mut() = httpdate::fmt_http_date(now);
+        let now = reactor.now();
+        if self.date_until.get().is_none_or(|until| until <= now) {
+            let wall = reactor.wall();
+            let since_1970 = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let left =
+                Duration::from_secs(1).saturating_sub(Duration::from_nanos(since_1970.subsec_nanos().into()));
+            self.date_until.set(now.checked_add(left));
+            *self.date.borrow_mut() = httpdate::fmt_http_date(wall);
         }
         f(&self.date.borrow())
     }

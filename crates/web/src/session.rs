@@ -12,10 +12,10 @@
 //! not read, anything while the client does not take its responses) stays with the connection, which is paused.
 
 use crate::{
-    Answer, Body, ClientAddr, StatusError,
+    Answer, Body, StatusError,
     body::Piece,
     channel::Notice,
-    exchange::Exchange,
+    exchange::{Exchange, notice},
     h1::{self, Event, Framing},
     pace::{Pace, Verdict},
     page::status_page,
@@ -64,6 +64,16 @@ pub(crate) struct Session {
     stopping: bool,
     /// The client may still be sending a body that nobody reads: see [`Session::cut_short`].
     cut_short: bool,
+}
+
+/// Why no more of a body is written.
+enum Filled {
+    /// It is enough for once.
+    Batch,
+    /// There is no more yet.
+    Waits,
+    /// That was all.
+    Ended,
 }
 
 impl Session {
@@ -223,20 +233,19 @@ impl Session {
     /// A request's head is complete.
     fn begin(&mut self, transport: &Transport, request: Request<()>, framing: Framing) -> Result {
         self.pace.stop(transport);
-        self.left();
-        let mut exchange = Box::new(Exchange::new(transport, &self.shared, &request));
+        self.left(transport);
+        let mut exchange = Exchange::begin(transport, &self.shared, &request);
         let body = match framing {
             Framing::Empty => Body::empty(),
             _ => {
                 let (upload, body) = Body::channel();
-                upload.on_change(Notice::Call(exchange.notice()));
+                upload.on_change(Notice::Call(notice(transport)));
                 exchange.upload = Some(upload);
                 body
             }
         };
         self.exchange = Some(exchange);
-        let mut request = request.map(|()| body);
-        request.extensions_mut().insert(ClientAddr(transport.peer().remote.clone()));
+        let request = request.map(|()| body.sent_by(transport.peer()));
         let shared = self.shared.clone();
         match catch_unwind(AssertUnwindSafe(|| shared.handler.handle(request))) {
             Ok(Answer::Now(response)) => self.respond(transport, response),
@@ -287,11 +296,9 @@ impl Session {
         }
         if self.codec.can_answer() {
             let refused = self.codec.take_refused();
-            self.exchange.get_or_insert_with(|| {
-                Box::new(match refused {
-                    Some(request) => Exchange::new(transport, &self.shared, &request),
-                    None => Exchange::unknown(transport, &self.shared),
-                })
+            self.exchange.get_or_insert_with(|| match refused {
+                Some(request) => Exchange::begin(transport, &self.shared, &request),
+                None => Exchange::begin_unknown(transport, &self.shared),
             });
             self.respond(transport, status_page(status))?;
         } else if self.exchange.is_some() {
@@ -322,51 +329,66 @@ impl Session {
         if self.stopping {
             self.codec.close_after();
         }
-        let mut out = OutBuf::new();
-        let head = self.shared.with_date(transport.reactor(), |date| {
-            self.codec.send_head(parts.status, &parts.headers, body.len(), date, &mut out)
+        let filled = transport.compose(|out| {
+            self.shared.with_date(transport.reactor(), |date| {
+                self.codec.send_head(parts.status, &parts.headers, body.len(), date, out)
+            })?;
+            h1::give(parts.headers);
+            if let Some(exchange) = &mut self.exchange {
+                exchange.status = Some(parts.status);
+                exchange.body = if self.codec.sends_body() { body } else { Body::empty() };
+            }
+            Ok(self.fill(transport, out))
         });
-        if let Err(error) = head {
+        match filled {
+            Ok(filled) => self.pump(transport, filled?),
             // Only our own page cannot fail again.
-            let ours = parts.status == StatusCode::INTERNAL_SERVER_ERROR;
-            return if ours { Err(error.into()) } else { self.fail(transport, &error.into()) };
+            Err(error) if parts.status == StatusCode::INTERNAL_SERVER_ERROR => Err(Error::from(error)),
+            Err::<_, h1::Error>(error) => self.fail(transport, &error.into()),
         }
-        if let Some(exchange) = &mut self.exchange {
-            exchange.status = Some(parts.status);
-            exchange.body = if self.codec.sends_body() { body } else { Body::empty() };
-        }
-        self.pump(transport, out)
     }
 
-    /// Sends what there is of the response's body, until the connection is full.
-    fn pump(&mut self, transport: &Transport, mut out: OutBuf) -> Result {
+    /// Sends what there is of the response's body, until the connection is full. `filled`: what came of it so far.
+    fn pump(&mut self, transport: &Transport, mut filled: Filled) -> Result {
         loop {
-            let Some(exchange) = &mut self.exchange else { return Ok(()) };
-            match exchange.body.piece() {
-                Piece::Chunk(chunk) => {
-                    exchange.bytes = exchange.bytes.saturating_add(chunk.len() as u64);
-                    self.codec.send(chunk, &mut out)?;
-                }
-                Piece::Wait => {
-                    let notice = exchange.notice();
-                    exchange.body.on_change(notice);
-                    transport.send(&mut out);
+            match filled {
+                Filled::Batch if transport.is_full() => return Ok(()),
+                Filled::Batch => {}
+                Filled::Waits => {
+                    if let Some(exchange) = &self.exchange {
+                        exchange.body.on_change(notice(transport));
+                    }
                     return Ok(());
                 }
-                Piece::End(trailers) => {
-                    self.end_upload(transport);
-                    self.codec.finish(trailers.as_ref(), &mut out)?;
-                    transport.send(&mut out);
+                Filled::Ended => {
                     self.finished(transport);
                     return Ok(());
                 }
+            }
+            filled = transport.compose(|out| self.fill(transport, out))?;
+        }
+    }
+
+    /// Writes what there is of the response's body, but not much more than a batch.
+    fn fill(&mut self, transport: &Transport, out: &mut OutBuf) -> Result<Filled> {
+        let before = out.queued();
+        loop {
+            let Some(exchange) = &mut self.exchange else { return Ok(Filled::Waits) };
+            match exchange.body.piece() {
+                Piece::Chunk(chunk) => {
+                    exchange.bytes = exchange.bytes.saturating_add(chunk.len() as u64);
+                    self.codec.send(chunk, out)?;
+                }
+                Piece::Wait => return Ok(Filled::Waits),
+                Piece::End(trailers) => {
+                    self.end_upload(transport);
+                    self.codec.finish(trailers.as_ref(), out)?;
+                    return Ok(Filled::Ended);
+                }
                 Piece::Broken(why) => return Err(why.into()),
             }
-            if out.len() >= BATCH {
-                transport.send(&mut out);
-                if transport.is_full() {
-                    return Ok(());
-                }
+            if out.queued().saturating_sub(before) >= BATCH {
+                return Ok(Filled::Batch);
             }
         }
     }
@@ -384,17 +406,17 @@ impl Session {
     /// The whole response was handed to the connection. A long one is not logged before the client has taken it, so
     /// that the log tells how long that took, and whether it did.
     fn finished(&mut self, transport: &Transport) {
-        self.left();
+        self.left(transport);
         self.leaving = self.exchange.take();
         if !transport.is_full() {
-            self.left();
+            self.left(transport);
         }
     }
 
     /// What filled the connection has left.
-    fn left(&mut self) {
+    fn left(&mut self, transport: &Transport) {
         if let Some(exchange) = self.leaving.take() {
-            exchange.log(&self.shared, true);
+            exchange.end(transport, &self.shared, true);
         }
     }
 
@@ -415,7 +437,7 @@ impl Session {
         if let Some(exchange) = &self.exchange
             && let Some(upload) = &exchange.upload
         {
-            upload.on_change(Notice::Call(exchange.notice()));
+            upload.on_change(Notice::Call(notice(transport)));
         }
         self.go_on(transport)
     }
@@ -423,7 +445,7 @@ impl Session {
     /// Sends and reads what it can.
     fn go_on(&mut self, transport: &Transport) -> Result {
         if self.exchange.as_ref().is_some_and(|exchange| exchange.status.is_some()) && !transport.is_full() {
-            self.pump(transport, OutBuf::new())?;
+            self.pump(transport, Filled::Batch)?;
         }
         self.after_response(transport)
     }
@@ -444,7 +466,7 @@ impl Session {
             exchange.status = Some(parts.status);
         }
         self.finished(transport);
-        self.left();
+        self.left(transport);
         transport.set_deadline(None);
         transport.set_timeout(None);
         transport.attach(self.seat.take());
@@ -473,7 +495,7 @@ impl Protocol for Session {
     }
 
     fn writable(&mut self, transport: &Transport) -> Result {
-        self.left();
+        self.left(transport);
         self.go_on(transport)
     }
 
@@ -514,11 +536,11 @@ impl Protocol for Session {
         let unsent = transport.counts().unsent as u64;
         if let Some(mut exchange) = self.leaving.take() {
             exchange.bytes = exchange.bytes.saturating_sub(unsent);
-            exchange.log(&self.shared, unsent == 0);
+            exchange.end(transport, &self.shared, unsent == 0);
         }
         if let Some(mut exchange) = self.exchange.take() {
             exchange.bytes = exchange.bytes.saturating_sub(unsent);
-            exchange.log(&self.shared, false);
+            exchange.end(transport, &self.shared, false);
         }
     }
 }

@@ -20,6 +20,7 @@
 
 mod buf;
 mod carried;
+mod chunks;
 mod error;
 pub mod framing;
 mod input;

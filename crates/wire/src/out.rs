@@ -1,9 +1,8 @@
 //! [`OutBuf`]: bytes and file ranges on their way out.
 
-use crate::{carried::Carried, spare};
+use crate::{carried::Carried, chunks::Chunks, spare};
 use bytes::Bytes;
 use std::{
-    collections::VecDeque,
     fs::File,
     io::{self, IoSlice},
     mem,
@@ -71,7 +70,7 @@ impl Chunk {
 #[derive(Debug, Default)]
 pub struct OutBuf {
     tail: Vec<u8>,
-    chunks: VecDeque<Chunk>,
+    chunks: Chunks,
     head: usize,
     queued: usize,
     lent: usize,
@@ -117,6 +116,14 @@ impl OutBuf {
         self.make_room(data.len());
         self.tail.extend_from_slice(data);
         self.queued = self.queued.saturating_add(data.len());
+    }
+
+    /// Has `write` append bytes in place, with room for so many; more are allowed. What is there must stay as it is.
+    pub fn push_with(&mut self, room: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        self.make_room(room);
+        let before = self.tail.len();
+        write(&mut self.tail);
+        self.queued = self.queued.saturating_add(self.tail.len().saturating_sub(before));
     }
 
     /// Appends `data` without a copy; what is pushed next uses the room behind it.
@@ -267,7 +274,7 @@ impl OutBuf {
     /// Copies of the chunks that are queued, which share their bytes with them.
     pub fn share(&mut self) -> Vec<Chunk> {
         self.seal();
-        for chunk in &mut self.chunks {
+        for chunk in self.chunks.iter_mut() {
             if let Chunk::Own(data) = chunk {
                 *chunk = Chunk::Shared(mem::take(data).into());
             }
@@ -322,7 +329,7 @@ impl OutBuf {
     /// The file range that follows the bytes at the front, when only bytes stand before it, and their number.
     pub fn file_after_bytes(&self) -> Option<(&Arc<File>, Range<u64>, usize)> {
         let mut before = 0;
-        for chunk in &self.chunks {
+        for chunk in self.chunks.iter() {
             match chunk {
                 Chunk::File(..) if before == 0 => return self.file().map(|(file, range)| (file, range, 0)),
                 Chunk::File(file, range) => return Some((file, range.clone(), before - self.head)),
@@ -370,7 +377,7 @@ impl OutBuf {
         }
         self.give_back_tail();
         if self.queued == 0 {
-            self.chunks = VecDeque::new();
+            self.chunks.tidy();
         }
     }
 
@@ -407,7 +414,7 @@ impl OutBuf {
     /// A file range is queued.
     pub fn to_vec(&self) -> io::Result<Vec<u8>> {
         let mut all = Vec::with_capacity(self.queued);
-        for chunk in &self.chunks {
+        for chunk in self.chunks.iter() {
             all.extend_from_slice(chunk.bytes().ok_or(io::ErrorKind::Unsupported)?);
         }
         all.extend_from_slice(&self.tail);
@@ -431,10 +438,12 @@ impl OutBuf {
     }
 
     fn pop_front(&mut self) -> Option<(Chunk, usize)> {
-        if self.chunks.is_empty() {
-            self.seal();
-        }
-        let chunk = self.chunks.pop_front()?;
+        let chunk = match self.chunks.pop_front() {
+            Some(chunk) => chunk,
+            None if self.tail.is_empty() => return None,
+            None => Chunk::Own(mem::take(&mut self.tail)),
+        };
+        self.chunks.tidy();
         let head = mem::take(&mut self.head);
         self.queued = self.queued.saturating_sub(chunk.len() - head);
         Some((chunk, head))
@@ -590,11 +599,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_in_place_is_behind_what_was_there() {
+        let mut out = mixed();
+        out.push_with(3, |tail| tail.extend_from_slice(b"<in place>"));
+        out.push_with(100, |_| {});
+        assert!(out.to_vec().unwrap().ends_with(b"x tail<in place>"));
+        assert_eq!((out.len(), out.queued()), (1010 + 10, 1010 + 10));
+    }
+
+    #[test]
     fn empty_buffer_owns_nothing() {
         let mut out = mixed();
         out.advance(1010);
         assert!(out.is_empty());
-        assert_eq!((out.tail.capacity(), out.chunks.capacity()), (0, 0));
+        assert!(out.tail.capacity() == 0 && out.chunks.is_tidy());
+        let mut out = mixed();
+        while out.take(7).is_some() {}
+        assert!(out.tail.capacity() == 0 && out.chunks.is_tidy());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use crate::script::{Script, Talk};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
@@ -28,6 +28,8 @@ const TIMERS: usize = 1000;
 const MESSAGE: &[u8] = &[b'?'; 64];
 /// What a web server is asked with.
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: path\r\nAccept: */*\r\n\r\n";
+/// How many requests come at once.
+const PIPELINE: u64 = 16;
 /// What members say.
 const LINE: &[u8] = b"does anybody know what time it is?\n";
 
@@ -37,6 +39,7 @@ pub(crate) fn go(path: &str, count: u64) -> Result {
         "echo" => echo(count),
         "coroutine" => coroutine(count),
         "http" => http(count),
+        "pipeline" => pipeline(count),
         "chat" => chat(count),
         "timers" => timers(count),
         _ => Err(format!("there is no path {path}").into()),
@@ -111,6 +114,17 @@ fn http(count: u64) -> Result {
     let server = Server::new(|_: Request<Body>| Response::new(Body::from("Hello, World!")));
     let script = Script::new(CALLERS, REQUEST, Talk::Each);
     serve(script, count, |reactor| reactor.listen_with(HERE, server).map(drop))
+}
+
+/// Many requests at once, answered with a field as most are.
+fn pipeline(count: u64) -> Result {
+    let server = Server::new(|_: Request<Body>| {
+        let mut response = Response::new(Body::from("Hello, World!"));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        response
+    });
+    let script = Script::new(CALLERS, REQUEST.repeat(PIPELINE as usize), Talk::Each);
+    serve(script, count.div_ceil(PIPELINE), |reactor| reactor.listen_with(HERE, server).map(drop))
 }
 
 fn chat(count: u64) -> Result {

@@ -31,7 +31,7 @@ pub(crate) enum Talk {
 pub(crate) struct Script {
     host: Rc<dyn Host>,
     talk: Talk,
-    message: &'static [u8],
+    message: Vec<u8>,
     /// What is lent.
     buffer: Vec<u8>,
     listener: Option<Token>,
@@ -48,16 +48,17 @@ pub(crate) struct Script {
 
 impl Script {
     /// So many peers, with this message.
-    pub(crate) fn new(peers: usize, message: &'static [u8], talk: Talk) -> Self {
+    pub(crate) fn new(peers: usize, message: impl Into<Vec<u8>>, talk: Talk) -> Self {
+        let message = message.into();
         Self {
             host: Net::gentle(1).host("here").driver().host(),
             talk,
-            message,
             buffer: Vec::new(),
+            answer: if talk == Talk::InTurn { (peers - 1) * message.len() } else { 0 },
+            message,
             listener: None,
             received: vec![0; peers + 1],
             missing: peers,
-            answer: if talk == Talk::InTurn { (peers - 1) * message.len() } else { 0 },
             ready: VecDeque::new(),
             done: Rc::default(),
         }
@@ -142,7 +143,7 @@ impl Driver for Script {
         let index = self.ready.pop_front()?;
         // The last reader may have changed it.
         self.buffer.clear();
-        self.buffer.extend_from_slice(self.message);
+        self.buffer.extend_from_slice(&self.message);
         Some(Event::Received { token: Token { index, generation: 0 }, data: &mut self.buffer })
     }
 

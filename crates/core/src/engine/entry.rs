@@ -12,7 +12,7 @@ use crate::{
     shared::Shared,
 };
 use std::{any::Any, io, mem, os::fd::OwnedFd, rc::Rc};
-use trenza_wire::{Chunk, Input, OutBuf};
+use trenza_wire::{Chunk, Input, OutBuf, spare};
 
 /// A connection in the loop's table: its protocol and what belongs to it. No handle reaches it.
 pub(crate) struct Entry {
@@ -239,15 +239,17 @@ impl Entry {
         }
         let mut unread = connection.unread.take();
         if connection.holds() {
-            unread.extend_from_slice(data);
+            spare::extend(&mut unread, data);
             return self.keep(unread, None);
         }
         let taken;
         if unread.is_empty() {
             taken = self.offer(data, false);
-            unread.extend_from_slice(data.get(taken..).unwrap_or_default());
+            if taken < data.len() {
+                spare::extend(&mut unread, data.get(taken..).unwrap_or_default());
+            }
         } else {
-            unread.extend_from_slice(data);
+            spare::extend(&mut unread, data);
             taken = self.offer(&unread, false);
             unread.drain(..taken);
         }
@@ -272,8 +274,8 @@ impl Entry {
     fn keep(&mut self, mut unread: Vec<u8>, offered: Option<usize>) {
         let connection = &self.transport.0;
         let len = unread.len();
-        if len == 0 {
-            unread = Vec::new();
+        if len == 0 && unread.capacity() > 0 {
+            spare::give(mem::take(&mut unread));
         }
         connection.unread_len.set(len);
         drop(connection.unread.replace(unread));
@@ -425,7 +427,7 @@ impl Entry {
     /// True while nobody may be told of the connection or of what comes, since a layer is not ready.
     pub(crate) fn is_in_handshake(&self) -> bool {
         let connection = &self.transport.0;
-        !connection.is_over() && (self.protocol.is_none() || connection.times.get().phase.is_some())
+        !connection.is_over() && (self.protocol.is_none() || connection.is_in_phase())
     }
 
     /// True when all layers are ready.
@@ -447,10 +449,11 @@ impl Entry {
 
     fn describe(&self, tell: impl FnOnce(&mut Peer)) {
         let connection = &self.transport.0;
-        let mut peer = (*self.transport.peer()).clone();
+        let before = self.transport.peer();
+        let mut peer = (*before).clone();
         self.charge(|| tell(&mut peer));
-        if peer != **connection.peer.borrow() {
-            drop(connection.peer.replace(Rc::new(peer)));
+        if peer != *before {
+            connection.peer.set(Rc::new(peer));
         }
     }
 

@@ -85,7 +85,7 @@ impl Turn {
         if due > now {
             return transport.arm();
         }
-        let times = connection.times.get();
+        let times = connection.times();
         if connection.flags.any(Flags::LINGERING) {
             return transport.end_gracefully();
         }
@@ -131,7 +131,7 @@ impl Entry {
         } else if let Some(stack) = self.stack.as_deref_mut() {
             if stack.wire.queued() > 0 {
                 let (held, len) = (stack.unsent(), stack.wire.len());
-                let files = if connection.below_files.get() > 0 { stack.files() } else { 0 };
+                let files = if connection.below_files() > 0 { stack.files() } else { 0 };
                 hand_over(self.edge.as_deref_mut(), &self.transport, driver, &mut stack.wire);
                 let below = connection.below.get() + stack.unsent();
                 connection.below.set(below.saturating_sub(held));
@@ -352,6 +352,6 @@ fn read_at(file: &Arc<File>, range: Range<u64>) -> io::Result<Vec<u8>> {
 pub(crate) fn leftovers(transport: &Transport) -> (OutBuf, Vec<u8>) {
     transport.0.unread_len.set(0);
     transport.0.below.set(0);
-    transport.0.below_files.set(0);
+    transport.0.less_files(usize::MAX);
     (transport.0.out.take(), transport.0.unread.take())
 }

@@ -66,7 +66,7 @@ impl Turn {
             }
             drop(ready);
         };
-        shared.command(Command::Spawn(Task::new(&shared, None, task)));
+        shared.command(Command::Spawn(Task::new(&shared, task)));
         true
     }
 }

@@ -49,7 +49,11 @@ impl Turn {
         }
         connection.flags.set(Flags::LOST);
         connection.frozen.set(true);
-        let how = if connection.flags.any(Flags::GRACEFUL) { Close::Graceful } else { Close::Abort };
+        let how = match connection.flags.any(Flags::GRACEFUL) {
+            true if connection.flags.any(Flags::EOF_SEEN | Flags::UNLINGERING) => Close::Drained,
+            true => Close::Graceful,
+            false => Close::Abort,
+        };
         if !crate::broken("leave-socket", 8) {
             driver.close(connection.token, how);
         }

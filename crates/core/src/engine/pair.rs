@@ -73,7 +73,7 @@ impl Reactor {
             let peer = if at == 0 { first } else { second };
             let [token, its_far] = tokens;
             let token = if at == 0 { token } else { its_far };
-            let connection = Connection::new(self.clone(), token, Rc::new(peer.clone()), limits);
+            let connection = Connection::new(self.clone(), token, peer.clone(), limits);
             let transport = Transport(Rc::new(connection));
             self.0.enroll(&transport);
             let (stream, end) = Stream::pair(&transport);

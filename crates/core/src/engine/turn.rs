@@ -316,7 +316,7 @@ impl Turn {
         flags: u32,
     ) -> Transport {
         let limits = self.reactor.0.limits.borrow().clone();
-        let connection = Connection::new(self.reactor.clone(), token, Rc::new(peer), limits);
+        let connection = Connection::new(self.reactor.clone(), token, peer, limits);
         connection.flags.set(flags);
         let transport = Transport(Rc::new(connection));
         self.reactor.0.enroll(&transport);
@@ -448,13 +448,13 @@ impl Turn {
 
     fn poll(&mut self, number: u64) {
         let Some(mut task) = self.tasks.take(number) else { return };
-        self.polling.clone_from(&task.transport);
+        self.polling = task.transport().cloned();
         let done = task.poll();
         self.polling = None;
         if !done {
             return self.tasks.put_back(task);
         }
-        if let Some(entry) = task.transport.as_ref().and_then(|transport| self.entry(transport.0.token)) {
+        if let Some(entry) = task.transport().and_then(|transport| self.entry(transport.0.token)) {
             entry.belongings().tasks.retain(|other| *other != number);
         }
     }
@@ -512,7 +512,7 @@ impl Turn {
     }
 
     fn spawn(&mut self, task: Task) {
-        if let Some(transport) = &task.transport {
+        if let Some(transport) = task.transport() {
             let Some(entry) = self.entry(transport.0.token) else { return };
             entry.belongings().tasks.push(task.number());
         }

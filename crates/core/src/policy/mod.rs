@@ -8,8 +8,8 @@ pub(crate) mod recorder;
 pub(crate) mod tap;
 
 use crate::{
-    Addr, Addresses, Bucket, Limit, Rate, Remote, Seat, Tap, Transport, connection::Times,
-    policy::bucket::Pace, room::Room,
+    Addr, Addresses, Bucket, Limit, Rate, Remote, Seat, Tap, Transport, policy::bucket::Pace, room::Room,
+    times::Times,
 };
 use std::{
     fmt,

@@ -256,7 +256,7 @@ impl State {
     fn look_whether_idle(self: &Rc<Self>) {
         let Some((idle, _)) = self.idle.take() else { return };
         let times = self.transports();
-        let moved = times.iter().map(|transport| transport.0.times.get().active);
+        let moved = times.iter().map(|transport| transport.0.times().active);
         let last = moved.chain([self.active.get()]).max().unwrap_or_else(|| self.active.get());
         let now = self.reactor.now();
         let silent = now.saturating_duration_since(last);

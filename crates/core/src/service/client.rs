@@ -267,7 +267,7 @@ impl Service for ClientService {
             life.run().await;
             drop(over);
         };
-        reactor.0.command(Command::Spawn(Task::new_from(self.0.made, &reactor.0, None, task)));
+        reactor.0.command(Command::Spawn(Task::new_from(self.0.made, &reactor.0, task)));
         Ok(())
     }
 

@@ -28,10 +28,7 @@ impl ReadHalf {
     /// # Errors
     /// Those of [`Stream::read`].
     pub async fn read(&mut self) -> Result<Option<Bytes>> {
-        let rest = |input: &mut Input<'_>| {
-            Ok(Some(input.rest()).filter(|rest| !rest.is_empty()).map(<[u8]>::to_vec))
-        };
-        Ok(self.next(rest).await?.map(Bytes::from))
+        poll_fn(|cx| self.owner.poll_all(cx)).await
     }
 
     /// See [`Stream::line`].

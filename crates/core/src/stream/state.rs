@@ -1,13 +1,14 @@
 //! What a coroutine's end of a connection and the loop's end share.
 
 use crate::{Error, Limit, Protocol, Reason, Result, Transport, engine::command::Command, flags::Flags};
+use bytes::Bytes;
 use std::{
     cell::{Cell, RefCell},
-    io,
+    io, mem,
     rc::Rc,
     task::{Context, Poll, Waker, ready},
 };
-use trenza_wire::Input;
+use trenza_wire::{Input, spare};
 
 /// What the loop's end tells the coroutine's.
 pub(crate) struct State {
@@ -17,20 +18,26 @@ pub(crate) struct State {
     /// Why it has ended, and whether that was as intended.
     lost: RefCell<Option<Lost>>,
     clean: Cell<bool>,
-    wakers: RefCell<Vec<Waker>>,
+    /// Those who wait: hardly ever more than one.
+    waker: RefCell<Option<Waker>>,
+    more: RefCell<Vec<Waker>>,
 }
 
 impl State {
     /// Wakes everybody who waits on the connection: each looks for what it needs.
     fn wake(&self) {
-        let wakers = std::mem::take(&mut *self.wakers.borrow_mut());
-        wakers.into_iter().for_each(Waker::wake);
+        let first = self.waker.borrow_mut().take();
+        let more = mem::take(&mut *self.more.borrow_mut());
+        first.into_iter().chain(more).for_each(Waker::wake);
     }
 
     fn wait<T>(&self, cx: &Context<'_>) -> Poll<T> {
-        let mut wakers = self.wakers.borrow_mut();
-        if !wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            wakers.push(cx.waker().clone());
+        let (mut first, mut more) = (self.waker.borrow_mut(), self.more.borrow_mut());
+        match &mut *first {
+            None => *first = Some(cx.waker().clone()),
+            Some(first) if first.will_wake(cx.waker()) => {}
+            Some(_) if more.iter().any(|waker| waker.will_wake(cx.waker())) => {}
+            Some(_) => more.push(cx.waker().clone()),
         }
         Poll::Pending
     }
@@ -149,7 +156,8 @@ impl Owner {
             ends_at_stop: Cell::new(true),
             lost: RefCell::default(),
             clean: Cell::new(false),
-            wakers: RefCell::default(),
+            waker: RefCell::default(),
+            more: RefCell::default(),
         });
         (
             Self { transport: transport.clone(), state: state.clone(), closed: Cell::new(false) },
@@ -180,6 +188,19 @@ impl Owner {
         cx: &Context<'_>,
         parse: impl FnOnce(&mut Input<'_>) -> Result<Option<T>>,
     ) -> Poll<Result<Option<T>>> {
+        self.poll_unread(cx, |transport| transport.read_unread(parse))
+    }
+
+    /// Takes all that has come; None at the end.
+    pub(crate) fn poll_all(&self, cx: &Context<'_>) -> Poll<Result<Option<Bytes>>> {
+        self.poll_unread(cx, |transport| Ok(transport.take_unread()))
+    }
+
+    fn poll_unread<T>(
+        &self,
+        cx: &Context<'_>,
+        take: impl FnOnce(&Transport) -> Result<Option<T>>,
+    ) -> Poll<Result<Option<T>>> {
         let (state, connection) = (&self.state, &self.transport.0);
         if connection.changing.get() > 0 && state.lost.borrow().is_none() {
             // A layer was pushed: what has come, and its end, are for that one.
@@ -187,7 +208,7 @@ impl Owner {
         }
         // Before the switch they are still the former protocol's.
         let made = state.made.get();
-        if made && let Some(taken) = self.transport.read_unread(parse).transpose() {
+        if made && let Some(taken) = take(&self.transport).transpose() {
             return Poll::Ready(taken.map(Some));
         }
         if connection.flags.any(Flags::UNREAD_FULL) {
@@ -265,10 +286,27 @@ impl Transport {
         let result = parse(&mut input);
         let taken = input.taken();
         if taken == unread.len() {
-            unread = Vec::new();
+            spare::give(mem::take(&mut unread));
         } else {
             unread.drain(..taken);
         }
+        self.leave_unread(unread);
+        result
+    }
+
+    /// Lets a coroutine take all unread bytes, without a copy of them.
+    fn take_unread(&self) -> Option<Bytes> {
+        let unread = self.0.unread.take();
+        if unread.is_empty() {
+            return None;
+        }
+        self.leave_unread(Vec::new());
+        Some(spare::freeze(unread))
+    }
+
+    /// Puts back what a coroutine has left.
+    fn leave_unread(&self, unread: Vec<u8>) {
+        let connection = &*self.0;
         connection.unread_len.set(unread.len());
         if connection.flags.any(Flags::UNREAD_FULL) && unread.len() <= connection.limits.borrow().unread {
             connection.flags.clear(Flags::UNREAD_FULL);
@@ -279,6 +317,5 @@ impl Transport {
             self.mark_dirty();
         }
         connection.unread.set(unread);
-        result
     }
 }

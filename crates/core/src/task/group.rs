@@ -221,7 +221,7 @@ impl State {
         let task = Watched::new(unless_cancelled(self.clone(), task), move |result| {
             group.ended(own.get(), result);
         });
-        let task = Task::new(&self.shared, None, task);
+        let task = Task::new(&self.shared, task);
         number.set(task.number());
         self.living.borrow_mut().insert(task.number());
         self.shared.command(Command::Spawn(task));

@@ -118,8 +118,7 @@ impl LoopingCall {
                 times.advance();
             }
         };
-        let task =
-            Task::new_from(made, &reactor.0, None, Watched::new(calls, move |result| ended.end(result)));
+        let task = Task::new_from(made, &reactor.0, Watched::new(calls, move |result| ended.end(result)));
         let number = task.number();
         reactor.0.command(Command::Spawn(task));
         Self { beat, task: Some(number) }

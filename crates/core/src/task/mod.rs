@@ -10,7 +10,7 @@ pub(crate) mod queue;
 pub(crate) mod semaphore;
 
 use crate::{
-    Map, Result, Transport,
+    Map, Reason, Result, Transport,
     engine::command::Command,
     remote::Outside,
     shared::Shared,
@@ -52,37 +52,59 @@ impl Wake for TaskWaker {
 
 /// A coroutine on its way to the loop.
 pub(crate) struct Task {
-    /// The connection that ends with its panic.
-    pub(crate) transport: Option<Transport>,
     /// The code that started it.
     made: &'static Location<'static>,
-    future: Pin<Box<dyn Future<Output = ()>>>,
+    coroutine: Coroutine,
     waker: Arc<TaskWaker>,
+}
+
+/// What a task polls.
+enum Coroutine {
+    Free(Pin<Box<dyn Future<Output = ()>>>),
+    /// Its error or panic ends this connection. One that awaited another would be twice as long, so this looks itself.
+    Of(Transport, Pin<Box<dyn Future<Output = Result>>>),
 }
 
 impl Task {
     #[track_caller]
-    pub(crate) fn new(
-        shared: &Shared,
-        transport: Option<Transport>,
-        future: impl Future<Output = ()> + 'static,
-    ) -> Self {
-        Self::new_from(Location::caller(), shared, transport, future)
+    pub(crate) fn new(shared: &Shared, future: impl Future<Output = ()> + 'static) -> Self {
+        Self::new_from(Location::caller(), shared, future)
     }
 
     /// Like `new`, for a task that was asked for elsewhere.
     pub(crate) fn new_from(
         made: &'static Location<'static>,
         shared: &Shared,
-        transport: Option<Transport>,
         future: impl Future<Output = ()> + 'static,
     ) -> Self {
+        Self::of(made, shared, Coroutine::Free(Box::pin(future)))
+    }
+
+    /// A task of a connection, which ends with its error or panic.
+    pub(crate) fn of_connection(
+        made: &'static Location<'static>,
+        transport: &Transport,
+        future: impl Future<Output = Result> + 'static,
+    ) -> Self {
+        let coroutine = Coroutine::Of(transport.clone(), Box::pin(future));
+        Self::of(made, &transport.reactor().0, coroutine)
+    }
+
+    fn of(made: &'static Location<'static>, shared: &Shared, coroutine: Coroutine) -> Self {
         let waker = TaskWaker {
             number: shared.next_serial(),
             queued: AtomicBool::new(false),
             outside: shared.outside.clone(),
         };
-        Self { transport, made, future: Box::pin(future), waker: Arc::new(waker) }
+        Self { made, coroutine, waker: Arc::new(waker) }
+    }
+
+    /// The connection that ends with its panic.
+    pub(crate) fn transport(&self) -> Option<&Transport> {
+        match &self.coroutine {
+            Coroutine::Free(_) => None,
+            Coroutine::Of(transport, _) => Some(transport),
+        }
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -105,7 +127,19 @@ impl Task {
         // Exchanged, not stored: whoever finds it set has made sure that this poll sees what it was woken for.
         self.waker.queued.swap(false, Ordering::AcqRel);
         let waker = Waker::from(self.waker.clone());
-        self.future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
+        let cx = &mut Context::from_waker(&waker);
+        match &mut self.coroutine {
+            Coroutine::Free(future) => future.as_mut().poll(cx).is_ready(),
+            Coroutine::Of(transport, future) => match future.as_mut().poll(cx) {
+                Poll::Pending => false,
+                Poll::Ready(result) => {
+                    if let Err(error) = result {
+                        transport.condemn(Reason::Failed(error));
+                    }
+                    true
+                }
+            },
+        }
     }
 }
 

@@ -134,7 +134,7 @@ fn take_trailers(
         return Ok(Some(HeaderMap::new()));
     }
     let section = Bytes::copy_from_slice(data.get(..end).unwrap_or_default());
-    let mut trailers = section::fields(&section, scan.lines())?;
+    let mut trailers = section::fields(&section, 0, scan.lines())?.map;
     let forbidden: Vec<HeaderName> = trailers.keys().filter(|name| !allowed(name)).cloned().collect();
     for name in forbidden {
         trailers.remove(name);

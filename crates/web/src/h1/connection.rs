@@ -24,7 +24,7 @@ use super::{
     framing, head,
     reader::Reader,
     section::{Present, Scan, list},
-    writer::{Persistence, Writer, response_head},
+    writer::{Head, Persistence, Writer},
 };
 use http::{
     HeaderMap, Method, Request, StatusCode, Version,
@@ -148,8 +148,8 @@ impl Connection {
                     }
                 }
                 let head = input.peek().starts_with(b"HEAD ");
-                let request = match head::take(scan, input, limits) {
-                    Ok(Some(request)) => request,
+                let (request, present) = match head::take(scan, input, limits) {
+                    Ok(Some(head)) => head,
                     Ok(None) => return Ok(None),
                     Err(error) => {
                         // The answer to HEAD has no body, even if nothing else of the request was understood.
@@ -158,7 +158,7 @@ impl Connection {
                         return Err(error);
                     }
                 };
-                match self.begin(&request, limits) {
+                match self.begin(&request, present, limits) {
                     Ok(body) => Ok(Some(Event::Request { request, body })),
                     Err(error) => {
                         self.refused = Some(Box::new(request));
@@ -192,12 +192,11 @@ impl Connection {
     }
 
     /// Takes note of what a request asks for.
-    fn begin(&mut self, request: &Request<()>, limits: &Limits) -> Result<Framing, Error> {
+    fn begin(&mut self, request: &Request<()>, present: Present, limits: &Limits) -> Result<Framing, Error> {
         let headers = request.headers();
         let old = request.version() == Version::HTTP_10;
         let connect = *request.method() == Method::CONNECT;
         let (mut close, mut keep_alive, mut upgrade) = (false, false, false);
-        let present = Present::in_section(headers);
         let options = present.connection.then(|| list(headers, &CONNECTION));
         for option in options.into_iter().flatten() {
             close |= option.eq_ignore_ascii_case(b"close");
@@ -368,8 +367,11 @@ impl Connection {
         if status.is_informational() {
             return Err(Error::Local("an interim status cannot be the last one"));
         }
-        let declared =
-            framing::content_length(headers).map_err(|_| Error::Local("malformed Content-Length"))?;
+        let present = Present::in_section(headers);
+        let declared = match present.framing {
+            true => framing::content_length(headers).map_err(|_| Error::Local("malformed Content-Length"))?,
+            false => None,
+        };
         let (said, framing) = match length.or(declared) {
             _ if status == StatusCode::NO_CONTENT => (None, Framing::Empty),
             _ if status == StatusCode::NOT_MODIFIED => (declared, Framing::Empty),
@@ -380,7 +382,8 @@ impl Connection {
         };
         // A client that was not told to go on may send its body or not: what follows cannot be known.
         let lost = framing == Framing::UntilClose || self.asked.expects;
-        let close = list(headers, &CONNECTION).any(|option| option.eq_ignore_ascii_case(b"close"));
+        let close = present.connection
+            && list(headers, &CONNECTION).any(|option| option.eq_ignore_ascii_case(b"close"));
         self.persists &= !lost && !close;
         let persistence = match (self.persists, self.asked.old) {
             (false, _) => Persistence::Close,
@@ -388,7 +391,7 @@ impl Connection {
             (true, false) => Persistence::Implied,
         };
         let chunked = framing == Framing::Chunked;
-        out.push_vec(response_head(status, headers, said, chunked, persistence, date));
+        Head { status, headers, present, length: said, chunked, persistence, date }.push(out);
         self.writing = Writing::Body(Writer::new(framing));
         Ok(())
     }
@@ -404,7 +407,8 @@ impl Connection {
             return Err(Error::Local("the client did not ask for an upgrade"));
         }
         let persistence = if self.asked.connect { Persistence::Implied } else { Persistence::Upgrade };
-        out.push_vec(response_head(status, headers, None, false, persistence, date));
+        let present = Present::in_section(headers);
+        Head { status, headers, present, length: None, chunked: false, persistence, date }.push(out);
         self.reading = Reading::Closed;
         self.writing = Writing::Upgraded;
         Ok(())

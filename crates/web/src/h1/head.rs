@@ -3,18 +3,18 @@
 use super::{
     Limits,
     error::{Error, bad, refuse},
-    section::{self, Scan},
+    find::find,
+    section::{self, Present, Scan},
     target,
 };
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, Version};
-use memchr::{memchr, memrchr};
-use trenza_wire::Input;
+use trenza_wire::{Input, spare};
 
 /// What a request line may hold beside its target: the method, two spaces, the version.
 const LINE_BESIDE_TARGET: usize = 64;
 
-/// Takes the next request's head from `input`, or nothing until it is whole.
+/// Takes the next request's head from `input`, or nothing until it is whole; and tells which fields it has.
 ///
 /// # Errors
 /// The head is over a limit or breaks the rules of the protocol.
@@ -22,7 +22,7 @@ pub(super) fn take(
     scan: &mut Scan,
     input: &mut Input<'_>,
     limits: &Limits,
-) -> Result<Option<Request<()>>, Error> {
+) -> Result<Option<(Request<()>, Present)>, Error> {
     let data = input.peek();
     if scan.is_fresh() && data.first().is_some_and(|first| !first.is_ascii_graphic()) {
         // A client that speaks TLS, say, sends no line end, and would wait for its answer until the time is up.
@@ -34,7 +34,7 @@ pub(super) fn take(
     let Some(end) = scan.end(data, limits.head, limits.fields.saturating_add(1))? else {
         return Ok(None);
     };
-    let head = Bytes::copy_from_slice(data.get(..end).unwrap_or_default());
+    let head = spare::share(data.get(..end).unwrap_or_default());
     input.skip(end);
     parse(head, scan.lines().saturating_sub(1), limits).map(Some)
 }
@@ -53,28 +53,27 @@ fn request_line(scan: &mut Scan, data: &[u8], limits: &Limits) -> Result<Option<
 }
 
 /// Parses a whole head, whose lines are known to end in CRLF.
-fn parse(mut head: Bytes, fields: usize, limits: &Limits) -> Result<Request<()>, Error> {
-    let line_end = memchr(b'\r', &head).ok_or_else(|| bad("no request line"))?;
-    let mut line = head.split_to(line_end.saturating_add(2).min(head.len()));
-    line.truncate(line_end);
-    let first = memchr(b' ', &line).ok_or_else(|| bad("malformed request line"))?;
-    let last = memrchr(b' ', &line).ok_or_else(|| bad("malformed request line"))?;
+fn parse(head: Bytes, fields: usize, limits: &Limits) -> Result<(Request<()>, Present), Error> {
+    let line_end = find(b'\r', &head).ok_or_else(|| bad("no request line"))?;
+    let line = head.get(..line_end).unwrap_or_default();
+    let first = find(b' ', line).ok_or_else(|| bad("malformed request line"))?;
+    let last = line.iter().rposition(|byte| *byte == b' ').ok_or_else(|| bad("malformed request line"))?;
     let version = version(line.get(last..).unwrap_or_default())?;
     let method =
         Method::from_bytes(line.get(..first).unwrap_or_default()).map_err(|_| bad("malformed method"))?;
-    let target = line.slice(first.saturating_add(1).min(last)..last);
+    let target = head.slice(first.saturating_add(1).min(last)..last);
     if target.len() > limits.target {
         return Err(refuse(StatusCode::URI_TOO_LONG, "target too long"));
     }
     let uri = target::parse(&method, target)?;
-    let mut headers = section::fields(&head, fields)?;
-    target::check_host(version, &uri, &mut headers)?;
+    let mut fields = section::fields(&head, line_end.saturating_add(2), fields)?;
+    target::check_host(version, &uri, &mut fields)?;
     let mut request = Request::new(());
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.version_mut() = version;
-    *request.headers_mut() = headers;
-    Ok(request)
+    *request.headers_mut() = fields.map;
+    Ok((request, fields.present))
 }
 
 /// The version after the last space of a request line. A minor version above 1 counts as 1.1

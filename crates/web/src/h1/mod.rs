@@ -6,11 +6,13 @@
 pub mod chunked;
 mod connection;
 mod error;
+mod find;
 mod framing;
 mod head;
 mod limits;
 mod reader;
 mod section;
+mod spare;
 mod target;
 mod writer;
 
@@ -18,3 +20,4 @@ pub use connection::{Connection, Event};
 pub use error::Error;
 pub use framing::Framing;
 pub use limits::Limits;
+pub(crate) use spare::give;

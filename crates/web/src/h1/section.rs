@@ -1,17 +1,17 @@
 //! Field sections: the lines up to an empty one, in heads and in trailers (RFC 9112, section 5).
 
-use super::error::{Error, bad, refuse};
+use super::{
+    error::{Error, bad, refuse},
+    find::{find, find_line_end},
+    spare,
+};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE},
+    header::{CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE},
 };
-use memchr::memchr;
 
 const TOO_LARGE: StatusCode = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-
-/// How many field lines are parsed without asking for memory. Browsers send 10 to 20.
-const FIELDS_ON_STACK: usize = 24;
 
 /// Looks for the empty line that ends a section, and at no byte twice however slowly they come.
 ///
@@ -43,22 +43,27 @@ impl Scan {
     ///
     /// # Errors
     /// The section is over `max` bytes; a CR or LF stands alone.
+    #[inline(always)]
     pub(super) fn line(&mut self, data: &[u8], max: usize) -> Result<Option<(usize, usize)>, Error> {
         let window = data.get(self.at..data.len().min(max)).unwrap_or_default();
-        let Some(found) = memchr(b'\n', window) else {
-            self.at = self.at.saturating_add(window.len());
-            return if self.at < max { Ok(None) } else { Err(refuse(TOO_LARGE, "fields too large")) };
-        };
-        let (start, end) = (self.line, self.at + found);
-        let line = data.get(start..end).unwrap_or_default();
-        let line = line.strip_suffix(b"\r").ok_or_else(|| bad("LF without CR"))?;
-        if memchr(b'\r', line).is_some() {
-            return Err(bad("CR without LF"));
+        let found = find_line_end(window).unwrap_or(window.len());
+        let end = self.at + found;
+        match window.get(found..).unwrap_or_default() {
+            [b'\r', b'\n', ..] => {}
+            // Not seen to its end: it is looked at again when there is more, and a lone CR at the end with it.
+            [] | [b'\r'] => {
+                let complete = end + window.len() - found;
+                self.at = end;
+                return if complete < max { Ok(None) } else { Err(refuse(TOO_LARGE, "fields too large")) };
+            }
+            [b'\r', ..] => return Err(bad("CR without LF")),
+            _ => return Err(bad("LF without CR")),
         }
-        self.at = end + 1;
-        self.line = end + 1;
-        self.lines += usize::from(!line.is_empty());
-        Ok(Some((start, start + line.len())))
+        let start = self.line;
+        self.at = end + 2;
+        self.line = end + 2;
+        self.lines += usize::from(start < end);
+        Ok(Some((start, end)))
     }
 
     /// The section's length, empty line included. None until it is whole.
@@ -78,43 +83,62 @@ impl Scan {
     }
 }
 
-/// Parses `section`, which ends with its empty line and whose lines end in CRLF. Values share its memory.
+/// What a field section holds.
+pub(super) struct Fields<'a> {
+    pub(super) map: HeaderMap,
+    pub(super) present: Present,
+    /// The value of Host; None: it is not there.
+    pub(super) host: Option<&'a [u8]>,
+    /// Host is there more than once.
+    pub(super) hosts: bool,
+}
+
+/// Parses what is in `section` from `at` on: it ends with its empty line, and its lines end in CRLF, as [`Scan`] has
+/// seen. Values share its memory.
 ///
 /// # Errors
 /// A field line is malformed: folded, with space around its name, with control bytes.
-pub(super) fn fields(section: &Bytes, lines: usize) -> Result<HeaderMap, Error> {
-    if lines <= FIELDS_ON_STACK {
-        collect(section, &mut [httparse::EMPTY_HEADER; FIELDS_ON_STACK])
-    } else {
-        collect(section, &mut vec![httparse::EMPTY_HEADER; lines])
-    }
-}
-
-fn collect<'a>(section: &'a Bytes, parsed: &mut [httparse::Header<'a>]) -> Result<HeaderMap, Error> {
-    let parsed = match httparse::parse_headers(section, parsed) {
-        Ok(httparse::Status::Complete((used, parsed))) if used == section.len() => parsed,
-        Ok(_) => return Err(bad("malformed fields")),
-        Err(httparse::Error::HeaderName) => return Err(bad("malformed field name")),
-        Err(_) => return Err(bad("malformed field value")),
-    };
-    let mut map = HeaderMap::with_capacity(parsed.len());
-    for field in parsed {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| bad("malformed field name"))?;
+pub(super) fn fields(section: &Bytes, mut at: usize, lines: usize) -> Result<Fields<'_>, Error> {
+    let mut fields = Fields { map: spare::map(lines), present: Present::default(), host: None, hosts: false };
+    loop {
+        let rest = section.get(at..).unwrap_or_default();
+        if rest.first() == Some(&b'\r') {
+            return Ok(fields);
+        }
+        // Where a line has no colon this finds another one's, and the name has a line end in it.
+        let colon = find(b':', rest).ok_or_else(|| bad("field without a colon"))?;
+        let (name, rest) = rest.split_at_checked(colon).ok_or_else(|| bad("malformed field name"))?;
+        let end = find(b'\r', rest).ok_or_else(|| bad("malformed fields"))?;
+        let name = HeaderName::from_bytes(name).map_err(|_| bad("malformed field name"))?;
+        let value = trim(rest.get(1..end).unwrap_or_default());
+        if name == HOST {
+            fields.hosts |= fields.host.replace(value).is_some();
+        }
+        fields.present.note(&name);
         // An empty value may point beside the section, where `slice_ref` would not find it.
-        let value = if field.value.is_empty() { Bytes::new() } else { section.slice_ref(field.value) };
+        let value = if value.is_empty() { Bytes::new() } else { section.slice_ref(value) };
         let value = HeaderValue::from_maybe_shared(value).map_err(|_| bad("malformed field value"))?;
-        map.try_append(name, value).map_err(|_| refuse(TOO_LARGE, "too many fields"))?;
+        fields.map.try_append(name, value).map_err(|_| refuse(TOO_LARGE, "too many fields"))?;
+        at += colon + end + 2;
     }
-    Ok(map)
 }
 
-/// Which fields are there that say how a request is read and answered. To look at each name once is cheaper than to
-/// search for each of them.
+/// A value without the spaces and tabs around it (RFC 9112, section 5.1). Other white space is refused.
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// Which fields are there that say how a message is read, answered or written. To look at each name once is cheaper
+/// than to search for each of them.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Present {
     pub(super) connection: bool,
     pub(super) upgrade: bool,
     pub(super) expect: bool,
+    pub(super) date: bool,
     /// Content-Length or Transfer-Encoding.
     pub(super) framing: bool,
 }
@@ -122,16 +146,19 @@ pub(super) struct Present {
 impl Present {
     pub(super) fn in_section(headers: &HeaderMap) -> Self {
         let mut present = Self::default();
-        for name in headers.keys() {
-            match *name {
-                CONNECTION => present.connection = true,
-                UPGRADE => present.upgrade = true,
-                EXPECT => present.expect = true,
-                CONTENT_LENGTH | TRANSFER_ENCODING => present.framing = true,
-                _ => {}
-            }
-        }
+        headers.keys().for_each(|name| present.note(name));
         present
+    }
+
+    fn note(&mut self, name: &HeaderName) {
+        match *name {
+            CONNECTION => self.connection = true,
+            UPGRADE => self.upgrade = true,
+            EXPECT => self.expect = true,
+            DATE => self.date = true,
+            CONTENT_LENGTH | TRANSFER_ENCODING => self.framing = true,
+            _ => {}
+        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! Request targets and the Host field (RFC 9112, section 3.2).
 
-use super::error::{Error, bad};
+use super::{
+    error::{Error, bad},
+    section::Fields,
+};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Uri, Version, header::HOST};
+use http::{HeaderValue, Method, Uri, Version, header::HOST};
 
 /// Parses a request target, in the form that `method` allows:
 ///
@@ -30,7 +33,7 @@ pub(super) fn parse(method: &Method, target: Bytes) -> Result<Uri, Error> {
     } else {
         origin || uri.scheme_str().is_some_and(|scheme| matches!(scheme, "http" | "https"))
     };
-    if fits && (authority.is_empty() || is_host(authority)) {
+    if fits && (authority.is_empty() || is_host(authority.as_bytes())) {
         Ok(uri)
     } else {
         Err(bad("target of a form that the method does not allow"))
@@ -42,19 +45,11 @@ pub(super) fn parse(method: &Method, target: Bytes) -> Result<Uri, Error> {
 ///
 /// # Errors
 /// Host is missing, repeated or malformed.
-pub(super) fn check_host(version: Version, uri: &Uri, headers: &mut HeaderMap) -> Result<(), Error> {
-    let mut all = headers.get_all(HOST).into_iter();
-    let host = all.next();
-    if all.next().is_some() {
-        return Err(bad("Host more than once"));
-    }
-    match host {
-        Some(host) => {
-            let host = std::str::from_utf8(host.as_bytes()).map_err(|_| bad("malformed Host"))?;
-            if !is_host(host) {
-                return Err(bad("malformed Host"));
-            }
-        }
+pub(super) fn check_host(version: Version, uri: &Uri, fields: &mut Fields<'_>) -> Result<(), Error> {
+    match fields.host {
+        Some(_) if fields.hosts => return Err(bad("Host more than once")),
+        Some(host) if is_host(host) => {}
+        Some(_) => return Err(bad("malformed Host")),
         None if version == Version::HTTP_10 => {}
         None => return Err(bad("Host is missing")),
     }
@@ -62,19 +57,29 @@ pub(super) fn check_host(version: Version, uri: &Uri, headers: &mut HeaderMap) -
         && uri.scheme().is_some()
     {
         let value = HeaderValue::from_str(authority.as_str()).map_err(|_| bad("malformed target"))?;
-        headers.insert(HOST, value);
+        fields.map.insert(HOST, value);
     }
     Ok(())
 }
 
-/// What a name may hold, or an address without brackets.
+/// What a name may hold, or an address without brackets: a bit for each byte of ASCII.
+const OF_NAME: u128 = {
+    let mut allowed: &[u8] =
+        b"!$%&'()*+,-.;=_~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut bits = 0;
+    while let [first, rest @ ..] = allowed {
+        bits |= 1 << *first;
+        allowed = rest;
+    }
+    bits
+};
+
 fn is_of_name(byte: u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'!' | b'$'..=b'.' | b';' | b'=' | b'_' | b'~')
+    byte.is_ascii() && OF_NAME >> byte & 1 == 1
 }
 
 /// True for `uri-host [ ":" port ]` without user information; the host may be empty.
-fn is_host(host: &str) -> bool {
-    let host = host.as_bytes();
+fn is_host(host: &[u8]) -> bool {
     let (name, port) = match host.strip_prefix(b"[") {
         Some(literal) => {
             let Some(end) = memchr::memchr(b']', literal) else { return false };

@@ -4,13 +4,13 @@ use super::{
     Framing,
     chunked::{last_chunk, size_line},
     error::Error,
-    section::write_field,
+    section::{Present, write_field},
 };
 use http::{
     HeaderMap, StatusCode,
-    header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING},
+    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
 };
-use trenza_wire::{Chunk, OutBuf, spare};
+use trenza_wire::{Chunk, OutBuf};
 
 /// Pieces up to this size are cheaper to copy behind the head than to send as pieces of their own.
 const COPY_MAX: usize = 1024;
@@ -31,56 +31,71 @@ pub(super) enum Persistence {
     Upgrade,
 }
 
-/// The head of a response, complete: status line, fields, empty line. `length` is what Content-Length says.
-pub(super) fn response_head(
-    status: StatusCode,
-    headers: &HeaderMap,
-    length: Option<u64>,
-    chunked: bool,
-    persistence: Persistence,
-    date: &str,
-) -> Vec<u8> {
-    let body_room =
-        length.and_then(|length| usize::try_from(length).ok()).filter(|length| *length <= COPY_MAX);
-    let mut head = spare::empty(HEAD_ROOM + body_room.unwrap_or(0));
-    head.extend_from_slice(b"HTTP/1.1 ");
-    head.extend_from_slice(status.as_str().as_bytes());
-    head.push(b' ');
-    head.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
-    head.extend_from_slice(b"\r\n");
-    for (name, value) in headers {
-        let ours = match *name {
-            CONTENT_LENGTH | TRANSFER_ENCODING => true,
-            CONNECTION => persistence != Persistence::Upgrade && speaks_of_persistence(value.as_bytes()),
-            _ => false,
-        };
-        if !ours {
-            write_field(name, value.as_bytes(), &mut head);
-        }
+/// What a response's head says.
+pub(super) struct Head<'a> {
+    pub(super) status: StatusCode,
+    pub(super) headers: &'a HeaderMap,
+    /// What is in `headers`.
+    pub(super) present: Present,
+    /// What Content-Length says.
+    pub(super) length: Option<u64>,
+    pub(super) chunked: bool,
+    pub(super) persistence: Persistence,
+    pub(super) date: &'a str,
+}
+
+impl Head<'_> {
+    /// Appends all of it: status line, fields, empty line.
+    pub(super) fn push(&self, out: &mut OutBuf) {
+        let length = self.length.and_then(|length| usize::try_from(length).ok());
+        let body_room = length.filter(|length| *length <= COPY_MAX).unwrap_or(0);
+        out.push_with(HEAD_ROOM + body_room, |head| self.write(head));
     }
-    if let Some(length) = length {
-        head.extend_from_slice(b"content-length: ");
-        push_decimal(length, &mut head);
+
+    fn write(&self, head: &mut Vec<u8>) {
+        let Self { status, headers, present, length, chunked, persistence, date } = *self;
+        if status == StatusCode::OK {
+            head.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        } else {
+            head.extend_from_slice(b"HTTP/1.1 ");
+            head.extend_from_slice(status.as_str().as_bytes());
+            head.push(b' ');
+            head.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+            head.extend_from_slice(b"\r\n");
+        }
+        for (name, value) in headers {
+            let ours = match *name {
+                CONTENT_LENGTH | TRANSFER_ENCODING => true,
+                CONNECTION => persistence != Persistence::Upgrade && speaks_of_persistence(value.as_bytes()),
+                _ => false,
+            };
+            if !ours {
+                write_field(name, value.as_bytes(), head);
+            }
+        }
+        if let Some(length) = length {
+            head.extend_from_slice(b"content-length: ");
+            push_decimal(length, head);
+            head.extend_from_slice(b"\r\n");
+        }
+        if chunked {
+            head.extend_from_slice(b"transfer-encoding: chunked\r\n");
+        }
+        match persistence {
+            Persistence::KeepAlive => head.extend_from_slice(b"connection: keep-alive\r\n"),
+            Persistence::Close => head.extend_from_slice(b"connection: close\r\n"),
+            Persistence::Upgrade if !present.connection => {
+                head.extend_from_slice(b"connection: upgrade\r\n");
+            }
+            _ => {}
+        }
+        if !present.date {
+            head.extend_from_slice(b"date: ");
+            head.extend_from_slice(date.as_bytes());
+            head.extend_from_slice(b"\r\n");
+        }
         head.extend_from_slice(b"\r\n");
     }
-    if chunked {
-        head.extend_from_slice(b"transfer-encoding: chunked\r\n");
-    }
-    match persistence {
-        Persistence::KeepAlive => head.extend_from_slice(b"connection: keep-alive\r\n"),
-        Persistence::Close => head.extend_from_slice(b"connection: close\r\n"),
-        Persistence::Upgrade if !headers.contains_key(CONNECTION) => {
-            head.extend_from_slice(b"connection: upgrade\r\n");
-        }
-        _ => {}
-    }
-    if !headers.contains_key(DATE) {
-        head.extend_from_slice(b"date: ");
-        head.extend_from_slice(date.as_bytes());
-        head.extend_from_slice(b"\r\n");
-    }
-    head.extend_from_slice(b"\r\n");
-    head
 }
 
 /// Appends a number: the formatter of the standard library takes several times as long.

@@ -2,6 +2,7 @@
 
 use super::{Site, echo_body, echo_target, got, mixed, ok, request};
 use http::{HeaderMap, HeaderValue, Request, Response};
+use trenza_core::Addr;
 use trenza_web::{Body, ClientAddr, Server, StatusError};
 
 #[test]
@@ -161,11 +162,24 @@ fn a_handler_may_refuse_with_a_status() {
 fn handlers_see_where_the_client_is() {
     let server = || {
         Server::new(|request: Request<Body>| {
-            let ip = request.extensions().get::<ClientAddr>().and_then(|addr| addr.0.ip());
+            let ip = ClientAddr::of(&request).and_then(Addr::ip);
             Response::new(Body::from(format!("{}", ip.is_some())))
         })
     };
     assert_eq!(got(server, request("GET /", "")), ok("true"));
+}
+
+#[test]
+fn a_handler_may_know_better_where_the_client_is() {
+    let server = || {
+        Server::new(|mut request: Request<Body>| {
+            let said: Addr = std::net::SocketAddr::from(([192, 0, 2, 1], 7)).into();
+            request.extensions_mut().insert(ClientAddr(said.clone()));
+            Response::new(Body::from(format!("{}", ClientAddr::of(&request) == Some(&said))))
+        })
+    };
+    assert_eq!(got(server, request("GET /", "")), ok("true"));
+    assert_eq!(ClientAddr::of(&Request::new(Body::empty())), None);
 }
 
 #[test]
