@@ -25,6 +25,8 @@ const SESSIONS_MAX: usize = 256;
 pub struct ClientTls {
     config: Arc<ClientConfig>,
     clock: Arc<Clock>,
+    /// It continues sessions.
+    resumes: bool,
 }
 
 /// A [`ClientTls`] for one server.
@@ -74,13 +76,15 @@ impl ClientTlsTo {
         Self { client, name }
     }
 
-    /// The same with a memory of its own: it continues sessions that began with it, and no others. Servers of FTP want
+    /// The same with a memory of its own: it continues sessions that began with it, and no others, if any. Servers of FTP want
     /// a data connection to continue the session of its own control connection.
     #[must_use]
     pub fn apart(&self) -> Self {
         let mut config = (*self.client.config).clone();
-        config.resumption = Resumption::in_memory_sessions(1);
-        let client = ClientTls { config: Arc::new(config), clock: self.client.clock.clone() };
+        if self.client.resumes {
+            config.resumption = Resumption::in_memory_sessions(1);
+        }
+        let client = ClientTls { config: Arc::new(config), ..self.client.clone() };
         Self { client, name: self.name.clone() }
     }
 
@@ -157,7 +161,7 @@ impl ClientTlsBuilder {
         if self.key_log {
             config.key_log = Arc::new(KeyLogFile::new());
         }
-        Ok(ClientTls { config: Arc::new(config), clock })
+        Ok(ClientTls { config: Arc::new(config), clock, resumes: !self.no_resumption })
     }
 }
 

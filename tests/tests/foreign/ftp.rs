@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
+use trenza_tests::Program;
 
 /// How long a server may take to listen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -158,7 +159,7 @@ pub(crate) fn gets_puts_and_lists(server: &FtpServer) {
     assert!(fs::read(&file).unwrap() == big, "what was got differs");
 
     fs::remove_file(&file).unwrap();
-    fs::write(here.path().join(".big.bin.part"), &big[..1_000_000]).unwrap();
+    fs::write(here.path().join(".big.bin.part"), big.get(..1_000_000).unwrap()).unwrap();
     let said = server.does("get", &["--continue", "{}/big.bin", "--to", shown]);
     assert!(said.starts_with("1 file copied, 1.91 MiB"), "{said}");
     assert!(fs::read(&file).unwrap() == big, "what was gone on with differs");
@@ -166,10 +167,15 @@ pub(crate) fn gets_puts_and_lists(server: &FtpServer) {
     let file = file.to_str().unwrap();
     server.does("put", &[file, "{}/up/"]);
     assert!(fs::read(server.path("up/big.bin")).unwrap() == big, "what was put differs");
-    fs::write(server.path("up/big.bin"), &big[..2_000_000]).unwrap();
+    fs::write(server.path("up/big.bin"), big.get(..2_000_000).unwrap()).unwrap();
     let said = server.does("put", &["--continue", file, "{}/up/"]);
     assert!(said.starts_with("1 file copied, 976"), "{said}");
     assert!(fs::read(server.path("up/big.bin")).unwrap() == big, "what was gone on with differs");
+
+    let listen = "--listen=tcp:0:interface=127.0.0.1";
+    let mut proxy = Program::start(&program(), ["socks", listen]);
+    let via = proxy.hear_url("socks5h://").replace("socks5h://", "socks5:");
+    server.does("get", &["--via", via.trim_end_matches('/'), "{}/big.bin", "--to", shown]);
 
     for name in ["a 1.txt", "a 2.txt", "b.bin"] {
         fs::write(server.path("up").join(name), "1\r\n2\r\n").unwrap();
@@ -179,6 +185,8 @@ pub(crate) fn gets_puts_and_lists(server: &FtpServer) {
     assert!(!here.path().join("b.bin").exists());
     let output = server.trenza("get", &["{}/up/b.bin;type=a", "--to", "-"]);
     assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"1\n2\n"[..]));
+    let output = server.trenza("ls", &["{}/up/b.bin", "--names"]);
+    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"b.bin\n"[..]));
     let output = server.trenza("ls", &["{}/up/a*", "--names"]);
     assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"a 1.txt\na 2.txt\n"[..]));
 }

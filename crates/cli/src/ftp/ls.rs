@@ -4,7 +4,10 @@ use super::{drive, get::write_out, server::Server, trouble, url::Url};
 use std::io::{IsTerminal, stdout};
 use trenza::{
     Error, Reactor, Result,
-    ftp::{ClientError, Entry, Glob, listing::unix},
+    ftp::{
+        Client, ClientError, Entry, Glob,
+        listing::{Kind, unix},
+    },
 };
 
 /// Lists a folder.
@@ -42,7 +45,13 @@ pub(super) fn run(args: &Args) -> Result {
                 }
                 _ => (url.folder(), None),
             };
-            let mut entries = client.list(Some(folder)).await?;
+            let mut entries = match client.list(Some(folder)).await {
+                // It may be a file, which servers that list facts do not list.
+                Err(error) if error.code().is_some() && glob.is_none() => {
+                    file(&mut client, &url).await.ok_or(error)?
+                }
+                listed => listed?,
+            };
             entries.retain(|entry| glob.as_ref().is_none_or(|glob| glob.matches(&entry.name)));
             entries.sort_by(|one, other| one.name.cmp(&other.name));
             // They are there.
@@ -52,6 +61,13 @@ pub(super) fn run(args: &Args) -> Result {
         let entries = listed.await.map_err(|error| Error::from(trouble::of(&url, &error)))?;
         write_out(text(&entries, names)).await
     })
+}
+
+/// What is known of a file; None: there is none.
+async fn file(client: &mut Client, url: &Url) -> Option<Vec<Entry>> {
+    let entry = client.entry(&url.path).await.ok()?;
+    let name = url.split().1.to_vec();
+    (entry.kind == Kind::File && entry.size.is_some()).then(|| vec![Entry { name, ..entry }])
 }
 
 fn text(entries: &[Entry], names: bool) -> Vec<u8> {

@@ -44,6 +44,10 @@ pub(super) struct Server {
     #[arg(long)]
     active: bool,
 
+    /// Through a proxy: socks5:HOST:PORT, http-proxy:HOST:PORT; data connections, too
+    #[arg(long, value_name = "PROXY", conflicts_with = "active")]
+    via: Option<String>,
+
     /// The first line of standard input is the password
     #[arg(long)]
     password_stdin: bool,
@@ -67,7 +71,12 @@ impl Server {
             (Scheme::Plain, false) => {}
         }
         let host = if url.host.contains(':') { format!("[{}]", url.host) } else { url.host.clone() };
-        let dial = Dial::new(&format!("tcp:{host}:{}:timeout={}", url.port, self.timeout), options)?;
+        let via = self.via.as_ref().map(|via| format!("{via}:")).unwrap_or_default();
+        let endpoint = format!("{via}tcp:{host}:{}:timeout={}", url.port, self.timeout);
+        if self.via.is_some() {
+            options = options.data_endpoint(move |port| format!("{via}tcp:{host}:{port}"));
+        }
+        let dial = Dial::new(&endpoint, options)?;
         let Some(user) = &url.user else { return Ok(dial) };
         let password = match &url.password {
             Some(password) => password.clone(),

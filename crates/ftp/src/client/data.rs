@@ -40,7 +40,11 @@ impl Client {
             return self.active().await.map(Data::Awaited);
         }
         let to = self.passive().await?;
-        let endpoint = to.into_endpoint().map_err(|error| ClientError::local(DATA, error))?;
+        let endpoint = match &self.options.route {
+            Some(route) => (&(route.0)(to.port())).into_endpoint(),
+            None => to.into_endpoint(),
+        };
+        let endpoint = endpoint.map_err(|error| ClientError::local(DATA, error))?;
         let limit = self.options.limits.connect;
         let reactor = self.control.stream().transport().reactor().clone();
         let open = timeout(limit, reactor.open(endpoint)).await;
@@ -60,7 +64,7 @@ impl Client {
                     return Ok(SocketAddr::new(remote.ip(), port));
                 }
                 // Servers that do not know it say 500 to 504; some behind a NAT say 522 or else.
-                code if code.is_failure() && code != Code::UNAVAILABLE && remote.is_ipv4() => {
+                code if code.is_failure() && code != Code::UNAVAILABLE && self.has_pasv(remote) => {
                     self.epsv = false
                 }
                 _ => return Err(ClientError::Refused { asked: shown(&command), reply }),
@@ -73,6 +77,11 @@ impl Client {
             true => told.into(),
             false => SocketAddr::new(remote.ip(), told.port()),
         })
+    }
+
+    /// Whether PASV, which has IPv4 addresses only, can be of use. Behind a proxy its address does not count.
+    fn has_pasv(&self, remote: SocketAddr) -> bool {
+        remote.is_ipv4() || self.options.route.is_some()
     }
 
     /// Listens, and tells the server where.

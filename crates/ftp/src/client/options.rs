@@ -1,7 +1,7 @@
 //! [`ClientOptions`]: how a client talks to its server.
 
 use crate::reply::ReplyLimits;
-use std::{net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, rc::Rc, time::Duration};
 use trenza_tls::ClientTlsTo;
 
 /// How a client talks to its server.
@@ -13,6 +13,7 @@ pub struct ClientOptions {
     pub(crate) active: bool,
     pub(crate) active_address: Option<IpAddr>,
     pub(crate) trust_passive_host: bool,
+    pub(crate) route: Option<Route>,
     pub(crate) limits: ClientLimits,
 }
 
@@ -22,6 +23,16 @@ pub(crate) enum Security {
     None,
     Explicit(ClientTlsTo),
     Implicit(ClientTlsTo),
+}
+
+/// Which endpoint a port of the server is reached by.
+#[derive(Clone)]
+pub(crate) struct Route(pub(crate) Rc<dyn Fn(u16) -> String>);
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Route")
+    }
 }
 
 /// What a client waits for, reads and keeps at most.
@@ -62,6 +73,7 @@ impl Default for ClientOptions {
             active: false,
             active_address: None,
             trust_passive_host: false,
+            route: None,
             limits: ClientLimits::default(),
         }
     }
@@ -109,6 +121,14 @@ impl ClientOptions {
     /// the control connection goes: a server could have its clients connect to anybody.
     pub fn trust_passive_host(mut self, on: bool) -> Self {
         self.trust_passive_host = on;
+        self
+    }
+
+    /// Connects for data to the endpoint that `to` gives for a port of the server, instead of straight to its address:
+    /// where the control connection goes through a proxy, as in `socks5:gate:1080:tcp:example.org:21`, data connections
+    /// have to go through it, too.
+    pub fn data_endpoint(mut self, to: impl Fn(u16) -> String + 'static) -> Self {
+        self.route = Some(Route(Rc::new(to)));
         self
     }
 

@@ -11,7 +11,8 @@ pub struct FtpLimits {
     pub per_address: usize,
     /// Sessions of one account. Default 100. One more is told 421 when it has logged in.
     pub per_account: usize,
-    /// How long a session may be silent while nothing is transferred. Default 5 minutes; then it is told 421.
+    /// How long a session may be silent while nothing is transferred. Default 5 minutes; then it is told 421. What a
+    /// command does to files, the end of an upload too, may take twice as long.
     pub idle: Duration,
     /// How long it may take to log in. Default 1 minute; then it is told 421.
     pub login: Duration,

@@ -52,6 +52,8 @@ pub(super) struct Session {
     pub(super) before_login: u32,
     /// Commands in a row that were not understood.
     errors: u32,
+    /// What is under way has moved nothing for the time that a client may be silent.
+    late: bool,
     /// Logins that were refused.
     pub(super) refused: u32,
     /// The last number that a channel was given.
@@ -128,6 +130,7 @@ impl Session {
             ended: false,
             before_login: 0,
             errors: 0,
+            late: false,
             refused: 0,
             numbers: 0,
             _places: places,
@@ -198,6 +201,14 @@ impl Session {
         )
     }
 
+    /// Whether something is under way, and not for too long: data connections have their own limits, and what is done to
+    /// files has twice the time that a client may be silent.
+    fn is_at_work(&mut self) -> bool {
+        let moves = self.transfer.as_ref().is_some_and(Running::is_moving);
+        let late = std::mem::replace(&mut self.late, !moves);
+        moves || ((self.waiting || self.transfer.is_some()) && !late)
+    }
+
     fn malformed(&mut self, at: &Transport, error: &Error) {
         self.errors += 1;
         match error {
@@ -211,6 +222,7 @@ impl Session {
 
     fn command(&mut self, at: &Transport, command: Command) -> Result {
         self.errors = 0;
+        self.late = false;
         if self.user().is_none() {
             self.before_login += 1;
             if self.before_login > self.config().limits.commands_before_login {
@@ -349,9 +361,11 @@ impl Protocol for Session {
     }
 
     fn timed_out(&mut self, at: &Transport, which: Timeout) -> Result {
-        let busy = self.waiting || self.transfer.is_some();
         match which {
-            Timeout::Idle if busy => at.set_timeout(Some(self.config().limits.idle)),
+            Timeout::Idle if self.is_at_work() => at.set_timeout(Some(self.config().limits.idle)),
+            Timeout::Idle if self.waiting || self.transfer.is_some() => {
+                leave(at, Code::UNAVAILABLE, "It took too long");
+            }
             Timeout::Idle => leave(at, Code::UNAVAILABLE, "You were silent too long"),
             Timeout::Deadline => leave(at, Code::UNAVAILABLE, "You took too long to log in"),
             _ => at.abort(),

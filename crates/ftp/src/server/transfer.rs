@@ -46,6 +46,11 @@ pub(super) struct About {
 }
 
 impl Running {
+    /// Its data connection is there, or waited for.
+    pub(super) fn is_moving(&self) -> bool {
+        self.waiting.is_some() || self.data.as_ref().is_some_and(Transport::is_open)
+    }
+
     /// How many bytes went over the data connection so far.
     pub(super) fn moved(&self) -> u64 {
         let counts = self.data.as_ref().map(Transport::counts);

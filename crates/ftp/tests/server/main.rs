@@ -5,8 +5,11 @@
 
 mod access;
 mod channels;
+mod faults;
 mod files;
+mod homes;
 mod listings;
+mod tls;
 mod transfers;
 
 use std::{cell::RefCell, net::SocketAddr, sync::Arc, time::Duration};

@@ -5,6 +5,7 @@
 
 mod hostile;
 mod mirrors;
+mod ours;
 mod server;
 mod sessions;
 mod transfers;

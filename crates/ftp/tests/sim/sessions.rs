@@ -10,7 +10,7 @@ use trenza_sim::{Net, for_seeds};
 use trenza_tls::{ClientTls, ClientTlsTo, Identity, ServerTls, Side, Trust};
 
 /// A server's TLS, and a client's that trusts it.
-fn tls() -> (ServerTls, ClientTlsTo) {
+pub(crate) fn tls() -> (ServerTls, ClientTlsTo) {
     let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
     let cert = CertificateParams::new(vec!["srv".into()]).unwrap().self_signed(&key).unwrap();
     let identity = Identity::from_pem(format!("{}{}", cert.pem(), key.serialize_pem()).as_bytes()).unwrap();

@@ -2,8 +2,7 @@
 
 use super::{Site, fetch, pattern, put};
 use crate::server::Trick;
-use std::net::Ipv4Addr;
-use std::time::Duration;
+use std::{cell::Cell, net::Ipv4Addr, rc::Rc, time::Duration};
 use trenza_core::timeout;
 use trenza_ftp::{ClientError, ClientOptions, Code, command::TransferType, listing::Kind};
 use trenza_sim::{Net, for_seeds};
@@ -63,6 +62,22 @@ fn the_address_in_a_reply_to_pasv_counts_only_if_asked_for() {
     };
     assert_eq!(fetched(false).unwrap(), b"1");
     assert!(fetched(true).is_err());
+}
+
+/// As behind a proxy, whose address is all that is known of the server's.
+#[test]
+fn data_go_another_way_if_asked_for() {
+    let site = Site::gentle().file("a", "1");
+    let asked = Rc::new(Cell::new(0));
+    let count = asked.clone();
+    let options = ClientOptions::new().data_endpoint(move |port| {
+        count.set(count.get() + 1);
+        format!("tcp:srv:{port}")
+    });
+    assert_eq!(site.with(options, async |client| fetch(client, "a", 0).await).unwrap(), b"1");
+    assert_eq!(asked.get(), 1);
+    let nowhere = ClientOptions::new().data_endpoint(|_| "tcp:nowhere:1".into());
+    assert!(site.with(nowhere, async |client| fetch(client, "a", 0).await).is_err());
 }
 
 #[test]

@@ -418,6 +418,21 @@ fn keep() {
 }
 
 #[test]
+fn ftp_server() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a"), "hello").unwrap();
+    let example = Example::start("ftp_server", &[ANY, dir.path().to_str().unwrap()]);
+    let answers = Client::ask(
+        &example.address(),
+        "USER ann\r\nPASS secret\r\nTYPE I\r\nSIZE a\r\nMKD b\r\nDELE a\r\nQUIT\r\n",
+    );
+    let codes: Vec<&str> = answers.lines().map(|line| &line[..3]).collect();
+    assert_eq!(codes, ["220", "331", "230", "200", "213", "257", "250", "221"], "{answers}");
+    assert!(dir.path().join("b").is_dir() && !dir.path().join("a").exists());
+    example.stops();
+}
+
+#[test]
 fn both() {
     let example = Example::start("both", &[ANY, ANY]);
     let (lines, web) = (example.address(), example.address());
