@@ -226,6 +226,11 @@ impl Inner {
                 (state.records, state.stamp) = (Arc::new(records), Some(stamp));
             }
             Err(error) => {
+                // What cannot be read now, without a descriptor say, is tried again. Else an account that was removed
+                // meanwhile could log in until the next change.
+                if matches!(error, FileError::Io { .. }) {
+                    self.lock().stamp = None;
+                }
                 tracing::warn!(%error, "the file of accounts has changed and cannot be used: what was read before stays")
             }
         }

@@ -101,6 +101,10 @@ pub(crate) struct Records {
     by_name: Map<String, usize>,
     by_certificate: Map<[u8; 32], usize>,
     by_token: Map<[u8; 32], usize>,
+    /// Those that can do passwords, and those that can do SCRAM: decoys look like one of them. Found at once, since a
+    /// search would take longer for a name that is not there, by as much as there are accounts.
+    with_password: Vec<usize>,
+    with_scram: Vec<usize>,
     /// What nobody else knows: decoys are made of it.
     seed: [u8; 32],
 }
@@ -122,6 +126,8 @@ impl Records {
         self.by_name.insert(record.account.name.clone(), number);
         self.by_certificate.extend(record.certificates.iter().map(|key| (*key, number)));
         self.by_token.extend(record.tokens.iter().map(|key| (*key, number)));
+        self.with_password.extend(record.verifier().map(|_| number));
+        self.with_scram.extend(record.scram.as_ref().map(|_| number));
         self.all.push(record);
         true
     }
@@ -154,13 +160,11 @@ impl Records {
         self.get(name).map_or_else(|| self.mechanisms(), Record::mechanisms)
     }
 
-    /// Keys of this name, or a decoy; None: nobody has any.
+    /// Keys of this name, or a decoy, which is made in any case, so that the time does not tell; None: nobody has any.
     pub(crate) fn scram_keys(&self, name: &str) -> Option<ScramKeys> {
-        if let Some(keys) = self.get(name).and_then(|record| record.scram.clone()) {
-            return Some(keys);
-        }
-        let like = self.like(name, |record| record.scram.as_ref())?;
-        Some(ScramKeys::decoy(&self.seed, name, Some(like)))
+        let like = self.like(name, &self.with_scram)?.scram.as_ref();
+        let decoy = ScramKeys::decoy(&self.seed, name, like);
+        Some(self.get(name).and_then(|record| record.scram.clone()).unwrap_or(decoy))
     }
 
     /// Whose these credentials are. Passwords wait for their turn, all else is quick.
@@ -197,18 +201,15 @@ impl Records {
         {
             return (verifier, Some(record.account.clone()));
         }
-        let like = self.like(name, |record| record.password.as_ref()).cloned();
-        let like =
-            like.or_else(|| self.like(name, |record| record.scram.as_ref()).cloned().map(Verifier::from));
+        let like = self.like(name, &self.with_password).and_then(Record::verifier);
         (like.unwrap_or_else(|| ScramKeys::decoy(&self.seed, name, None).into()), None)
     }
 
-    /// The part of one of the records that have it, chosen by the name in a way that nobody else can tell.
-    fn like<'a, T>(&'a self, name: &str, part: impl Fn(&'a Record) -> Option<&'a T> + 'a) -> Option<&'a T> {
-        let parts = || self.all.iter().filter_map(&part);
+    /// One of these records, chosen by the name in a way that nobody else can tell.
+    fn like(&self, name: &str, these: &[usize]) -> Option<&Record> {
         let drawn = scram::hmac(&self.seed, &[b"like", name.as_bytes()]);
         let drawn = drawn.iter().take(4).fold(0, |number, byte| number << 8 | usize::from(*byte));
-        parts().nth(drawn % parts().count().max(1))
+        self.all.get(*these.get(drawn % these.len().max(1))?)
     }
 
     fn known(&self, credentials: &Credentials) -> Option<Arc<Account>> {
@@ -263,5 +264,35 @@ pub(crate) fn in_memory(account: Account, password: &Secret, seed: &[u8; 32]) ->
     match keys {
         Some(keys) => record.scram(keys),
         None => record,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_names_look_like_every_kind_of_account() {
+        let keys = |salt: usize| ScramKeys::of_password(&"pw".into(), vec![7; salt], 1);
+        let mut records = Records::new([1; 32]);
+        let hashed = Verifier::parse("{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=").unwrap();
+        assert!(records.add(Record::new(Account::new("ann")).password(hashed)));
+        // Its password costs what SCRAM costs: if nothing else did, it would tell that there is such an account.
+        assert!(records.add(Record::new(Account::new("bob")).scram(keys(scram::SALT_MAX).unwrap())));
+        assert!(records.add(Record::new(Account::new("eve"))));
+        let kinds = (0..64).map(|number| {
+            let (verifier, account) = records.verifier(&format!("name{number}"));
+            assert!(account.is_none());
+            format!("{verifier:?}")
+        });
+        let kinds: std::collections::BTreeSet<_> = kinds.collect();
+        assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["Verifier(scram)", "Verifier(sha1)"]);
+        assert!(
+            records.verifier("eve").1.is_none(),
+            "there is nothing that a password could be compared with"
+        );
+        assert!(!records.scram_keys("bob").unwrap().is_decoy());
+        let decoy = records.scram_keys("ann").unwrap();
+        assert_eq!((decoy.is_decoy(), decoy.salt().len()), (true, scram::SALT_MAX));
     }
 }

@@ -81,9 +81,8 @@ impl Throttle {
     /// # Errors
     /// [`Denied::Busy`]: there are more on their way than may.
     pub fn begin(&self, now: Instant, from: Option<IpAddr>, name: &str) -> Result<Attempt, Denied> {
-        let from = from.map(network);
         let trusted = from.is_none_or(|ip| self.trusts(ip));
-        let from = from.unwrap_or(IpAddr::V6(Ipv6Addr::LOCALHOST));
+        let from = from.map_or(IpAddr::V6(Ipv6Addr::LOCALHOST), network);
         let mut addresses = self.lock();
         make_room(&mut addresses, from, now);
         let address = addresses.entry(from).or_insert_with(|| Address::new(now));

@@ -49,11 +49,11 @@ impl ScramKeys {
     /// else knows. No password and no proof fits them.
     pub(crate) fn decoy(seed: &[u8; 32], name: &str, like: Option<&Self>) -> Self {
         let part = |which: &str| hmac(seed, &[which.as_bytes(), name.as_bytes()]);
-        let (mut salt, iterations) =
-            like.map_or((16, ITERATIONS), |keys| (keys.salt.len(), keys.iterations()));
-        salt = salt.min(32);
+        let (length, iterations) = like.map_or((16, ITERATIONS), |keys| (keys.salt.len(), keys.iterations()));
+        let mut salt = [part("salt"), part("more salt")].concat();
+        salt.truncate(length);
         Self {
-            salt: part("salt").get(..salt).unwrap_or_default().to_vec(),
+            salt,
             iterations: NonZeroU32::new(iterations).unwrap_or(NonZeroU32::MIN),
             stored_key: part("stored"),
             server_key: part("server"),

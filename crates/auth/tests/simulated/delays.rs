@@ -106,6 +106,21 @@ fn this_machine_and_trusted_networks_wait_a_moment_only() {
 }
 
 #[test]
+fn one_host_of_ipv6_is_trusted_and_its_neighbours_are_not() {
+    on_host(&Net::gentle(1), async |reactor| {
+        let throttle = Throttle::trusting(vec!["2001:db8::5/128".parse()?, "2001:db8:0:1::/128".parse()?]);
+        let door = Door::with(&reactor, throttle);
+        assert_eq!(door.refused("2001:db8::5", "ann").await, seconds(0));
+        assert_eq!(door.refused("2001:db8::5", "ann").await, DELAY_TRUSTED);
+        assert_eq!(door.refused("2001:db8::6", "ann").await, seconds(2));
+        // The address that stands for all of a network is one of its hosts as well.
+        assert_eq!(door.refused("2001:db8:0:1::7", "ann").await, seconds(0));
+        assert_eq!(door.refused("2001:db8:0:1::7", "ann").await, seconds(1));
+        Ok(())
+    });
+}
+
+#[test]
 fn who_hangs_up_has_had_his_try() {
     let net = Net::gentle(1);
     net.job_time(seconds(1));
