@@ -20,7 +20,7 @@ use trenza_core::{Reactor, Result as CoreResult, Wait};
 /// How many bytes are written to a file at once.
 const WRITE: usize = 256 * 1024;
 /// The longest name of a file, in bytes.
-const NAME_MAX: usize = 255;
+pub(super) const NAME_MAX: usize = 255;
 
 /// A local folder. Paths in it are relative, and lead out of it neither by `..` nor by links.
 #[derive(Debug, Clone)]

@@ -120,7 +120,8 @@ impl FtpServer {
         self.change(|config| config.tls_reuse_required = on)
     }
 
-    /// The ports that passive data connections come to: what a firewall must let in. Default: whatever the system gives.
+    /// The ports that passive data connections come to: what a firewall must let in. Default: any
+    /// from 32768 on.
     ///
     /// # Panics
     /// The range is empty or has port 0.
