@@ -11,6 +11,9 @@
 //!  all else ──────▶ PollDriver ───────────────────────────────┘
 //! ```
 //!
+//! What a new connection receives first is asked for once, and only what follows it for good, with the next wait: of
+//! one that is closed after its first exchange the kernel has nothing left to cancel.
+//!
 //! Received bytes lie in [`Buffers`] that all connections share, and are lent to the loop from there. Bytes to be sent
 //! are moved out of their [`OutBuf`] into a [`Flight`](flight::Flight) until the kernel has read them.
 
@@ -21,6 +24,7 @@ mod datagram;
 mod faulty;
 mod flight;
 mod ring;
+mod send;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -32,7 +36,7 @@ use crate::{
     datagram::{Mail, Refused, set_option},
     listener::{Listener, Reserve},
     poll,
-    rest::{Rests, is_short_of_memory},
+    rest::Rests,
     slots::Slots,
     socket, stream as bytes,
     unix::SocketFile,
@@ -42,7 +46,7 @@ use datagram::Inbox;
 #[cfg(test)]
 use faulty::Ring;
 use flight::Flights;
-use io_uring::{opcode, types::Fd};
+use io_uring::{opcode, squeue::Flags, types::Fd};
 #[cfg(not(test))]
 use ring::Ring;
 use ring::{Completion, NOBODY, Purpose};
@@ -51,6 +55,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     io, mem,
     os::fd::{AsFd, AsRawFd, BorrowedFd},
+    ptr,
     rc::Rc,
     sync::Arc,
     task::Waker,
@@ -63,6 +68,8 @@ use trenza_core::{
 };
 use trenza_wire::OutBuf;
 
+/// The kernel takes a buffer of a group.
+const SELECT: Flags = Flags::BUFFER_SELECT;
 /// How many that found no buffer are told to receive again in one turn, to begin with.
 const STARVED_QUOTA: usize = 64;
 
@@ -97,6 +104,8 @@ pub struct UringDriver {
     rest: PollDriver,
     /// What the ring was asked and was told of it.
     watch: Watch,
+    /// Those that have received what they were armed for, and go on with the next wait if that is still wanted.
+    done: Vec<Token>,
     /// Found no buffer, in order.
     starved: VecDeque<Token>,
     quota: usize,
@@ -175,6 +184,7 @@ impl UringDriver {
             files: BTreeMap::new(),
             rest,
             watch: Watch::default(),
+            done: Vec::new(),
             starved: VecDeque::new(),
             quota: STARVED_QUOTA,
             dry: false,
@@ -219,8 +229,15 @@ impl UringDriver {
             _ => {}
         }
         stream.armed = true;
-        let receive = opcode::RecvMulti::new(Fd(stream.fd.as_raw_fd()), buffers::GROUP);
-        self.ring.push(receive.build(), Purpose::Receive, token);
+        let fd = Fd(stream.fd.as_raw_fd());
+        let receive = match stream.seasoned {
+            true => opcode::RecvMulti::new(fd, buffers::GROUP).build(),
+            // As many bytes as the buffer has room for.
+            false => {
+                opcode::Recv::new(fd, ptr::null_mut(), 0).buf_group(buffers::GROUP).build().flags(SELECT)
+            }
+        };
+        self.ring.push(receive, Purpose::Receive, token);
     }
 
     /// Ends what the kernel does for a socket.
@@ -229,6 +246,14 @@ impl UringDriver {
         if stream.armed && !mem::replace(&mut stream.cancelled, true) {
             self.ring.cancel(stream.purpose(), token);
         }
+    }
+
+    /// Has the kernel receive again.
+    fn go_on(&mut self) {
+        let mut done = mem::take(&mut self.done);
+        done.drain(..).for_each(|token| self.arm(token));
+        // Its memory is used again.
+        self.done = done;
     }
 
     /// It found no buffer, and has its turn when others were given back.
@@ -399,7 +424,10 @@ impl UringDriver {
                 None
             }
             (Ok(1..), Some(piece)) => {
-                self.arm(token);
+                stream.seasoned = true;
+                if !stream.armed {
+                    self.done.push(token);
+                }
                 Some(Step::Received(outer(token), piece))
             }
             (Ok(_), _) => {
@@ -420,45 +448,6 @@ impl UringDriver {
                 None
             }
             (Err(errno), _) => self.fail(token, errno.into()).map(Step::Event),
-        }
-    }
-
-    fn sent(&mut self, completion: &Completion) -> Option<Event<'static>> {
-        let token = completion.token;
-        let stream = self.streams.get_mut(token)?;
-        let Doing::Sending(flight) = stream.doing else { return None };
-        let alive = stream.is_alive();
-        match completion.result {
-            Ok(sent) if alive => {
-                let bytes = sent as usize;
-                match self.flights.sent(flight, bytes, &stream.fd) {
-                    Some(request) => self.ring.push(request, Purpose::Send, token),
-                    None => {
-                        stream.doing = Doing::Nothing;
-                        self.landed = Some(flight);
-                    }
-                }
-                Some(Event::Sent { token: outer(token), bytes })
-            }
-            Err(Errno::CANCELED | Errno::INTR | Errno::AGAIN) if alive => {
-                let request = self.flights.sent(flight, 0, &stream.fd)?;
-                self.ring.push(request, Purpose::Send, token);
-                None
-            }
-            Err(Errno::NOBUFS | Errno::NOMEM) if alive => {
-                stream.doing = Doing::Resting(Some(flight));
-                self.rests.add(token, Instant::now());
-                None
-            }
-            result => {
-                stream.doing = Doing::Nothing;
-                self.flights.land(flight);
-                if !alive {
-                    self.bury(token);
-                    return None;
-                }
-                self.fail(token, result.err().unwrap_or(Errno::IO).into())
-            }
         }
     }
 
@@ -517,30 +506,6 @@ impl UringDriver {
             State::Broken | State::Closing { .. } => return None,
         }
         Some(Event::Failed { token: outer(token), error })
-    }
-
-    // ── sending ──
-
-    /// Hands what is queued to the kernel, with the next wait.
-    fn take_off(&mut self, token: Token, out: &mut OutBuf) {
-        let Some(stream) = self.streams.get_mut(token) else { return };
-        let (flight, request) = self.flights.take_off(out, &stream.fd);
-        stream.doing = Doing::Sending(flight);
-        self.ring.push(request, Purpose::Send, token);
-    }
-
-    /// Sends at once what the socket has room for.
-    fn send_now(&mut self, token: Token, out: &mut OutBuf) {
-        let Some(stream) = self.streams.get_mut(token) else { return };
-        match bytes::send(stream.fd.as_fd(), stream.kind, out, &mut self.scratch) {
-            Ok(true) => {}
-            Ok(false) => self.await_room(token),
-            Err(error) if is_short_of_memory(&error) => {
-                stream.doing = Doing::Resting(None);
-                self.rests.add(token, Instant::now());
-            }
-            Err(error) => self.failures.push_back((token, error)),
-        }
     }
 }
 
@@ -682,6 +647,7 @@ impl Driver for UringDriver {
         if let Some(error) = self.broken.take() {
             return Err(error);
         }
+        self.go_on();
         self.feed_starved();
         let untold = !self.failures.is_empty()
             || !self.room.is_empty()

@@ -22,6 +22,8 @@ pub(super) struct Stream {
     pub(super) cancelled: bool,
     /// It found no buffer and is in the list of those that wait for one.
     pub(super) starved: bool,
+    /// It has received: many do so once, and are then closed with nothing to cancel if more was not asked for yet.
+    pub(super) seasoned: bool,
 }
 
 /// How far a socket has come.
@@ -58,7 +60,17 @@ pub(super) enum Doing {
 impl Stream {
     pub(super) fn of_kind(fd: OwnedFd, state: State, kind: Kind) -> Self {
         let doing = Doing::Nothing;
-        Self { fd, state, kind, doing, reading: false, armed: false, cancelled: false, starved: false }
+        Self {
+            fd,
+            state,
+            kind,
+            doing,
+            reading: false,
+            armed: false,
+            cancelled: false,
+            starved: false,
+            seasoned: false,
+        }
     }
 
     /// That of a connection between addresses like this one, or of a socket that is bound to it.

@@ -98,7 +98,8 @@ impl UringDriver {
             }
             Err(error) => return self.fail(token, error).map(Step::Event),
         };
-        self.arm(token);
+        // With the next wait, if it is still wanted then: what was paused or closed meanwhile has nothing to cancel.
+        self.done.push(token);
         step
     }
 
