@@ -14,6 +14,8 @@
 //! What a new connection receives first is asked for once, and only what follows it for good, with the next wait: of
 //! one that is closed after its first exchange the kernel has nothing left to cancel.
 //!
+//! Over a UNIX stream, which may bring descriptors, the ring tells that there is something, and a call receives it.
+//!
 //! Received bytes lie in [`Buffers`] that all connections share, and are lent to the loop from there. Bytes to be sent
 //! are moved out of their [`OutBuf`] into a [`Flight`](flight::Flight) until the kernel has read them.
 

@@ -159,7 +159,7 @@ impl Passing {
             3..16 => self.write(which, piece),
             16..30 => drop(self.read(which, piece)),
             30 => self.shut(which),
-            31 if piece == 1 => self.leave(which),
+            31 if piece == 1 && self.dice.once_in(4) => self.leave(which),
             32..37 => self.act(),
             _ => {}
         }
@@ -267,12 +267,12 @@ impl Passing {
         let place = self.dice.below(self.nears.len());
         let Some((token, near)) = self.nears.values_mut().nth(place) else { return };
         let token = *token;
-        match self.dice.below(16) {
+        match self.dice.below(64) {
             0 if near.far != usize::MAX => {
                 let far = near.far;
                 self.end(token, Close::Abort, far);
             }
-            1..8 => {
+            1..30 => {
                 (near.paused, near.reads) = (true, false);
                 self.driver.read(token, false);
             }
