@@ -1,0 +1,3 @@
+//! Mail for Trenza: [`smtp`].
+
+pub mod smtp;
