@@ -263,8 +263,9 @@ impl Complaint {
     pub(crate) fn folder(folder: &Path, error: &io::Error) -> Self {
         let shown = folder.display();
         match error.kind() {
-            ErrorKind::NotFound => Self::new(format!("there is no folder {shown}"))
-                .remedy("name one that exists: trenza web DIR; without DIR it is the current one"),
+            ErrorKind::NotFound => {
+                Self::new(format!("there is no folder {shown}")).remedy("name one that exists, or make it")
+            }
             ErrorKind::NotADirectory => {
                 Self::new(format!("{shown} is not a folder")).remedy("name the folder that it is in")
             }

@@ -6,6 +6,16 @@ pub(crate) fn is_secured(endpoint: &str) -> bool {
     behind.starts_with("tls:") || behind.starts_with("tls-over:")
 }
 
+/// The endpoint below the TLS of a server, for who brings TLS himself; None: there is none.
+pub(crate) fn without_tls(endpoint: &str) -> Option<String> {
+    let behind = endpoint.trim_start_matches("haproxy:");
+    let before = endpoint.strip_suffix(behind)?;
+    match behind.strip_prefix("tls:") {
+        Some(rest) => Some(format!("{before}tcp:{rest}")),
+        None => behind.strip_prefix("tls-over:").map(|below| format!("{before}{below}")),
+    }
+}
+
 /// Where in an endpoint string its port is.
 #[derive(Debug)]
 pub(crate) struct Place<'a> {

@@ -6,11 +6,9 @@
 
 use crate::workers::Workers;
 use std::{
-    cell::Cell,
     fmt::Write as _,
     io::{self, IsTerminal, Write, stderr},
     mem::take,
-    rc::Rc,
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
     time::Duration,
@@ -40,7 +38,8 @@ pub(crate) fn run(workers: &Workers, serve: impl Fn(&Reactor, &Lines) -> Result 
 pub(crate) struct Lines {
     /// In common with other loops.
     held: Arc<Mutex<Held>>,
-    state: Rc<Cell<State>>,
+    /// Of one loop only: a lock because logs may be shared, which nobody ever waits for.
+    state: Arc<Mutex<State>>,
     /// None on a terminal, where somebody looks on.
     delay: Option<Duration>,
 }
@@ -59,13 +58,13 @@ impl Lines {
     /// For standard error.
     fn new(held: Arc<Mutex<Held>>) -> Self {
         let delay = if stderr().is_terminal() { None } else { Some(DELAY) };
-        Self { held, state: Rc::new(Cell::new(State::Idle)), delay }
+        Self { held, state: Arc::new(Mutex::new(State::Idle)), delay }
     }
 
     /// Adds a line; its end is added.
     pub(crate) fn push(&self, reactor: &Reactor, line: &str) {
         let length = hold(&self.held).push(line);
-        match (self.state.get(), self.delay) {
+        match (self.state(), self.delay) {
             (State::Writing, _) => (),
             (State::Waiting, _) if length < ENOUGH => (),
             (State::Idle, Some(delay)) => self.wait(reactor, delay),
@@ -73,12 +72,20 @@ impl Lines {
         }
     }
 
+    fn state(&self) -> State {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_state(&self, state: State) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
     fn wait(&self, reactor: &Reactor, delay: Duration) {
-        self.state.set(State::Waiting);
+        self.set_state(State::Waiting);
         let (lines, on) = (self.clone(), reactor.clone());
         let due = move || {
             // There may have been enough before.
-            if lines.state.get() == State::Waiting {
+            if lines.state() == State::Waiting {
                 lines.write(&on);
             }
         };
@@ -86,12 +93,12 @@ impl Lines {
     }
 
     fn write(&self, reactor: &Reactor) {
-        self.state.set(State::Writing);
+        self.set_state(State::Writing);
         let held = self.held.clone();
         let (lines, on) = (self.clone(), reactor.clone());
         let written = reactor.in_thread(move || Ok(write(&held, &mut stderr().lock())?));
         written.then(move |result| {
-            lines.state.set(State::Idle);
+            lines.set_state(State::Idle);
             if hold(&lines.held).is_empty() {
                 return;
             }

@@ -73,7 +73,7 @@ fn main() -> ExitCode {
         Command::User(args) => user::run(args),
         Command::Web(args) => web::run(args, descriptors),
         Command::Forward(args) => forward::run(args, descriptors),
-        Command::Ftp(args) => ftp::run(args),
+        Command::Ftp(args) => ftp::run(args, descriptors),
         Command::Socks(args) => socks::run(args, descriptors),
         Command::Echo(args) => echo::run(args, descriptors),
     };

@@ -169,7 +169,7 @@ pub(crate) fn shown(scheme: &str, address: &Addr, over: &str) -> String {
 }
 
 /// Seconds, with a fraction if need be.
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     seconds.filter(|time| !time.is_zero()).ok_or_else(|| "a number of seconds above 0 is wanted".into())
 }

@@ -1,7 +1,8 @@
 //! [`Quota`]: a tree that holds only so much.
 
-use crate::{ErrorKind, File, List, Metadata, Path, Result, Space, Tree, Write, Writer, walk};
+use crate::{ErrorKind, File, FileId, List, Metadata, Path, Result, Space, Tree, Write, Writer, walk};
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
@@ -34,7 +35,8 @@ pub struct Used {
 /// [`ErrorKind::Quota`], before it is written.
 ///
 /// It is counted once, at the start, and kept up to date by what is done through this value: all users of the tree have to
-/// share it (by an [`Arc`]). A file counts once for each of its names. What is being written counts at once, and gives
+/// share it (by an [`Arc`]). A file counts once for each of its names, what it grows by too; while somebody writes into it
+/// where it is, it gets no further name ([`ErrorKind::Busy`]). What is being written counts at once, and gives
 /// its room back if it is given up; so a file that takes the place of another needs room for both until then. Who
 /// writes into a file by several writers, or removes it while one writes, may be counted too high until the next start,
 /// never too low. [`Restricted`](crate::Restricted) goes around it, not into it, since it looks at what it counts.
@@ -63,6 +65,8 @@ pub struct Quota {
 struct Count {
     limits: QuotaLimits,
     used: Mutex<Used>,
+    /// How many write into which files where they are.
+    written: Mutex<BTreeMap<FileId, usize>>,
 }
 
 impl Quota {
@@ -79,7 +83,8 @@ impl Quota {
             }
             Ok(())
         })?;
-        Ok(Self { tree, count: Arc::new(Count { limits, used: Mutex::new(used) }) })
+        let count = Count { limits, used: Mutex::new(used), written: Mutex::default() };
+        Ok(Self { tree, count: Arc::new(count) })
     }
 
     /// How much it holds.
@@ -112,6 +117,23 @@ impl Count {
         }
         *used = sum;
         Ok(())
+    }
+
+    /// Looked at while names cannot be changed.
+    fn written(&self) -> MutexGuard<'_, BTreeMap<FileId, usize>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin_writing(&self, file: FileId) {
+        *self.written().entry(file).or_default() += 1;
+    }
+
+    fn end_writing(&self, file: FileId) {
+        let mut written = self.written();
+        match written.get_mut(&file) {
+            Some(writers) if *writers > 1 => *writers -= 1,
+            _ => drop(written.remove(&file)),
+        }
     }
 }
 
@@ -156,7 +178,12 @@ impl Tree for Quota {
                 return Err(error);
             }
         };
-        let whole = matches!(how, Write::Replace | Write::Create);
+        // What is written where it is grows under all of its names.
+        let place = match how {
+            Write::Replace | Write::Create => None,
+            Write::New | Write::Append | Write::At(_) => Some(self.tree.metadata(path)?),
+        };
+        place.iter().for_each(|found| self.count.begin_writing(found.id));
         Ok(Box::new(QuotaWriter {
             tree: self.tree.clone(),
             path: path.clone(),
@@ -164,7 +191,8 @@ impl Tree for Quota {
             count: self.count.clone(),
             room,
             counted: new,
-            whole,
+            names: place.as_ref().map_or(1, |found| found.links.max(1)),
+            place: place.map(|found| found.id),
         }))
     }
 
@@ -216,7 +244,11 @@ impl Tree for Quota {
 
     fn link(&self, from: &Path, to: &Path) -> Result {
         let used = &mut *self.count.lock();
-        let more = Used::of(&self.tree.symlink_metadata(from)?);
+        let found = self.tree.symlink_metadata(from)?;
+        if self.count.written().contains_key(&found.id) {
+            return Err(ErrorKind::Busy.into());
+        }
+        let more = Used::of(&found);
         self.count.add(used, more)?;
         self.tree.link(from, to).inspect_err(|_| used.give_back(more))
     }
@@ -256,21 +288,23 @@ struct QuotaWriter {
     room: u64,
     /// What was counted for it.
     counted: Used,
-    /// It leaves nothing if it is given up.
-    whole: bool,
+    /// How often each byte counts.
+    names: u64,
+    /// Which file is written where it is; None: it is to be whole, and leaves nothing if it is given up.
+    place: Option<FileId>,
 }
 
 impl Writer for QuotaWriter {
     fn write(&mut self, bytes: &[u8]) -> Result {
         let Some(file) = &mut self.file else { return Err(ErrorKind::Io.into()) };
         let over = self.room.min(bytes.len() as u64);
-        let more = Used { bytes: bytes.len() as u64 - over, files: 0 };
+        let more = Used { bytes: (bytes.len() as u64 - over).saturating_mul(self.names), files: 0 };
         self.count.add(&mut self.count.lock(), more)?;
         let before = file.written();
         let wrote = file.write(bytes);
         let written = file.written() - before;
         self.room -= over.min(written);
-        let grown = written.saturating_sub(over);
+        let grown = written.saturating_sub(over).saturating_mul(self.names);
         self.counted.bytes += grown;
         self.count.lock().give_back(Used { bytes: more.bytes - grown.min(more.bytes), files: 0 });
         wrote
@@ -287,7 +321,7 @@ impl Writer for QuotaWriter {
     fn commit(mut self: Box<Self>) -> Result<Metadata> {
         let count = self.count.clone();
         let used = &mut *count.lock();
-        if !self.whole {
+        if self.place.is_some() {
             return self.file.take().ok_or(ErrorKind::Io)?.commit();
         }
         let replaced = found(&*self.tree, &self.path)?;
@@ -316,11 +350,14 @@ impl Writer for QuotaWriter {
 
 impl Drop for QuotaWriter {
     fn drop(&mut self) {
-        if let Some(file) = self.file.take() {
-            drop(file);
-            if self.whole {
+        let given_up = self.file.take();
+        match (self.place, given_up) {
+            (Some(file), _) => self.count.end_writing(file),
+            (None, Some(file)) => {
+                drop(file);
                 self.count.lock().give_back(self.counted);
             }
+            (None, None) => {}
         }
     }
 }

@@ -87,6 +87,30 @@ fn a_name_more_counts_once_more() {
     assert_eq!(used(&tree), (5, 1));
 }
 
+/// Else who links a file, grows it and removes the names would have room that is not there.
+#[test]
+fn a_file_grows_under_all_of_its_names() {
+    let tree = quota(25, 9);
+    put(&tree, "a", "", Write::Create).unwrap();
+    tree.link(&path("a"), &path("b")).unwrap();
+    put(&tree, "a", "12345", Write::Append).unwrap();
+    assert_eq!(used(&tree), (10, 2));
+    put(&tree, "b", "abcdefg", Write::At(0)).unwrap();
+    assert_eq!(used(&tree), (14, 2));
+    assert_eq!(put(&tree, "a", "123456", Write::Append), Err(ErrorKind::Quota));
+    tree.remove_file(&path("b")).unwrap();
+    assert_eq!(used(&tree), (7, 1));
+
+    let link = || tree.link(&path("a"), &path("b")).map_err(|error| error.kind());
+    let (one, other) = (tree.write(&path("a"), Write::Append), tree.write(&path("a"), Write::At(0)));
+    assert_eq!(link(), Err(ErrorKind::Busy));
+    other.unwrap().commit().unwrap();
+    assert_eq!(link(), Err(ErrorKind::Busy));
+    drop(one);
+    assert_eq!(link(), Ok(()));
+    assert_eq!(used(&tree), (14, 2));
+}
+
 #[test]
 fn what_the_disk_refuses_is_not_counted() {
     let disk = Disk::alone(1);

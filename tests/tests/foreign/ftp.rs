@@ -93,7 +93,7 @@ pub(crate) fn port() -> u16 {
 }
 
 /// 1,000 files of all sizes in 30 folders, with names that are hard to say.
-fn tree(at: &Path) {
+pub(crate) fn tree(at: &Path) {
     for number in 0..1000_usize {
         let folder = at.join(format!("d {}/e'{}", number % 10, number % 3));
         fs::create_dir_all(&folder).unwrap();
@@ -108,7 +108,7 @@ fn tree(at: &Path) {
 }
 
 /// All files below a folder, with what is in them.
-fn contents(at: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn contents(at: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let (mut files, mut folders) = (BTreeMap::new(), vec![at.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {

@@ -10,6 +10,7 @@
 mod chromium;
 mod curl;
 mod ftp;
+mod ftp_clients;
 mod gnutls_cli;
 mod gnutls_serv;
 mod openssl;

@@ -14,7 +14,7 @@ use std::{
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
 };
-use toml_edit::{DocumentMut, Item, Table, value};
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, value};
 
 /// What stands at the top of a new file.
 const HEAD: &str = "\
@@ -51,6 +51,18 @@ impl Stored {
     pub fn fits(&self, password: &Secret) -> bool {
         self.password.fits(password) && self.scram.fits(password)
     }
+}
+
+/// An account that cannot be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddError {
+    /// No account can have this name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// Its folder has a name that is no UTF-8, as all in the file is.
+    #[error("the name of its folder is no text in UTF-8")]
+    Root,
 }
 
 /// Changes `users.toml`. From [`UsersEditor::open`] on it is locked for other editors, so that none loses what another
@@ -118,15 +130,17 @@ impl UsersEditor {
     /// Adds an account; false when there is one of this name.
     ///
     /// # Errors
-    /// No account can have this name.
-    pub fn add(&mut self, account: &Account, stored: &Stored) -> Result<bool, NameError> {
+    /// No account can have this name, or its folder cannot be written.
+    pub fn add(&mut self, account: &Account, stored: &Stored) -> Result<bool, AddError> {
         check_name(&account.name)?;
+        // Left out, it would stand for the service's.
+        let root = account.root.as_ref().map(|root| root.to_str().ok_or(AddError::Root)).transpose()?;
         if self.contains(&account.name) {
             return Ok(false);
         }
         let mut table = Table::new();
         store(&mut table, stored);
-        if let Some(root) = account.root.as_ref().and_then(|root| root.to_str()) {
+        if let Some(root) = root {
             table.insert("root", value(root));
         }
         if account.rights != Rights::ALL {
@@ -134,6 +148,12 @@ impl UsersEditor {
         }
         if let Some(quota) = account.quota {
             table.insert("quota", value(Size(quota).to_string()));
+        }
+        if !account.groups.is_empty() {
+            table.insert("groups", value(Array::from_iter(&account.groups)));
+        }
+        if !account.attributes.is_empty() {
+            table.insert("attributes", value(InlineTable::from_iter(&account.attributes)));
         }
         if let Some(users) = self.users() {
             users.insert(&account.name, Item::Table(table));

@@ -26,5 +26,5 @@
 mod edit;
 mod read;
 
-pub use edit::{Stored, UsersEditor};
+pub use edit::{AddError, Stored, UsersEditor};
 pub(crate) use read::parse;

@@ -1,11 +1,11 @@
 //! Accounts of files, which change.
 
 use super::{Door, on_host, peer, seconds};
-use std::{fs, path::PathBuf, time::Duration};
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::PathBuf, time::Duration};
 use tempfile::{TempDir, tempdir};
 use trenza_auth::{
     Account, AccountsFile, Checker, Credentials, Denied, Mechanism, Rights, Secret,
-    users::{Stored, UsersEditor},
+    users::{AddError, Stored, UsersEditor},
 };
 use trenza_core::{Certificate, Reactor, Result};
 use trenza_sim::Net;
@@ -66,6 +66,24 @@ fn what_the_editor_writes_is_read() {
         assert!(!fits(&reactor, &users, "bob", "secret").await?);
         Ok(())
     });
+}
+
+#[test]
+fn all_that_an_account_has_is_written_or_it_is_not_added() {
+    let folder = Folder::new();
+    let stored = Stored::of(&Secret::new("secret"), &[2; 32]);
+    let mut ann = Account::new("ann").root("a \"b\"").rights(Rights::NONE).quota(1);
+    ann.groups = vec!["staff".into(), "a\"b".into()];
+    ann.attributes = [("phone nr".into(), "12\n".into()), ("x".into(), String::new())].into();
+    let bob = Account::new("bob").root(OsStr::from_bytes(b"caf\xe9"));
+    let mut users = UsersEditor::open(folder.file(), &[1; 32]).unwrap();
+    assert!(users.add(&ann, &stored).unwrap());
+    assert_eq!(users.add(&bob, &stored), Err(AddError::Root));
+    assert!(matches!(users.add(&Account::new("a/b"), &stored), Err(AddError::Name(_))));
+    users.save().unwrap();
+    let accounts = AccountsFile::toml(folder.file()).unwrap().accounts();
+    let read: Vec<&Account> = accounts.iter().map(|(account, _)| &**account).collect();
+    assert_eq!(read, [&ann]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `trenza ftp ls`: what is in a folder.
 
-use super::{drive, get::write_out, server::Server, trouble, url::Url};
+use super::{bars::plain, drive, get::write_out, server::Server, trouble, url::Url};
 use std::io::{IsTerminal, stdout};
 use trenza::{
     Error, Reactor, Result,
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args) -> Result {
             Ok::<_, ClientError>(entries)
         };
         let entries = listed.await.map_err(|error| Error::from(trouble::of(&url, &error)))?;
-        write_out(text(&entries, names)).await
+        write_out(text(&entries, names, stdout().is_terminal())).await
     })
 }
 
@@ -70,21 +70,38 @@ async fn file(client: &mut Client, url: &Url) -> Option<Vec<Entry>> {
     (entry.kind == Kind::File && entry.size.is_some()).then(|| vec![Entry { name, ..entry }])
 }
 
-fn text(entries: &[Entry], names: bool) -> Vec<u8> {
+/// The lines. Names come from servers: a terminal is not to take them for its own commands.
+fn text(entries: &[Entry], names: bool, terminal: bool) -> Vec<u8> {
     let now = Reactor::current().wall();
     let mut text = Vec::new();
     for entry in entries {
-        let start = text.len();
+        let mut line = Vec::new();
         match names {
-            true => text.extend(&entry.name),
-            false => unix::write(entry, now, &mut text),
+            true => line.extend(&entry.name),
+            false => unix::write(entry, now, &mut line),
         }
-        if stdout().is_terminal() {
-            // Names come from servers: a terminal is not to take them for its own commands.
-            let line = text.iter_mut().skip(start);
-            line.filter(|c| c.is_ascii_control()).for_each(|c| *c = b'?');
+        match terminal {
+            true => text.extend(plain(&String::from_utf8_lossy(&line)).as_bytes()),
+            false => text.extend(line),
         }
         text.push(b'\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_no_commands_of_a_terminal() {
+        // A terminal may take the second one for the first.
+        let names = ["a\x1b[2J", "b\u{9b}2J", "caf\u{e9}"];
+        let entries = names.map(|name| Entry::new(name, Kind::File));
+        let shown = |terminal| {
+            trenza::block_on(async move |_| Ok(String::from_utf8(text(&entries, true, terminal))?))
+        };
+        assert_eq!(shown.clone()(true).unwrap(), "a?[2J\nb?2J\ncaf\u{e9}\n");
+        assert_eq!(shown(false).unwrap(), names.join("\n") + "\n");
+    }
 }

@@ -1,10 +1,11 @@
-//! `trenza ftp`: files from and to servers of FTP.
+//! `trenza ftp`: files from and to servers of FTP, and a server.
 
 mod bars;
 mod get;
 mod ls;
 mod mirror;
 mod put;
+mod serve;
 mod server;
 mod trouble;
 mod url;
@@ -21,6 +22,7 @@ Examples:
   trenza ftp ls ftp://ftp.example.org/pub/
   trenza ftp mirror --parallel 8 ftp://ftp.example.org/pub/debian debian
   trenza ftp mirror --delete site ftps://ann@example.org/www
+  trenza ftp serve --root files --users users.toml
 
 Addresses:
   ftp://USER:PASSWORD@HOST:PORT/PATH;type=i
@@ -42,7 +44,7 @@ Exit codes:
   6  the server has refused: no such file, no right, no space
   130, 143  ended by Control-C or SIGTERM";
 
-/// Gets, puts and mirrors files over FTP, with TLS if asked.
+/// Serves, gets, puts and mirrors files over FTP, with TLS if asked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -56,14 +58,16 @@ enum Command {
     Put(put::Args),
     Ls(ls::Args),
     Mirror(mirror::Args),
+    Serve(Box<serve::Args>),
 }
 
-pub(crate) fn run(args: &Args) -> Result {
+pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
     match &args.command {
         Command::Get(args) => get::run(args),
         Command::Put(args) => put::run(args),
         Command::Ls(args) => ls::run(args),
         Command::Mirror(args) => mirror::run(args),
+        Command::Serve(args) => serve::run(args, descriptors),
     }
 }
 

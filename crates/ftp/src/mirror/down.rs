@@ -1,15 +1,16 @@
 //! From a server into a local folder.
 
 use super::{
-    Folder, Mirror, Outcome, Progress,
+    Folder, Listed, Mirror, Outcome, Progress,
     compare::{Facts, is_beginning, is_current},
-    folder::{Local, LocalKind, in_folder, is_local_name},
+    folder::{Local, LocalKind, NAME_MAX, in_folder, is_local_name},
     join,
     pool::Pool,
     progress::Report,
     shown,
 };
 use crate::{Client, ClientError, Dial, Entry, listing::Kind};
+use aws_lc_rs::digest::{SHA256, digest};
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
@@ -49,8 +50,9 @@ impl<'a> Down<'a> {
         let mut level = vec![Pair { remote: from.into(), local: PathBuf::new() }];
         let mut depth = 0;
         while !level.is_empty() {
-            let done =
-                self.pool.each(level, async |client, pair| client.list(Some(&pair.remote)).await).await;
+            let entries = Listed::new(self.mirror.limits.entries);
+            let listing = async |client: &mut Client, pair: &Pair| entries.list(client, &pair.remote).await;
+            let done = self.pool.each(level, listing).await;
             let (mut folders, mut files) = (Vec::new(), Vec::new());
             for (pair, listed) in done.results {
                 match listed {
@@ -142,16 +144,22 @@ impl<'a> Down<'a> {
         let to = in_folder(folder, &entry.name);
         let local = match local {
             Some(local) if local.kind != wanted => {
-                if !self.mirror.delete {
-                    let what = "something else of this name is there";
-                    self.report.failed(&shown, ClientError::local(&*shown, what));
-                    return Verdict::Nothing;
+                let removed = match self.mirror.delete {
+                    true => self.folder.remove(&to, local.kind, &self.mirror.exclude).await,
+                    false => Ok(false),
+                };
+                match removed {
+                    Ok(true) => self.report.removed(&shown),
+                    Ok(false) => {
+                        let what = "something else of this name is there";
+                        self.report.failed(&shown, ClientError::local(&*shown, what));
+                        return Verdict::Nothing;
+                    }
+                    Err(error) => {
+                        self.report.failed(&shown, ClientError::local(&*shown, error));
+                        return Verdict::Nothing;
+                    }
                 }
-                if let Err(error) = self.folder.remove(&to, local.kind).await {
-                    self.report.failed(&shown, ClientError::local(&*shown, error));
-                    return Verdict::Nothing;
-                }
-                self.report.removed(&shown);
                 None
             }
             local => local,
@@ -170,15 +178,18 @@ impl<'a> Down<'a> {
     async fn remove(&mut self, pair: &Pair, extra: impl Iterator<Item = Local>) {
         for local in extra.filter(|local| !self.mirror.excludes(&local.name)) {
             let path = shown(&join(&pair.remote, &local.name));
-            match self.folder.remove(&in_folder(&pair.local, &local.name), local.kind).await {
-                Ok(()) => self.report.removed(&path),
+            let place = in_folder(&pair.local, &local.name);
+            match self.folder.remove(&place, local.kind, &self.mirror.exclude).await {
+                Ok(true) => self.report.removed(&path),
+                Ok(false) => {}
                 Err(error) => self.report.failed(&path, ClientError::local(&*path, error)),
             }
         }
     }
 
     async fn fetch_all(&mut self, files: Vec<Item>) {
-        let bytes = files.iter().filter_map(|item| item.entry.size).sum();
+        // As servers say; all together may be more than there is.
+        let bytes = files.iter().filter_map(|item| item.entry.size).fold(0, u64::saturating_add);
         self.report.tell(Progress::Found { files: files.len() as u64, bytes });
         let (mirror, folder) = (self.mirror, self.folder);
         let fetching = async |client: &mut Client, item: &Item| {
@@ -215,9 +226,19 @@ fn facts(entry: &Entry) -> Facts {
     Facts { size: entry.size, modified: entry.modified }
 }
 
+/// How long a name may be, in bytes, so that there is room for what is put around it.
+const WHOLE_NAME_MAX: usize = NAME_MAX - b"..part".len();
+
 /// How a file is called until it is whole.
 fn part_name(name: &[u8]) -> Vec<u8> {
-    [b".", name.get(..name.len().min(240)).unwrap_or_default(), b".part"].concat()
+    if name.len() <= WHOLE_NAME_MAX {
+        return [b".", name, b".part"].concat();
+    }
+    // Long names may begin alike, and are fetched at the same time.
+    let digest = digest(&SHA256, name);
+    let hash: String = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let begin = name.get(..WHOLE_NAME_MAX - hash.len()).unwrap_or_default();
+    [b".", begin, hash.as_bytes(), b".part"].concat()
 }
 
 /// Fetches one file.
@@ -246,7 +267,13 @@ pub(super) async fn fetch(
     let mut writer = folder.write(&part, at).await.map_err(local)?;
     let mut moved = 0;
     if entry.size != Some(at) || at == 0 {
+        let mut came = at;
         let sink = async |piece: bytes::Bytes| {
+            came += piece.len() as u64;
+            if let Some(size) = entry.size.filter(|size| came > *size) {
+                // It may never end.
+                return Err(format!("more came than the {size} bytes that were announced").into());
+            }
             tell(Progress::Moved { path: &path, bytes: piece.len() as u64 });
             writer.write(&piece).await
         };
@@ -257,7 +284,7 @@ pub(super) async fn fetch(
                 // What has come stays, for who goes on later.
                 let kept = writer.finish().await.map_err(local)?;
                 if kept == 0 {
-                    folder.remove(&part, LocalKind::File).await.map_err(local)?;
+                    folder.remove(&part, LocalKind::File, &[]).await.map_err(local)?;
                 }
                 return Err(error);
             }

@@ -18,7 +18,7 @@ pub use progress::{Failure, Outcome, Progress};
 
 use crate::{Client, ClientError, Dial, Entry, Glob};
 use progress::Report;
-use std::{path::Path, rc::Rc};
+use std::{cell::Cell, path::Path, rc::Rc};
 
 /// How trees are mirrored.
 ///
@@ -105,7 +105,8 @@ impl Mirror {
         self
     }
 
-    /// Passes over files and folders whose names match: they are neither copied nor deleted.
+    /// Passes over files and folders whose names match: they are neither copied nor deleted, and a folder that has one in
+    /// it stays, too.
     pub fn exclude(mut self, names: Glob) -> Self {
         self.exclude.push(names);
         self
@@ -196,6 +197,27 @@ impl std::fmt::Debug for Mirror {
             .field("exclude", &self.exclude)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
+    }
+}
+
+/// What the folders of one level have in them, all of which is in memory at once: a server may show any number of folders.
+struct Listed {
+    left: Cell<u64>,
+}
+
+impl Listed {
+    fn new(max: u64) -> Self {
+        Self { left: Cell::new(max) }
+    }
+
+    /// Lists a folder, unless those before it had too much in them.
+    async fn list(&self, client: &mut Client, path: &[u8]) -> Result<Vec<Entry>, ClientError> {
+        if self.left.get() == 0 {
+            return Err(ClientError::local(shown(path), "there are too many files"));
+        }
+        let entries = client.list(Some(path)).await?;
+        self.left.set(self.left.get().saturating_sub(entries.len() as u64));
+        Ok(entries)
     }
 }
 

@@ -42,34 +42,45 @@ impl Pool {
         work: impl AsyncFn(&mut Client, &T) -> Result<R, ClientError>,
     ) -> Done<T, R> {
         let workers = self.clients.len().min(items.len());
+        let (queue, results) = (RefCell::new(VecDeque::from(items)), RefCell::new(Vec::new()));
+        self.take_turns(workers, |_| true, &queue, &results, &work).await;
+        // The others may have been done before one learned that there is no connection for it.
+        while !queue.borrow().is_empty() && self.clients.iter().any(Option::is_some) {
+            self.take_turns(workers, Option::is_some, &queue, &results, &work).await;
+        }
+        Done { results: results.into_inner(), left: queue.into_inner().into() }
+    }
+
+    /// Has those clients that are asked for take one item after another.
+    async fn take_turns<T, R>(
+        &mut self,
+        workers: usize,
+        who: impl Fn(&Option<Client>) -> bool,
+        queue: &RefCell<VecDeque<T>>,
+        results: &RefCell<Vec<(T, Result<R, ClientError>)>>,
+        work: &impl AsyncFn(&mut Client, &T) -> Result<R, ClientError>,
+    ) {
         let (dial, attempts) = (&self.dial, self.attempts);
-        let connected = Cell::new(self.clients.iter().flatten().count());
-        let queue = RefCell::new(VecDeque::from(items));
-        let results = RefCell::new(Vec::new());
-        let work = &work;
-        let working = self.clients.iter_mut().take(workers).map(|slot| {
-            let (connected, queue, results) = (&connected, &queue, &results);
-            async move {
-                loop {
-                    let next = queue.borrow_mut().pop_front();
-                    let Some(item) = next else { return Ok(()) };
-                    match turn(dial, slot, connected, attempts, &item, work).await {
-                        Turn::Done(result) => results.borrow_mut().push((item, result)),
-                        Turn::NoConnection(_) if connected.get() > 0 => {
-                            queue.borrow_mut().push_front(item);
-                            return Ok(());
-                        }
-                        Turn::NoConnection(error) => {
-                            results.borrow_mut().push((item, Err(error)));
-                            return Ok(());
-                        }
+        let connected = &Cell::new(self.clients.iter().flatten().count());
+        let working = self.clients.iter_mut().filter(|slot| who(slot)).take(workers).map(|slot| async move {
+            loop {
+                let next = queue.borrow_mut().pop_front();
+                let Some(item) = next else { return Ok(()) };
+                match turn(dial, slot, connected, attempts, &item, work).await {
+                    Turn::Done(result) => results.borrow_mut().push((item, result)),
+                    Turn::NoConnection(_) if connected.get() > 0 => {
+                        queue.borrow_mut().push_front(item);
+                        return Ok(());
+                    }
+                    Turn::NoConnection(error) => {
+                        results.borrow_mut().push((item, Err(error)));
+                        return Ok(());
                     }
                 }
             }
         });
         // No worker ends with an error.
         let _: Result<Vec<()>, _> = join(working).await;
-        Done { results: results.into_inner(), left: queue.into_inner().into() }
     }
 
     /// Says goodbye.

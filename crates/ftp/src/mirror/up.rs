@@ -1,7 +1,7 @@
 //! From a local folder to a server.
 
 use super::{
-    Folder, Mirror, Outcome, Progress,
+    Folder, Listed, Mirror, Outcome, Progress,
     compare::{Facts, is_beginning, is_current},
     folder::{Local, LocalKind, in_folder},
     join,
@@ -51,10 +51,11 @@ impl<'a> Up<'a> {
         let mut level = vec![Pair { local: PathBuf::new(), remote: to.into(), new: false }];
         let mut depth = 0;
         while !level.is_empty() {
+            let entries = Listed::new(self.mirror.limits.entries);
             let listing = async |client: &mut Client, pair: &Pair| match (pair.new, depth) {
                 (true, _) => enter_new(client, &pair.remote).await,
                 (false, 0) => enter_root(client, &pair.remote).await,
-                (false, _) => client.list(Some(&pair.remote)).await,
+                (false, _) => entries.list(client, &pair.remote).await,
             };
             let done = self.pool.each(level, listing).await;
             let (mut folders, mut files, mut extra) = (Vec::new(), Vec::new(), Vec::new());
@@ -153,9 +154,10 @@ impl<'a> Up<'a> {
     }
 
     async fn remove_all(&mut self, extra: Vec<(Vec<u8>, Entry)>) {
-        let (depth_max, report) = (self.mirror.limits.depth, self.report.clone());
+        let (mirror, report) = (self.mirror, self.report.clone());
         let removing = async |client: &mut Client, (path, entry): &(Vec<u8>, Entry)| {
-            remove(client, path, entry, depth_max, &report).await
+            let excludes = |name: &[u8]| mirror.excludes(name);
+            remove(client, path, entry, mirror.limits.depth, excludes, &report).await
         };
         let done = self.pool.each(extra, removing).await;
         for ((path, _), removed) in done.results {
@@ -167,7 +169,7 @@ impl<'a> Up<'a> {
     }
 
     async fn store_all(&mut self, files: Vec<Item>) {
-        let bytes = files.iter().filter_map(|item| item.size).sum();
+        let bytes = files.iter().filter_map(|item| item.size).fold(0, u64::saturating_add);
         self.report.tell(Progress::Found { files: files.len() as u64, bytes });
         let (mirror, folder) = (self.mirror, self.folder);
         let storing = async |client: &mut Client, item: &Item| {

@@ -37,6 +37,9 @@ use trenza_tls::ServerTls;
 /// PROT C. What was sent behind AUTH TLS in clear text goes to TLS and fails the handshake, so no command can be smuggled
 /// in. CCC is refused with 534, since TLS cannot be left again; so REIN over TLS forgets the user and stays in TLS.
 ///
+/// An upload over TLS that ends without close_notify was cut short, by whoever is on the way or by a client that does not
+/// care: it is answered with 426.
+///
 /// # Uploads
 ///
 /// A file that is stored has a temporary name until it is whole, so nobody sees half of it, and 226 means that it is there;
@@ -117,7 +120,8 @@ impl FtpServer {
         self.change(|config| config.tls_reuse_required = on)
     }
 
-    /// The ports that passive data connections come to: what a firewall must let in. Default: whatever the system gives.
+    /// The ports that passive data connections come to: what a firewall must let in. Default: any
+    /// from 32768 on.
     ///
     /// # Panics
     /// The range is empty or has port 0.

@@ -27,8 +27,8 @@ pub struct FtpLimits {
     pub data_wait: Duration,
     /// How long a data connection may move nothing. Default 1 minute; then the transfer fails with 426.
     pub data_idle: Duration,
-    /// Entries of a listing over the control connection (STAT), and those up to which a listing is sorted; longer ones
-    /// come in the order of the file system. Default 10,000.
+    /// Up to so many entries a listing is sorted; longer ones come in the order of the file system. Default 10,000. STAT
+    /// lists 1000 at most.
     pub sorted: usize,
     /// How large a file may be for SIZE in TYPE A, which has to read it, in bytes. Default 16 MiB; larger ones are
     /// refused with 550.

@@ -340,6 +340,9 @@ impl Protocol for Session {
                 Err(error) => self.malformed(at, &error),
             }
         }
+        if self.ended && !self.waiting && self.transfer.is_none() && !at.is_full() {
+            at.close();
+        }
         Ok(())
     }
 
@@ -349,8 +352,6 @@ impl Protocol for Session {
         if self.transfer.is_some() && !self.quitting {
             // Whoever is gone without a word has not finished what he was at, whatever his data connection says.
             self.break_off(Failure::Aborted);
-        } else if !self.waiting && self.transfer.is_none() && !at.is_full() {
-            at.close();
         }
         Ok(())
     }

@@ -15,6 +15,9 @@ use crate::{
 use trenza_core::{Deferred, Transport};
 use trenza_storage::{Error, ErrorKind, Storage};
 
+/// So many entries are listed over the control connection, where nobody can be made to wait for who does not read.
+const STATUS_MAX: usize = 1000;
+
 impl Session {
     fn asked(&self, text: Option<Vec<u8>>, style: Style) -> Option<(Storage, Asked)> {
         let user = self.user()?;
@@ -86,6 +89,7 @@ impl Session {
         }
         let text = Some(text).filter(|text| !text.is_empty());
         let Some((storage, asked)) = self.asked(text, Style::Long(at.reactor().wall())) else { return };
+        let asked = Asked { sorted: asked.sorted.min(STATUS_MAX), ..asked };
         let lines: Deferred<_> =
             at.reactor().spawn(async move { Ok(Rows::find(storage, asked).await?.lines().await?) });
         self.wait(at, lines, |_, at, lines| {

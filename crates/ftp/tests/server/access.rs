@@ -243,3 +243,23 @@ fn a_client_that_does_not_read_replies_is_not_read() {
     site.net.run();
     assert!(other.received().starts_with(b"220"));
 }
+
+/// As `nc` does it with a file of commands.
+#[test]
+fn a_client_that_has_said_all_is_answered() {
+    for seed in 0..20 {
+        let net = Net::new(seed);
+        let (srv, cli) = (net.host("srv"), net.host("cli"));
+        let server = server(srv.disk());
+        srv.run(|reactor| reactor.listen_with("tcp:21", server.on(reactor)).map(drop)).unwrap();
+        let control = cli.probe("tcp:srv:21");
+        control.send("USER ann\r\nPASS secret\r\nMKD a\r\nCWD a\r\nPWD\r\nMLST\r\nNOO");
+        control.close_write();
+        net.advance(Duration::from_secs(20));
+        let replies = String::from_utf8(control.received()).unwrap();
+        let codes: Vec<&str> = replies.lines().map(|line| &line[..3]).collect();
+        assert_eq!(codes, ["220", "331", "230", "257", "250", "257", "250", " ty", "250"], "{replies}");
+        assert!(control.eof());
+        assert_eq!(srv.left().connections, 0);
+    }
+}

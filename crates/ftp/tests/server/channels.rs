@@ -1,7 +1,10 @@
 //! PASV, EPSV, PORT, EPRT: who may connect, and who is connected to.
 
 use crate::Site;
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 use trenza_ftp::address;
 use trenza_sim::Net;
 
@@ -18,7 +21,7 @@ fn passive_and_extended_passive() {
     let reply = site.ask("EPSV", "229");
     let port = address::parse_229(reply.as_bytes()).unwrap();
     let [v4, _] = site.srv.ips();
-    let data = site.cli.probe_to(std::net::SocketAddr::new(v4, port));
+    let data = site.cli.probe_to(SocketAddr::new(v4, port));
     site.ask("RETR a", "150");
     site.expect("226");
     site.net.run();
@@ -176,4 +179,29 @@ fn clients_outside_get_the_public_address() {
     let near = matches!(site.cli.ips()[0], IpAddr::V4(ip) if ip.is_private());
     let ip = site.passive_address().ip();
     assert_eq!(ip == IpAddr::from([203, 0, 113, 5]), !near);
+}
+
+#[test]
+fn ipv6() {
+    let mut site = Site::gentle();
+    let ([_, there], [_, here]) = (site.srv.ips(), site.cli.ips());
+    site.control = site.cli.probe_to(SocketAddr::new(there, 21));
+    site.log_in();
+    site.write("a", "hello");
+    site.ask("PASV", "425");
+    site.ask("EPSV 1", "522");
+    let reply = site.ask("EPSV 2", "229");
+    let data = site.cli.probe_to(SocketAddr::new(there, address::parse_229(reply.as_bytes()).unwrap()));
+    site.ask("RETR a", "150");
+    site.expect("226");
+    site.net.run();
+    assert_eq!(data.received(), b"hello");
+    let listener = site.cli.probe_listen("tcp:5000");
+    site.ask(format!("EPRT |2|{here}|5000|"), "200");
+    site.ask("RETR a", "150");
+    site.expect("226");
+    site.net.run();
+    assert_eq!(listener.accept().unwrap().received(), b"hello");
+    site.ask(format!("EPRT |1|{}|5000|", site.cli.ips()[0]), "504");
+    site.leaves_nothing();
 }

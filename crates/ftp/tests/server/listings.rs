@@ -88,6 +88,8 @@ fn many_names() {
     let names = lines(&site.get("NLST"));
     assert_eq!(names.len(), 3000);
     assert!(names.is_sorted());
+    let status = site.ask("STAT .", "213-");
+    assert!(status.lines().count() == 1002 && status.contains("there are more"));
     let data = site.passive();
     data.read(false);
     site.ask("LIST", "150");

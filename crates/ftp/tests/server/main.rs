@@ -5,6 +5,7 @@
 
 mod access;
 mod channels;
+mod corpus;
 mod faults;
 mod files;
 mod homes;

@@ -167,6 +167,42 @@ fn a_server_that_takes_few_connections_gets_few() {
     assert_eq!((outcome.files, outcome.failed), (20, 0), "{:?}", outcome.failures);
 }
 
+/// Whoever has a connection may be done with all there was before another learns that it gets none.
+#[test]
+fn what_was_meant_for_a_connection_that_is_refused_is_done_by_another() {
+    let site = Site::gentle().file("f0", "1").file("f1", "2");
+    {
+        let mut script = site.script.borrow_mut();
+        (script.sessions_max, script.refusal) = (1, Duration::from_secs(20));
+    }
+    let here = tempdir().unwrap();
+    let outcome = download(&site, &Mirror::new().parallel(2), here.path());
+    assert_eq!((outcome.files, outcome.failed), (2, 0), "{:?}", outcome.failures);
+}
+
+#[test]
+fn sizes_that_cannot_be_are_only_what_a_server_says() {
+    let site = Site::gentle();
+    site.script.borrow_mut().lines =
+        vec![b"type=file;size=18446744073709551615; a", b"type=file;size=18446744073709551615; b"];
+    let here = tempdir().unwrap();
+    let outcome = download(&site, &Mirror::new(), here.path());
+    assert_eq!((outcome.files, outcome.failed), (0, 2));
+}
+
+/// What a level has in it is in memory: whoever shows folder after folder, each of them full, is stopped.
+#[test]
+fn folders_without_end_are_not_all_asked_for() {
+    let site = Site::gentle();
+    let lines = (0..50).map(|number| format!("type=dir; folder {number}").leak().as_bytes());
+    site.script.borrow_mut().lines = lines.collect();
+    let here = tempdir().unwrap();
+    let limits = MirrorLimits { entries: 100, ..MirrorLimits::default() };
+    let outcome = download(&site, &Mirror::new().limits(limits), here.path());
+    assert!(outcome.failures[0].error.to_string().contains("too many files"));
+    assert!(site.heard("MLSD") <= 1 + 2 + 2, "{} folders were listed", site.heard("MLSD"));
+}
+
 #[test]
 fn a_cut_file_is_gone_on_with() {
     let site = Site::gentle().file("a", pattern(300_000)).trick("RETR", Trick::CutData);
@@ -192,6 +228,33 @@ fn a_file_of_another_size_is_not_taken_for_whole() {
     let outcome = download(&site, &Mirror::new(), here.path());
     assert_eq!((outcome.files, outcome.failed), (0, 1));
     assert!(!here.path().join("a").exists());
+}
+
+#[test]
+fn what_never_ends_does_not_fill_the_disk() {
+    let site = Site::gentle().file("a", pattern(3_000_000));
+    site.script.borrow_mut().lines = vec![b"type=file;size=300000; a"];
+    let here = tempdir().unwrap();
+    let outcome = download(&site, &Mirror::new().resume(true), here.path());
+    assert_eq!((outcome.files, outcome.failed), (0, 1));
+    assert!(outcome.failures[0].error.to_string().contains("more came"), "{:?}", outcome.failures);
+    assert!(fs::metadata(here.path().join(".a.part")).unwrap().len() <= 300_000);
+}
+
+#[test]
+fn long_names_that_begin_alike_are_two_files() {
+    let names = ["a", "b"].map(|end| "x".repeat(254) + end);
+    let contents = [pattern(700_000), pattern(700_001)[1..].to_vec()];
+    let mut site = Site::gentle();
+    for (name, content) in names.iter().zip(&contents) {
+        site = site.file(name, content.clone());
+    }
+    let here = tempdir().unwrap();
+    let outcome = download(&site, &Mirror::new().parallel(2), here.path());
+    assert_eq!((outcome.files, outcome.failed), (2, 0), "{:?}", outcome.failures);
+    for (name, content) in names.iter().zip(contents) {
+        assert!(fs::read(here.path().join(name)).unwrap() == content);
+    }
 }
 
 #[test]

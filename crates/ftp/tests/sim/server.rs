@@ -49,6 +49,8 @@ pub(crate) struct Script {
     /// How many sessions there may be at once; 0: any number.
     pub(crate) sessions_max: usize,
     pub(crate) sessions: usize,
+    /// How long it takes to say that there are too many.
+    pub(crate) refusal: Duration,
     /// The verbs of the commands that came.
     pub(crate) heard: Vec<String>,
     /// Whether data connections continued a session.
@@ -65,6 +67,8 @@ pub(crate) fn serve(reactor: &Reactor, on: impl IntoEndpoint, script: &Shared) -
             async move {
                 let max = script.borrow().sessions_max;
                 if max > 0 && script.borrow().sessions >= max {
+                    let refusal = script.borrow().refusal;
+                    stream.transport().reactor().sleep(refusal).await;
                     stream.write_all(b"421 too many\r\n").await?;
                     return stream.close().await;
                 }

@@ -46,7 +46,7 @@ impl FolderWriter {
             }
             None => {}
         }
-        let (file, temporary) = Temporary::make(dir, name, replace)?;
+        let (file, temporary) = Temporary::make(dir, name, replace, mode)?;
         if let Some(mode) = mode {
             file.set_permissions(fs::Permissions::from_mode(mode))?;
         }
@@ -130,10 +130,13 @@ struct Temporary {
 }
 
 impl Temporary {
-    fn make(dir: Dir, name: &OsStr, replace: bool) -> Result<(fs::File, Self)> {
+    /// One that is to take the place of what only some may read may never be read by others: whoever has it open keeps it.
+    fn make(dir: Dir, name: &OsStr, replace: bool, mode: Option<u32>) -> Result<(fs::File, Self)> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(mode.unwrap_or(0o666));
         for _ in 0..NAMES_MAX {
             let temporary = random_name()?;
-            match dir.open_with(&temporary, OpenOptions::new().write(true).create_new(true)) {
+            match dir.open_with(&temporary, &options) {
                 Ok(file) => {
                     let temporary = Self { dir, temporary: Some(temporary), name: name.to_owned(), replace };
                     return Ok((file.into_std(), temporary));
@@ -210,5 +213,21 @@ pub(super) fn rename_new(from: &Dir, name: &OsStr, to: &Dir, new: &OsStr) -> Res
         Ok(_) => Err(Error::from(Errno::EXIST)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(renameat(from, name, to, new)?),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cap_std::ambient_authority;
+
+    #[test]
+    fn what_takes_the_place_of_a_secret_is_one_from_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
+        let (file, temporary) = Temporary::make(dir, OsStr::new("key"), true, Some(0o600)).unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0);
+        drop(temporary);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -420,10 +420,10 @@ fn keep() {
 #[test]
 fn ftp_server() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("a"), "hello").unwrap();
+    fs::write(dir.path().join("a"), "hello").unwrap();
     let example = Example::start("ftp_server", &[ANY, dir.path().to_str().unwrap()]);
     let answers = Client::ask(
-        &example.address(),
+        example.address(),
         "USER ann\r\nPASS secret\r\nTYPE I\r\nSIZE a\r\nMKD b\r\nDELE a\r\nQUIT\r\n",
     );
     let codes: Vec<&str> = answers.lines().map(|line| &line[..3]).collect();
