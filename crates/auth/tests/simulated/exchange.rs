@@ -129,7 +129,7 @@ fn it_is_offered_where_all_can_do_it() {
     assert_eq!(mixed.mechanisms_text(), "PLAIN LOGIN");
     let ann = Memory::new().with(Account::new("ann"), "secret").with_record(apache);
     assert_eq!(ann.mechanisms_text(), "PLAIN LOGIN");
-    assert!(trenza_auth::Checker::mechanisms_of(&ann, "ann").contains(Mechanism::ScramSha256));
+    assert!(Checker::mechanisms_of(&ann, "ann").contains(Mechanism::ScramSha256));
     on_host(&Net::gentle(1), async |reactor| {
         let portal = Portal::accounts("test", Memory::new());
         let error = portal.scram_keys(&reactor, "ann").await.map(drop).unwrap_err();
@@ -142,7 +142,7 @@ trait Text {
     fn mechanisms_text(&self) -> String;
 }
 
-impl<C: trenza_auth::Checker> Text for C {
+impl<C: Checker> Text for C {
     fn mechanisms_text(&self) -> String {
         self.mechanisms().sasl().collect::<Vec<_>>().join(" ")
     }
