@@ -86,6 +86,19 @@ fn goes_on_where_it_was_cut() {
 }
 
 #[test]
+fn uploads_over_tls_are_whole() {
+    let served = Served::new();
+    let settings = secured(&served);
+    fs::write(served.here("big.bin"), pattern(BIG)).unwrap();
+    // It reads nothing on their data connections, so what it left unread there would reset them.
+    let puts: Vec<_> = (0..50).map(|number| format!("put big.bin -o {number}")).collect();
+    lftp(&served, &settings, &puts.join("; "));
+    let said = served.stop();
+    assert_eq!(said.matches(&format!(" up {BIG} tls ")).count(), 50, "{said}");
+    assert!(!said.contains(" failed: "), "{said}");
+}
+
+#[test]
 fn other_ways() {
     let served = Served::new();
     let big = pattern(BIG);
