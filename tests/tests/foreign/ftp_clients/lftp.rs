@@ -31,10 +31,10 @@ fn mirrors_both_ways(served: &Served, settings: &str) {
     tree(&served.here("there"));
     let original = contents(&served.here("there"));
     assert_eq!(original.len(), 1000);
-    let up = "mirror -R --parallel=4 there up/a";
+    let up = "mirror -R --parallel=8 there up/a";
     lftp(served, settings, &format!("mkdir -p up; {up}"));
     assert!(contents(&served.path("up/a")) == original, "what is there differs");
-    let down = "mirror --parallel=4 up/a back";
+    let down = "mirror --parallel=8 up/a back";
     lftp(served, settings, down);
     assert!(contents(&served.here("back")) == original, "what came back differs");
     lftp(served, settings, &format!("{up}; {down}"));
