@@ -144,16 +144,22 @@ impl<'a> Down<'a> {
         let to = in_folder(folder, &entry.name);
         let local = match local {
             Some(local) if local.kind != wanted => {
-                if !self.mirror.delete {
-                    let what = "something else of this name is there";
-                    self.report.failed(&shown, ClientError::local(&*shown, what));
-                    return Verdict::Nothing;
+                let removed = match self.mirror.delete {
+                    true => self.folder.remove(&to, local.kind, &self.mirror.exclude).await,
+                    false => Ok(false),
+                };
+                match removed {
+                    Ok(true) => self.report.removed(&shown),
+                    Ok(false) => {
+                        let what = "something else of this name is there";
+                        self.report.failed(&shown, ClientError::local(&*shown, what));
+                        return Verdict::Nothing;
+                    }
+                    Err(error) => {
+                        self.report.failed(&shown, ClientError::local(&*shown, error));
+                        return Verdict::Nothing;
+                    }
                 }
-                if let Err(error) = self.folder.remove(&to, local.kind).await {
-                    self.report.failed(&shown, ClientError::local(&*shown, error));
-                    return Verdict::Nothing;
-                }
-                self.report.removed(&shown);
                 None
             }
             local => local,
@@ -172,8 +178,10 @@ impl<'a> Down<'a> {
     async fn remove(&mut self, pair: &Pair, extra: impl Iterator<Item = Local>) {
         for local in extra.filter(|local| !self.mirror.excludes(&local.name)) {
             let path = shown(&join(&pair.remote, &local.name));
-            match self.folder.remove(&in_folder(&pair.local, &local.name), local.kind).await {
-                Ok(()) => self.report.removed(&path),
+            let place = in_folder(&pair.local, &local.name);
+            match self.folder.remove(&place, local.kind, &self.mirror.exclude).await {
+                Ok(true) => self.report.removed(&path),
+                Ok(false) => {}
                 Err(error) => self.report.failed(&path, ClientError::local(&*path, error)),
             }
         }
@@ -276,7 +284,7 @@ pub(super) async fn fetch(
                 // What has come stays, for who goes on later.
                 let kept = writer.finish().await.map_err(local)?;
                 if kept == 0 {
-                    folder.remove(&part, LocalKind::File).await.map_err(local)?;
+                    folder.remove(&part, LocalKind::File, &[]).await.map_err(local)?;
                 }
                 return Err(error);
             }

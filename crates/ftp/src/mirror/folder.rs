@@ -1,6 +1,7 @@
 //! [`Folder`]: a local folder that nobody climbs out of, read and written off the loop.
 
 use super::compare::Facts;
+use crate::Glob;
 use bytes::Bytes;
 use cap_std::{
     ambient_authority,
@@ -114,12 +115,16 @@ impl Folder {
         .await
     }
 
-    /// Removes a file, or a folder with all that is in it.
-    pub(super) async fn remove(&self, path: &Path, kind: LocalKind) -> CoreResult {
-        let path = path.to_owned();
+    /// Removes a file, or a folder with all that is in it but for what is excluded; false: so it is still there.
+    pub(super) async fn remove(&self, path: &Path, kind: LocalKind, exclude: &[Glob]) -> CoreResult<bool> {
+        let (path, exclude) = (path.to_owned(), exclude.to_vec());
         self.off_loop(move |dir| match kind {
-            LocalKind::Folder => dir.remove_dir_all(path),
-            LocalKind::File | LocalKind::Other => dir.remove_file(path),
+            LocalKind::Folder if exclude.is_empty() => dir.remove_dir_all(path).map(|()| true),
+            LocalKind::Folder => {
+                let gone = clear(&dir.open_dir(&path)?, &exclude)?;
+                if gone { dir.remove_dir(path).map(|()| true) } else { Ok(false) }
+            }
+            LocalKind::File | LocalKind::Other => dir.remove_file(path).map(|()| true),
         })
         .await
     }
@@ -177,6 +182,21 @@ impl Folder {
         })
         .await
     }
+}
+
+/// Removes what is in a folder, but for what is excluded; true: that was all.
+fn clear(dir: &Dir, exclude: &[Glob]) -> io::Result<bool> {
+    let mut all = true;
+    for entry in dir.entries()? {
+        let entry = entry?;
+        let gone = match entry.file_type()? {
+            _ if exclude.iter().any(|glob| glob.matches(entry.file_name().as_bytes())) => false,
+            kind if !kind.is_dir() => entry.remove_file().map(|()| true)?,
+            _ => clear(&entry.open_dir()?, exclude)? && entry.remove_dir().map(|()| true)?,
+        };
+        all &= gone;
+    }
+    Ok(all)
 }
 
 /// A path in a folder; the folder itself is `.`.

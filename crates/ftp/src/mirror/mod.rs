@@ -105,7 +105,8 @@ impl Mirror {
         self
     }
 
-    /// Passes over files and folders whose names match: they are neither copied nor deleted.
+    /// Passes over files and folders whose names match: they are neither copied nor deleted, and a folder that has one in
+    /// it stays, too.
     pub fn exclude(mut self, names: Glob) -> Self {
         self.exclude.push(names);
         self

@@ -154,9 +154,10 @@ impl<'a> Up<'a> {
     }
 
     async fn remove_all(&mut self, extra: Vec<(Vec<u8>, Entry)>) {
-        let (depth_max, report) = (self.mirror.limits.depth, self.report.clone());
+        let (mirror, report) = (self.mirror, self.report.clone());
         let removing = async |client: &mut Client, (path, entry): &(Vec<u8>, Entry)| {
-            remove(client, path, entry, depth_max, &report).await
+            let excludes = |name: &[u8]| mirror.excludes(name);
+            remove(client, path, entry, mirror.limits.depth, excludes, &report).await
         };
         let done = self.pool.each(extra, removing).await;
         for ((path, _), removed) in done.results {

@@ -5,7 +5,9 @@ use std::{fs, sync::Arc, time::Duration};
 use tempfile::tempdir;
 use trenza_auth::{Account, Memory, Portal};
 use trenza_core::Result;
-use trenza_ftp::{Client, ClientOptions, Dial, Folder, FtpServer, Homes, Mirror, command::TransferType};
+use trenza_ftp::{
+    Client, ClientOptions, Dial, Folder, FtpServer, Glob, Homes, Mirror, command::TransferType,
+};
 use trenza_sim::{Net, for_seeds};
 
 /// A network with our server on `srv:21`, whose files are on a simulated disk.
@@ -22,6 +24,47 @@ fn site(seed: u64, secured: bool) -> (Net, Dial) {
     }
     srv.run(|reactor| reactor.listen_with("tcp:21", server.on(reactor)).map(drop)).unwrap();
     (net, Dial::new("tcp:srv:21", options).unwrap().account("ann", "secret"))
+}
+
+/// What is excluded is not deleted, nor are the folders that it is in.
+#[test]
+fn what_is_excluded_stays_in_folders_that_are_deleted() {
+    for_seeds(0..3, |seed| {
+        let (net, dial) = site(seed, false);
+        let (there, here) = (tempdir().unwrap(), tempdir().unwrap());
+        for folder in ["old/deep", "none/at all"] {
+            fs::create_dir_all(there.path().join(folder)).unwrap();
+        }
+        for file in ["old/deep/keep.tmp", "old/gone", "old/deep/gone", "none/gone", "gone"] {
+            fs::write(there.path().join(file), "text").unwrap();
+        }
+        let (from, to) = (Folder::open(there.path()).unwrap(), Folder::open(here.path()).unwrap());
+        let (old, root) = (here.path().join("old"), here.path().to_owned());
+        net.block_on(&net.host("cli"), async move {
+            let mirror = Mirror::new().delete(true);
+            mirror.upload(&dial, &from, b".").await?;
+            mirror.download(&dial, b".", &to).await?;
+            let mirror = mirror.exclude(Glob::new(b"*.tmp")?);
+            // At the server first: a folder that has nothing of it.
+            let empty = tempdir()?;
+            let outcome = mirror.upload(&dial, &Folder::open(empty.path())?, b".").await?;
+            assert_eq!((outcome.removed, outcome.failed), (6, 0), "{:?}", outcome.failures);
+            let mut client = dial.open().await?;
+            assert_eq!(client.nlst(None).await?, [b"old"]);
+            assert_eq!(client.nlst(Some(b"old")).await?, [b"deep"]);
+            assert_eq!(fetch(&mut client, "old/deep/keep.tmp", 0).await?, b"text");
+            client.delete("old/deep/keep.tmp").await?;
+            client.rmdir("old/deep").await?;
+            client.rmdir("old").await?;
+            let outcome = mirror.download(&dial, b".", &to).await?;
+            assert_eq!(outcome.failed, 0, "{:?}", outcome.failures);
+            Ok(())
+        })
+        .unwrap();
+        let names = |folder: &std::path::Path| fs::read_dir(folder).unwrap().count();
+        assert_eq!((names(&root), names(&old), names(&old.join("deep"))), (1, 1, 1));
+        assert!(old.join("deep/keep.tmp").exists());
+    });
 }
 
 #[test]
