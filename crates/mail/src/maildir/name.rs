@@ -1,6 +1,9 @@
 //! Names of messages in a Maildir.
 
-use std::{fmt::Write as _, time::UNIX_EPOCH};
+use std::{
+    fmt::Write as _,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 use trenza_core::Reactor;
 
 /// A name that no other message has: the time, 64 random bits and the host. Slashes and colons of the host, which mean
@@ -23,6 +26,12 @@ pub(super) fn unique(reactor: &Reactor, host: &str) -> String {
         }
     }
     name
+}
+
+/// When a message was received, as its name tells.
+pub(super) fn received(name: &str) -> Option<SystemTime> {
+    let seconds: u32 = name.split('.').next()?.parse().ok()?;
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds.into()))
 }
 
 #[cfg(test)]

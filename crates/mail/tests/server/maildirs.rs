@@ -106,3 +106,29 @@ fn a_message_is_one_file_for_all() {
         assert!(site.messages(name)[0].contains(&"x".repeat(10_000)));
     }
 }
+
+#[test]
+fn a_maildir_that_is_broken_stops_others_in_smtp_only() {
+    let lmtp = trenza_mail::smtp::SmtpServer::lmtp("srv");
+    for (server, hello, replies, stored) in
+        [(reception(), "EHLO x", &["451 4.3.0 "][..], 1), (lmtp, "LHLO x", &["451 4.3.0 ", "250 2.0.0 "], 2)]
+    {
+        let site = Site::new(Net::gentle(1), &server);
+        site.expect("220");
+        site.ask(hello, "250");
+        begin(&site, &["bob", "ann"]);
+        site.client.send("first\r\n.\r\n");
+        for _ in replies {
+            site.expect("250");
+        }
+        let bob = site.srv.disk().folder("mail/bob").unwrap();
+        bob.rename("new", &bob, "gone").unwrap();
+        begin(&site, &["bob", "ann"]);
+        site.client.send("second\r\n.\r\n");
+        for reply in replies {
+            site.expect(reply);
+        }
+        assert_eq!(site.messages("ann").len(), stored);
+        assert!(left_over(&site.srv.disk(), "bob").is_empty());
+    }
+}
