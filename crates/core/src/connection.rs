@@ -249,7 +249,8 @@ impl Connection {
             return false;
         }
         if f.any(Flags::CLOSING) {
-            return true;
+            // Layers that are not ready may have to hear something before the last bytes can leave.
+            return !f.any(Flags::PEER_SILENT) || !f.any(Flags::TOLD);
         }
         let held = f.any(Flags::PAUSED | Flags::UNREAD_FULL) || self.throttled.get() > 0;
         // What is written during a handshake waits for its end, and that for bytes.

@@ -59,6 +59,8 @@ flags! {
     HELD_IN = 21;
     /// It may not send more for a while.
     HELD_OUT = 22;
+    /// The peer has said that it sends nothing more: it is not read while the last bytes leave.
+    PEER_SILENT = 23;
 }
 
 impl Flags {

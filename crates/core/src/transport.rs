@@ -225,12 +225,12 @@ impl Transport {
         self.mark_dirty();
     }
 
-    /// Sends what was written, then closes without waiting for the peer's FIN: for a peer that has said that it sends
-    /// nothing more. If it does so all the same it is answered with a reset, which on some systems takes from it what it
+    /// Sends what was written, then closes without waiting for the peer's FIN, and reads nothing meanwhile: for a peer
+    /// that has said that it sends nothing more. If it does so all the same it is answered with a reset, which on some systems takes from it what it
     /// was sent and has not read; [`Transport::close`] is for all others.
     pub fn hang_up(&self) {
         if !self.0.is_over() {
-            self.0.flags.set(Flags::UNLINGERING);
+            self.0.flags.set(Flags::UNLINGERING | Flags::PEER_SILENT);
             self.close();
         }
     }

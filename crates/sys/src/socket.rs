@@ -165,7 +165,12 @@ impl Socket {
         }
     }
 
-    /// Takes the socket out of the poller, as must be done before it is closed.
+    /// It connects two ends, unless it was adopted: then nobody knows.
+    pub(crate) fn is_connection(&self) -> bool {
+        matches!(self.state, State::Connecting | State::Open | State::Ended | State::Broken)
+    }
+
+    /// Takes the socket out of the poller.
     pub(crate) fn hide(&mut self, poller: &Poller) {
         self.watched.hide(&self.fd, poller);
     }

@@ -18,7 +18,7 @@ use crate::{
 };
 use socket2::SockRef;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     rc::Rc,
@@ -68,6 +68,8 @@ pub struct PollDriver {
     writers: BTreeMap<u32, Writer>,
     /// Those that no poller takes and that are always ready, by index.
     always: BTreeMap<u32, Token>,
+    /// Those that were not made here, of whose descriptors there may be copies, by index.
+    foreign: BTreeSet<u32>,
     /// Child processes that are watched, by index.
     processes: BTreeMap<u32, u32>,
     /// Child processes that a thread has seen exit.
@@ -114,6 +116,7 @@ impl PollDriver {
             files: BTreeMap::new(),
             writers: BTreeMap::new(),
             always: BTreeMap::new(),
+            foreign: BTreeSet::new(),
             processes: BTreeMap::new(),
             exited: VecDeque::new(),
             ended: VecDeque::new(),
@@ -157,6 +160,7 @@ impl PollDriver {
     fn adopt(&mut self, ends: Ends) -> io::Result<Token> {
         let Adopted { fd, kind, ways, writer } = Adopted::new(ends)?;
         let token = self.sockets.insert(Socket::of_kind(fd, State::Open, kind, ways))?;
+        self.foreign.insert(token.index);
         let always = kind == Kind::File || writer.as_ref().is_some_and(|writer| writer.kind == Kind::File);
         if always {
             self.always.insert(token.index, token);
@@ -348,10 +352,13 @@ impl PollDriver {
         self.harvest(Some(Instant::now()))
     }
 
-    /// Takes a socket out of everything; it is closed when it is dropped.
+    /// Takes a socket out of everything, to be closed.
     fn remove(&mut self, token: Token) -> Option<Socket> {
         let mut socket = self.sockets.remove(token)?;
-        socket.hide(&self.poller);
+        let is_sole = socket.is_connection() && !self.foreign.remove(&token.index);
+        if !is_sole || !self.poller.forgets_closed() {
+            socket.hide(&self.poller);
+        }
         self.listeners.remove(&token.index);
         self.files.remove(&token.index);
         self.processes.remove(&token.index);
@@ -482,8 +489,10 @@ impl Driver for PollDriver {
     }
 
     fn release(&mut self, token: Token) -> Option<driver::Socket> {
-        let new = self.sockets.get_mut(token)?.is_new().then(|| self.remove(token))?;
-        new.map(|socket| driver::Socket::Descriptor(socket.fd))
+        let socket = self.sockets.get_mut(token).filter(|socket| socket.is_new())?;
+        // Who gets it does not close it.
+        socket.hide(&self.poller);
+        self.remove(token).map(|socket| driver::Socket::Descriptor(socket.fd))
     }
 
     fn close(&mut self, token: Token, how: Close) {

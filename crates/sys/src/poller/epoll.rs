@@ -1,6 +1,6 @@
 //! [`Poller`] over epoll.
 
-use super::{Interest, Readiness};
+use super::{Interest, Readiness, copies};
 use crate::slots;
 use rustix::{
     event::{
@@ -75,6 +75,7 @@ impl fmt::Debug for Poller {
 
 impl Poller {
     pub(crate) fn new() -> io::Result<Self> {
+        copies::watch();
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         epoll::add(&epoll, &event, EventData::new_u64(ALARM), EventFlags::IN)?;
@@ -96,6 +97,11 @@ impl Poller {
 
     pub(super) fn delete(&self, fd: &OwnedFd) -> io::Result<()> {
         Ok(epoll::delete(&self.epoll, fd)?)
+    }
+
+    /// A descriptor of which there is no copy leaves the poller when it is closed.
+    pub(crate) fn forgets_closed(&self) -> bool {
+        !copies::may_exist()
     }
 
     /// Waits until something is ready, the time has come, or the waker was called; a signal may end it, too.

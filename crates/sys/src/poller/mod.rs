@@ -3,6 +3,8 @@
 //! epoll on Linux, what the crate `polling` knows elsewhere.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
+mod copies;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod epoll;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod portable;
@@ -98,7 +100,8 @@ impl Watched {
         Ok(())
     }
 
-    /// Takes the descriptor out of the poller, as must be done before it is closed.
+    /// Takes the descriptor out of the poller, as must be done before it is closed unless the poller
+    /// [does so itself](Poller::forgets_closed).
     pub(crate) fn hide(&mut self, fd: &OwnedFd, poller: &Poller) {
         if self.shown != Interest::None {
             // It can only fail for a descriptor that is not there, and then nothing is left to do.

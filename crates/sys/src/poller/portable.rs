@@ -57,6 +57,11 @@ impl Poller {
         self.poller.delete(fd)
     }
 
+    /// It keeps a list of its own.
+    pub(crate) fn forgets_closed(&self) -> bool {
+        false
+    }
+
     /// Waits until something is ready, the time has come, or the waker was called.
     pub(crate) fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
         self.events.clear();

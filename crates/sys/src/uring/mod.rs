@@ -10,6 +10,9 @@
 //!  all else ──────▶ PollDriver ───────────────────────────────┘
 //! ```
 //!
+//! What a new connection receives first is asked for once, and only what follows it for good, with the next wait: of
+//! one that is closed after its first exchange the kernel has nothing left to cancel.
+//!
 //! Received bytes lie in [`Buffers`] that all connections share, and are lent to the loop from there. Bytes to be sent
 //! are moved out of their [`OutBuf`] into a [`Flight`](flight::Flight) until the kernel has read them.
 
@@ -39,7 +42,7 @@ use datagram::Inbox;
 #[cfg(test)]
 use faulty::Ring;
 use flight::Flights;
-use io_uring::{opcode, types::Fd};
+use io_uring::{opcode, squeue::Flags, types::Fd};
 #[cfg(not(test))]
 use ring::Ring;
 use ring::{Completion, NOBODY, Purpose};
@@ -48,6 +51,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     io, mem,
     os::fd::{AsFd, AsRawFd, BorrowedFd},
+    ptr,
     rc::Rc,
     task::Waker,
     time::Instant,
@@ -59,6 +63,8 @@ use trenza_core::{
 };
 use trenza_wire::OutBuf;
 
+/// The kernel takes a buffer of a group.
+const SELECT: Flags = Flags::BUFFER_SELECT;
 /// How many that found no buffer are told to receive again in one turn, to begin with.
 const STARVED_QUOTA: usize = 64;
 
@@ -89,6 +95,8 @@ pub struct UringDriver {
     rest: PollDriver,
     /// What the ring was asked and was told of it.
     watch: Watch,
+    /// Those that have received what they were armed for, and go on with the next wait if that is still wanted.
+    done: Vec<Token>,
     /// Found no buffer, in order.
     starved: VecDeque<Token>,
     quota: usize,
@@ -162,6 +170,7 @@ impl UringDriver {
             listeners: BTreeMap::new(),
             rest,
             watch: Watch::default(),
+            done: Vec::new(),
             starved: VecDeque::new(),
             quota: STARVED_QUOTA,
             dry: false,
@@ -204,8 +213,15 @@ impl UringDriver {
             _ => {}
         }
         stream.armed = true;
-        let receive = opcode::RecvMulti::new(Fd(stream.fd.as_raw_fd()), buffers::GROUP);
-        self.ring.push(receive.build(), Purpose::Receive, token);
+        let fd = Fd(stream.fd.as_raw_fd());
+        let receive = match stream.seasoned {
+            true => opcode::RecvMulti::new(fd, buffers::GROUP).build(),
+            // As many bytes as the buffer has room for.
+            false => {
+                opcode::Recv::new(fd, ptr::null_mut(), 0).buf_group(buffers::GROUP).build().flags(SELECT)
+            }
+        };
+        self.ring.push(receive, Purpose::Receive, token);
     }
 
     /// Ends what the kernel does for a socket.
@@ -219,6 +235,14 @@ impl UringDriver {
             };
             self.ring.cancel(purpose, token);
         }
+    }
+
+    /// Has the kernel receive again.
+    fn go_on(&mut self) {
+        let mut done = mem::take(&mut self.done);
+        done.drain(..).for_each(|token| self.arm(token));
+        // Its memory is used again.
+        self.done = done;
     }
 
     /// It found no buffer, and has its turn when others were given back.
@@ -382,7 +406,10 @@ impl UringDriver {
                 None
             }
             (Ok(1..), Some(piece)) => {
-                self.arm(token);
+                stream.seasoned = true;
+                if !stream.armed {
+                    self.done.push(token);
+                }
                 Some(Step::Received(outer(token), piece))
             }
             (Ok(_), _) => {
@@ -662,6 +689,7 @@ impl Driver for UringDriver {
         if let Some(error) = self.broken.take() {
             return Err(error);
         }
+        self.go_on();
         self.feed_starved();
         let untold = !self.failures.is_empty() || !self.room.is_empty() || self.mail.is_waiting();
         if self.watch.ready || untold {

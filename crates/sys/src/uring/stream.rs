@@ -19,6 +19,8 @@ pub(super) struct Stream {
     pub(super) cancelled: bool,
     /// It found no buffer and is in the list of those that wait for one.
     pub(super) starved: bool,
+    /// It has received: many do so once, and are then closed with nothing to cancel if more was not asked for yet.
+    pub(super) seasoned: bool,
 }
 
 /// How far a socket has come.
@@ -55,7 +57,16 @@ pub(super) enum Doing {
 impl Stream {
     pub(super) fn new(fd: OwnedFd, state: State) -> Self {
         let doing = Doing::Nothing;
-        Self { fd, state, doing, reading: false, armed: false, cancelled: false, starved: false }
+        Self {
+            fd,
+            state,
+            doing,
+            reading: false,
+            armed: false,
+            cancelled: false,
+            starved: false,
+            seasoned: false,
+        }
     }
 
     /// The loop still hears of it.
