@@ -94,6 +94,16 @@ impl ServerTls {
         &self.certificates
     }
 
+    /// The same server, which gives clients of TLS 1.3 no tickets; they resume with those of its other connections. For
+    /// connections on which clients only send: who does not read the tickets and closes sends a reset, and what is under
+    /// way then is lost.
+    #[must_use]
+    pub fn without_tickets(&self) -> Self {
+        let mut config = (*self.config).clone();
+        config.send_tls13_tickets = 0;
+        Self { config: Arc::new(config), ..self.clone() }
+    }
+
     pub(crate) fn layer(&self) -> Result<TlsLayer, TlsError> {
         if let (Some(folder), Some(reactor)) = (&self.folder, Reactor::try_current()) {
             folder.look(&reactor);

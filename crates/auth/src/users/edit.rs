@@ -96,8 +96,13 @@ impl UsersEditor {
     /// # Errors
     /// It or its folder cannot be read; something in it is wrong.
     pub fn open(path: impl AsRef<Path>, random: &[u8; 32]) -> Result<Self, FileError> {
-        // Where a link leads is what is to be replaced.
-        let path = fs::canonicalize(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_owned());
+        // Where a link leads is what is to be replaced; one that leads nowhere yet would be replaced itself.
+        let path = path.as_ref();
+        let path = match fs::canonicalize(path) {
+            Ok(path) => path,
+            Err(error) if fs::symlink_metadata(path).is_ok() => return Err(FileError::io(path, error)),
+            Err(_) => path.to_owned(),
+        };
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),

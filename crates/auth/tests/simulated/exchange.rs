@@ -3,12 +3,18 @@
 use super::{on_host, peer, people};
 use aws_lc_rs::{digest, hmac, pbkdf2};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use std::num::NonZeroU32;
-use trenza_auth::{
-    Account, Chain, Denied, Mechanism, Memory, Portal, Record, Verifier,
-    scram::{NONCE_LEN, ScramServer},
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
-use trenza_core::{Error, Reactor, Result};
+use trenza_auth::{
+    Account, Chain, Checker, Credentials, Denied, Mechanism, Mechanisms, Memory, Portal, Record, Verifier,
+    scram::{NONCE_LEN, ScramKeys, ScramServer},
+};
+use trenza_core::{Deferred, Error, Reactor, Result};
 use trenza_sim::Net;
 
 /// A client's last message, and the answer that it expects.
@@ -51,6 +57,42 @@ async fn exchange(
     Ok((challenge.split_once(",s=").unwrap().1.to_owned(), outcome))
 }
 
+/// A checker that counts how often it is asked for keys.
+#[derive(Debug, Clone)]
+struct Asked(Memory, Arc<AtomicUsize>);
+
+impl Checker for Asked {
+    fn check(&self, reactor: &Reactor, shown: &Arc<Credentials>) -> Deferred<Option<Arc<Account>>> {
+        self.0.check(reactor, shown)
+    }
+
+    fn mechanisms(&self) -> Mechanisms {
+        self.0.mechanisms()
+    }
+
+    fn scram_keys(&self, reactor: &Reactor, name: &str) -> Deferred<Option<ScramKeys>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.scram_keys(reactor, name)
+    }
+}
+
+/// Else the time would tell which of a chain has an account, and that one has it.
+#[test]
+fn the_whole_chain_is_asked_for_keys_whoever_it_is() {
+    on_host(&Net::gentle(1), async |reactor| {
+        let count = Arc::new(AtomicUsize::new(0));
+        let other = Memory::new().with(Account::new("ann"), "other").with(Account::new("eve"), "third");
+        let chain = Chain::new().with(people()).with(Asked(other, count.clone()));
+        for (asked, name) in (1..).zip(["ann", "eve", "nobody"]) {
+            assert_eq!(chain.scram_keys(&reactor, name).await?.unwrap().is_decoy(), name == "nobody");
+            assert_eq!(count.load(Ordering::Relaxed), asked, "{name}");
+        }
+        let portal = Portal::accounts("test", chain);
+        assert_eq!(exchange(&portal, &reactor, "ann", "secret").await?.1, Ok("ann".to_owned()));
+        Ok(())
+    });
+}
+
 #[test]
 fn the_right_password_gets_in() {
     on_host(&Net::gentle(1), async |reactor| {
@@ -87,7 +129,7 @@ fn it_is_offered_where_all_can_do_it() {
     assert_eq!(mixed.mechanisms_text(), "PLAIN LOGIN");
     let ann = Memory::new().with(Account::new("ann"), "secret").with_record(apache);
     assert_eq!(ann.mechanisms_text(), "PLAIN LOGIN");
-    assert!(trenza_auth::Checker::mechanisms_of(&ann, "ann").contains(Mechanism::ScramSha256));
+    assert!(Checker::mechanisms_of(&ann, "ann").contains(Mechanism::ScramSha256));
     on_host(&Net::gentle(1), async |reactor| {
         let portal = Portal::accounts("test", Memory::new());
         let error = portal.scram_keys(&reactor, "ann").await.map(drop).unwrap_err();
@@ -100,7 +142,7 @@ trait Text {
     fn mechanisms_text(&self) -> String;
 }
 
-impl<C: trenza_auth::Checker> Text for C {
+impl<C: Checker> Text for C {
     fn mechanisms_text(&self) -> String {
         self.mechanisms().sasl().collect::<Vec<_>>().join(" ")
     }

@@ -69,6 +69,18 @@ fn what_the_editor_writes_is_read() {
 }
 
 #[test]
+fn a_link_stays_one() {
+    let folder = Folder::new();
+    std::os::unix::fs::symlink("real", folder.file()).unwrap();
+    let error = UsersEditor::open(folder.file(), &[1; 32]).unwrap_err().to_string();
+    assert!(error.contains("users: No such file"), "{error}");
+    fs::write(folder.0.path().join("real"), "").unwrap();
+    folder.password("secret");
+    assert!(fs::symlink_metadata(folder.file()).unwrap().is_symlink());
+    assert_eq!(AccountsFile::toml(folder.0.path().join("real")).unwrap().len(), 1);
+}
+
+#[test]
 fn all_that_an_account_has_is_written_or_it_is_not_added() {
     let folder = Folder::new();
     let stored = Stored::of(&Secret::new("secret"), &[2; 32]);

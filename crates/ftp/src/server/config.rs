@@ -56,6 +56,8 @@ pub(super) struct Config {
     pub(super) logins: Arc<dyn Logins>,
     pub(super) banner: String,
     pub(super) tls: Option<ServerTls>,
+    /// The same for uploads: most clients read nothing there, and would reset what they leave unread.
+    pub(super) tls_uploads: Option<ServerTls>,
     pub(super) tls_required: bool,
     pub(super) tls_reuse_required: bool,
     pub(super) passive_ports: Option<RangeInclusive<u16>>,
@@ -79,6 +81,7 @@ impl FtpServer {
             logins: Arc::new(portal),
             banner: "FTP server ready".into(),
             tls: None,
+            tls_uploads: None,
             tls_required: false,
             tls_reuse_required: false,
             passive_ports: None,
@@ -104,7 +107,10 @@ impl FtpServer {
     /// where those have TLS from the start, so that clients can continue their sessions.
     #[must_use]
     pub fn tls(self, tls: ServerTls) -> Self {
-        self.change(|config| config.tls = Some(tls))
+        self.change(|config| {
+            config.tls_uploads = Some(tls.without_tickets());
+            config.tls = Some(tls);
+        })
     }
 
     /// Refuses names and passwords (530) and transfers (521) that are not protected.

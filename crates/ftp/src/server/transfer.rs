@@ -16,6 +16,7 @@ use crate::{Code, ascii::Decoder};
 use std::time::Duration;
 use trenza_core::{Deferred, Transport};
 use trenza_storage::{Error, ErrorKind, Path, Storage, Upload, Write};
+use trenza_tls::ServerTls;
 
 /// So many names are tried for STOU.
 const UNIQUE_TRIES: usize = 16;
@@ -252,12 +253,14 @@ impl Session {
 
     /// The data connection is there.
     pub(super) fn connected(&mut self, at: &Transport, number: u64, data: &Transport) {
-        let link = Link {
-            tls: self.config().tls.clone().filter(|_| self.settings.is_private()),
+        let config = self.config();
+        let link = |tls: &Option<ServerTls>| Link {
+            tls: tls.clone().filter(|_| self.settings.is_private()),
             control: at.peer(),
-            reuse: self.config().tls_reuse_required,
-            idle: self.config().limits.data_idle,
+            reuse: config.tls_reuse_required,
+            idle: config.limits.data_idle,
         };
+        let (sending, receiving) = (link(&config.tls), link(&config.tls_uploads));
         let Some(user) = self.user() else { return data.abort() };
         let (storage, pipes) = (user.storage.clone(), user.pipes.clone());
         let Some(running) = self.transfer.as_mut().filter(|running| running.number == number) else {
@@ -268,11 +271,11 @@ impl Session {
         match job {
             Job::Send(source) => {
                 data.set_rate_out(pipes.output.as_ref());
-                data.switch_to(Sender::new(source, storage, link, done));
+                data.switch_to(Sender::new(source, storage, sending, done));
             }
             Job::Receive(incoming) => {
                 data.set_rate_in(pipes.input.as_ref());
-                data.switch_to(Receiver::new(incoming, link, done));
+                data.switch_to(Receiver::new(incoming, receiving, done));
             }
         }
     }

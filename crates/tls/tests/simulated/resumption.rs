@@ -38,6 +38,16 @@ fn nobody_continues_where_that_is_off() {
 }
 
 #[test]
+fn without_tickets_who_has_one_continues_and_nobody_gets_another() {
+    let ca = Authority::new("ca");
+    let server = ServerTls::new(ca.sign("srv", &["srv"])).min(MinVersion::Tls13).build().unwrap();
+    let (client, stranger) = (ca.client().build().unwrap(), ca.client().build().unwrap());
+    assert!(talks(&server, &client).0.has("resumed"));
+    assert!(talks(&server.without_tickets(), &client).0.has("resumed"));
+    assert!(!talks(&server.without_tickets(), &stranger).0.has("resumed"));
+}
+
+#[test]
 fn a_client_that_continues_is_still_known() {
     let (ca, people) = (Authority::new("ca"), Authority::new("people"));
     let server = ServerTls::new(ca.sign("srv", &["srv"])).require_clients_of(people.pem.clone()).build();

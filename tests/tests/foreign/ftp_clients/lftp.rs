@@ -31,10 +31,10 @@ fn mirrors_both_ways(served: &Served, settings: &str) {
     tree(&served.here("there"));
     let original = contents(&served.here("there"));
     assert_eq!(original.len(), 1000);
-    let up = "mirror -R --parallel=4 there up/a";
+    let up = "mirror -R --parallel=8 there up/a";
     lftp(served, settings, &format!("mkdir -p up; {up}"));
     assert!(contents(&served.path("up/a")) == original, "what is there differs");
-    let down = "mirror --parallel=4 up/a back";
+    let down = "mirror --parallel=8 up/a back";
     lftp(served, settings, down);
     assert!(contents(&served.here("back")) == original, "what came back differs");
     lftp(served, settings, &format!("{up}; {down}"));
@@ -83,6 +83,19 @@ fn goes_on_where_it_was_cut() {
     for part in [" down 2000000@1000000 ", " up 1000000@2000000 "] {
         assert_eq!(said.matches(part).count(), 2, "{part} in {said}");
     }
+}
+
+#[test]
+fn uploads_over_tls_are_whole() {
+    let served = Served::new();
+    let settings = secured(&served);
+    fs::write(served.here("big.bin"), pattern(BIG)).unwrap();
+    // It reads nothing on their data connections, so what it left unread there would reset them.
+    let puts: Vec<_> = (0..50).map(|number| format!("put big.bin -o {number}")).collect();
+    lftp(&served, &settings, &puts.join("; "));
+    let said = served.stop();
+    assert_eq!(said.matches(&format!(" up {BIG} tls ")).count(), 50, "{said}");
+    assert!(!said.contains(" failed: "), "{said}");
 }
 
 #[test]
