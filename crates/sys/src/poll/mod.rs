@@ -51,7 +51,7 @@ pub(crate) const BUFFER_BYTES: usize = 64 * 1024;
 /// - A connection for which the system has no memory (ENOBUFS, ENOMEM) is not over: it is left alone for 10 ms and
 ///   then tried again.
 ///
-/// What is adopted ([`Open::Adopt`]) is used by what it is; see [`Ends`].
+/// What is adopted ([`Open::Adopt`]) is used by what it is; see [`Ends`](driver::Ends).
 ///
 /// `sendfile` to a peer that is gone raises SIGPIPE unless the program ignores it. Rust's runtime does; where
 /// `main` is not Rust's, the host program has to.
