@@ -94,3 +94,24 @@ fn what_dead_deliveries_have_left_is_removed_after_36_hours() {
         Ok(())
     });
 }
+
+#[test]
+fn folders_beside_each_other() {
+    with(async |maildir, disk| {
+        let lists = maildir.folder("lists")?;
+        let inner = lists.folder("rust.users")?;
+        assert_eq!(inner.path().as_bytes(), b"m/ann/.lists.rust.users");
+        for folder in [&inner, &lists, &lists] {
+            folder.make().await?;
+        }
+        assert_eq!(maildir.folders().await?, ["lists", "lists.rust.users"]);
+        let marked = |folder: &str| disk.folder(folder).unwrap().metadata("maildirfolder").is_ok();
+        assert!(marked("m/ann/.lists") && marked("m/ann/.lists.rust.users") && !marked("m/ann"));
+        write(&disk, "m/ann/.lists/new/1.a.h", "x");
+        assert_eq!((lists.list().await?.len(), maildir.list().await?.len()), (1, 0));
+        for wrong in ["", ".", "a.", ".a", "a..b", "../b", "a/b", "a\0"] {
+            assert_eq!(maildir.folder(wrong).unwrap_err().kind(), ErrorKind::Name, "{wrong}");
+        }
+        Ok(())
+    });
+}

@@ -15,7 +15,7 @@ const KNOWN_MAX: usize = 10_000;
 /// Where a recipient's Maildir is, or why he has none.
 type Find = Box<dyn Fn(&Client, &Recipient) -> Result<Path, Reply>>;
 
-/// Puts messages into Maildirs, which it makes where there are none.
+/// Puts messages into Maildirs, which it makes where there are none, for their owner only to look into.
 ///
 /// # Durability
 ///

@@ -13,6 +13,8 @@ use trenza_storage::{ErrorKind, File, Path, Result, Storage, Tree};
 pub const MESSAGES_MAX: usize = 1_000_000;
 /// After so long without a change nobody writes any more to what lies in `tmp`.
 const TEMPORARY_AGE: Duration = Duration::from_secs(36 * 3600);
+/// The most folders of one Maildir that are listed; more are [`Unsupported`](ErrorKind::Unsupported).
+pub const FOLDERS_MAX: usize = 10_000;
 /// So many entries of a folder are looked at at once.
 const BATCH: usize = 256;
 
@@ -99,6 +101,44 @@ impl Maildir {
     /// The Maildir in this folder, which need not be there yet.
     pub fn new(storage: &Storage, folder: Path) -> Self {
         Self { storage: storage.clone(), folder }
+    }
+
+    /// A folder of this Maildir, as Maildir++ has them: all beside each other in the Maildir, with dots for what lies within
+    /// what. It need not be there yet. Messages go there whose recipient's Maildir it is.
+    ///
+    /// # Errors
+    /// [`Name`](ErrorKind::Name): a part of the name between dots is empty or can be no name.
+    pub fn folder(&self, name: &str) -> Result<Self> {
+        if name.split('.').any(str::is_empty) || name.contains(['/', '\0']) {
+            return Err(ErrorKind::Name.into());
+        }
+        let folder = match self.folder.name() {
+            Some(own) if own.starts_with(b".") => {
+                let own = [own, b".", name.as_bytes()].concat();
+                self.folder.parent().unwrap_or_default().join(own)?
+            }
+            _ => self.folder.join(format!(".{name}"))?,
+        };
+        Ok(Self { storage: self.storage.clone(), folder })
+    }
+
+    /// The names of its folders, in the order of the alphabet; for [`Maildir::folder`].
+    pub fn folders(&self) -> Deferred<Vec<String>> {
+        self.run(|tree, folder| {
+            let mut names = Vec::new();
+            each(tree, folder, |found| {
+                let name = found.name.to_str().and_then(|name| name.strip_prefix('.'));
+                names.extend(name.filter(|_| found.metadata.is_folder()).map(str::to_owned));
+                if names.len() > FOLDERS_MAX { Err(ErrorKind::Unsupported.into()) } else { Ok(()) }
+            })?;
+            names.sort_unstable();
+            Ok(names)
+        })
+    }
+
+    /// Where it is in its tree.
+    pub fn path(&self) -> &Path {
+        &self.folder
     }
 
     /// Makes it, if it is not there; it is on the medium then.

@@ -12,4 +12,4 @@ mod store;
 
 pub use delivery::Maildirs;
 pub use flags::Flags;
-pub use mailbox::{Entry, MESSAGES_MAX, Maildir};
+pub use mailbox::{Entry, FOLDERS_MAX, MESSAGES_MAX, Maildir};

@@ -1,7 +1,9 @@
 //! What is done on the pool: making Maildirs, and storing messages so that they survive a loss of power.
 
-use trenza_storage::{ErrorKind, Path, Result, Tree, Writer};
+use trenza_storage::{ErrorKind, Path, Result, Tree, Write, Writer};
 
+/// Nobody else looks into a mailbox.
+const MODE: u32 = 0o700;
 /// The folders of a Maildir.
 pub(super) const FOLDERS: [&str; 3] = ["tmp", "new", "cur"];
 
@@ -18,13 +20,24 @@ pub(super) fn make(tree: &dyn Tree, folder: &Path) -> Result {
     for name in FOLDERS {
         make_folder(tree, &at.join(name)?)?;
     }
+    if at.name().is_some_and(|name| name.starts_with(b".")) {
+        mark(tree, &at)?;
+    }
     tree.sync(&at)
+}
+
+/// Says that this is a folder of a Maildir++, and no Maildir by itself.
+fn mark(tree: &dyn Tree, folder: &Path) -> Result {
+    match tree.write(&folder.join("maildirfolder")?, Write::New) {
+        Err(error) if error.kind() == ErrorKind::Exists => Ok(()),
+        marked => marked?.commit().map(drop),
+    }
 }
 
 fn make_folder(tree: &dyn Tree, path: &Path) -> Result {
     match tree.make_folder(path) {
         Err(error) if error.kind() == ErrorKind::Exists => Ok(()),
-        made => made,
+        made => made.and_then(|()| tree.set_mode(path, MODE)),
     }
 }
 

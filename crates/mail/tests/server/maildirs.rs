@@ -92,6 +92,8 @@ fn who_has_no_maildir_yet_gets_one() {
     let mut names: Vec<_> = names.into_iter().map(|entry| entry.name).collect();
     names.sort();
     assert_eq!(names, ["cur", "new", "tmp"]);
+    let mail = site.srv.disk().folder("mail").unwrap();
+    assert_eq!(mail.metadata("bob").unwrap().mode, 0o700, "it is for nobody else to read");
 }
 
 #[test]
