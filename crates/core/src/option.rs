@@ -19,6 +19,10 @@ pub enum SocketOption {
     /// Urgent data of TCP comes among the other bytes (RFC 9293, section 3.8.5), as FTP and Telnet need it. On unless it
     /// is turned off; then it is dropped.
     UrgentInline(bool),
+    /// TCP acknowledges at once what has come, where the system can be told so (Linux); elsewhere nothing changes. This
+    /// holds for the moment: who sends small pieces and waits for each to be acknowledged goes on now, not after 40 ms.
+    /// While a layer shakes hands the engine does it by itself.
+    QuickAck,
 }
 
 impl fmt::Display for SocketOption {
@@ -30,6 +34,7 @@ impl fmt::Display for SocketOption {
             Self::SendBuffer(bytes) => write!(f, "SendBuffer({bytes})"),
             Self::ReceiveBuffer(bytes) => write!(f, "ReceiveBuffer({bytes})"),
             Self::UrgentInline(on) => write!(f, "UrgentInline({on})"),
+            Self::QuickAck => f.write_str("QuickAck"),
         }
     }
 }

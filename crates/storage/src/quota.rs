@@ -63,7 +63,7 @@ pub struct Quota {
 /// What writers share with their tree.
 #[derive(Debug)]
 struct Count {
-    limits: QuotaLimits,
+    limits: Mutex<QuotaLimits>,
     used: Mutex<Used>,
     /// How many write into which files where they are.
     written: Mutex<BTreeMap<FileId, usize>>,
@@ -83,7 +83,7 @@ impl Quota {
             }
             Ok(())
         })?;
-        let count = Count { limits, used: Mutex::new(used), written: Mutex::default() };
+        let count = Count { limits: Mutex::new(limits), used: Mutex::new(used), written: Mutex::default() };
         Ok(Self { tree, count: Arc::new(count) })
     }
 
@@ -94,7 +94,12 @@ impl Quota {
 
     /// How much it may hold.
     pub fn limits(&self) -> QuotaLimits {
-        self.count.limits
+        self.count.limits()
+    }
+
+    /// Lets it hold more or less from now on. What is there stays, as in [`Quota::new`].
+    pub fn set_limits(&self, limits: QuotaLimits) {
+        *self.count.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 }
 
@@ -105,12 +110,17 @@ impl Count {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn limits(&self) -> QuotaLimits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn add(&self, used: &mut Used, more: Used) -> Result {
+        let limits = self.limits();
         let sum = Used {
             bytes: used.bytes.saturating_add(more.bytes),
             files: used.files.saturating_add(more.files),
         };
-        let (bytes, files) = (sum.bytes > self.limits.bytes, sum.files > self.limits.files);
+        let (bytes, files) = (sum.bytes > limits.bytes, sum.files > limits.files);
         // Who is above the limits already may still do what takes no room.
         if (bytes && more.bytes > 0) || (files && more.files > 0) {
             return Err(ErrorKind::Quota.into());
@@ -267,7 +277,7 @@ impl Tree for Quota {
 
     fn space(&self) -> Result<Space> {
         let (space, used) = (self.tree.space()?, self.used());
-        let limit = self.count.limits.bytes;
+        let limit = self.limits().bytes;
         Ok(Space { free: space.free.min(limit.saturating_sub(used.bytes)), total: space.total.min(limit) })
     }
 

@@ -1,6 +1,6 @@
 //! [`Upload`]: bytes that are pushed, into a file.
 
-use crate::{Error, ErrorKind, Metadata, Path, Storage, Writer, storage::discard};
+use crate::{Error, ErrorKind, Metadata, Path, Result, Storage, Tree, Writer, storage::discard};
 use std::{cell::RefCell, fmt, mem, rc::Rc};
 use trenza_core::{Deferred, Resolver};
 
@@ -65,11 +65,14 @@ struct Inner {
     end: End,
 }
 
+/// What is done with a writer that has written all, or with an error.
+type Finish = Box<dyn FnOnce(Result<Box<dyn Writer>>)>;
+
 enum End {
     /// It goes on.
     No,
-    /// All that was pushed is to be written, and then it has ended.
-    Finish { sync: bool, resolver: Resolver<Metadata> },
+    /// All that was pushed is to be written, and then this is done; or it is told why not.
+    Finish(Finish),
     /// It was dropped, or has ended.
     Gone,
 }
@@ -141,11 +144,65 @@ impl Upload {
     /// Those of [`Writer`], the first of them; and of [`Tree::sync`](crate::Tree::sync), when the file may be there all
     /// the same.
     pub fn finish(self, sync: bool) -> Deferred<Metadata> {
-        let (deferred, resolver) = self.0.storage.reactor().deferred();
+        let folder = self.0.folder.clone();
+        self.finish_with(move |tree, mut writer| {
+            if !sync {
+                return writer.commit();
+            }
+            writer.sync()?;
+            let committed = writer.commit()?;
+            tree.sync(&folder)?;
+            Ok(committed)
+        })
+    }
+
+    /// Writes what is left, and does with the writer what `f` says, in one job on the pool: for files whose name is not
+    /// known before their end.
+    ///
+    /// Dropping the result lets it go on.
+    ///
+    /// ```
+    /// use trenza_storage::{Path, Storage, Write};
+    ///
+    /// let net = trenza_sim::Net::gentle(1);
+    /// let host = net.host("srv");
+    /// let tree = host.disk();
+    /// net.block_on(&host, async {
+    ///     let storage = Storage::new(&trenza_core::Reactor::current(), tree);
+    ///     let path = Path::new("incoming")?;
+    ///     let upload = storage.upload(&path, Write::Create).await?;
+    ///     upload.push(b"hello");
+    ///     let named = upload.finish_with(move |tree, writer| {
+    ///         let name = Path::new(format!("size-{}", writer.commit()?.size))?;
+    ///         tree.rename(&path, &name, false)?;
+    ///         Ok(name)
+    ///     });
+    ///     assert_eq!(named.await?, Path::new("size-5")?);
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), trenza_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of writing, the first of them, without calling `f`; and those of `f`.
+    pub fn finish_with<T: Send + 'static>(
+        self,
+        f: impl FnOnce(&dyn Tree, Box<dyn Writer>) -> Result<T> + Send + 'static,
+    ) -> Deferred<T> {
+        let storage = self.0.storage.clone();
+        let (deferred, resolver) = storage.reactor().deferred();
+        let finish = move |written: Result<Box<dyn Writer>>| match written {
+            Err(error) => resolver.fire(Err(error.into())),
+            Ok(writer) => {
+                let tree = storage.tree().clone();
+                let job = storage.job(move || f(&*tree, writer), |given| given);
+                job.then(move |given| resolver.fire(given));
+            }
+        };
         let inner = &mut *self.0.inner.borrow_mut();
         match inner.failed {
-            Some(kind) => resolver.fire(Err(Error::from(kind).into())),
-            None => inner.end = End::Finish { sync, resolver },
+            Some(kind) => finish(Err(kind.into())),
+            None => inner.end = End::Finish(Box::new(finish)),
         }
         self.0.go_on(inner);
         deferred
@@ -181,9 +238,9 @@ impl State {
             return self.storage.job(write, |wrote| wrote).then(move |wrote| state.wrote(wrote));
         }
         match mem::replace(&mut inner.end, End::No) {
-            End::Finish { sync, resolver } => {
+            End::Finish(finish) => {
                 inner.end = End::Gone;
-                self.commit(writer, sync, resolver);
+                finish(Ok(writer));
             }
             other => {
                 inner.end = other;
@@ -205,20 +262,6 @@ impl State {
         }
         self.go_on(inner);
     }
-
-    fn commit(&self, mut writer: Box<dyn Writer>, sync: bool, resolver: Resolver<Metadata>) {
-        let (tree, folder) = (self.storage.tree().clone(), self.folder.clone());
-        let commit = move || {
-            if !sync {
-                return writer.commit();
-            }
-            writer.sync()?;
-            let committed = writer.commit()?;
-            tree.sync(&folder)?;
-            Ok(committed)
-        };
-        self.storage.job(commit, |committed| committed).then(move |committed| resolver.fire(committed));
-    }
 }
 
 impl Inner {
@@ -234,9 +277,9 @@ impl Inner {
             resolver.fire(Err(next().into()));
         }
         match mem::replace(&mut self.end, End::No) {
-            End::Finish { resolver, .. } => {
+            End::Finish(finish) => {
                 self.end = End::Gone;
-                resolver.fire(Err(next().into()));
+                finish(Err(next()));
             }
             other => self.end = other,
         }

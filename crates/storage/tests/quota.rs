@@ -55,6 +55,20 @@ fn bytes_and_files_are_limited() {
 }
 
 #[test]
+fn limits_may_change() {
+    let tree = quota(5, 9);
+    put(&tree, "a", "12345", Write::Create).unwrap();
+    tree.set_limits(QuotaLimits { bytes: 8, files: 2 });
+    assert_eq!(put(&tree, "b", "123", Write::Create), Ok(()));
+    assert_eq!(put(&tree, "c", "", Write::Create), Err(ErrorKind::Quota));
+    tree.set_limits(QuotaLimits { bytes: 3, files: 9 });
+    assert_eq!((tree.limits().bytes, tree.space().unwrap().free, used(&tree)), (3, 0, (8, 2)));
+    assert_eq!(put(&tree, "a", "1", Write::Append), Err(ErrorKind::Quota));
+    tree.remove_file(&path("a")).unwrap();
+    assert_eq!(put(&tree, "c", "", Write::Create), Ok(()));
+}
+
+#[test]
 fn what_is_there_is_counted_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(dir.path().join("f/g")).unwrap();

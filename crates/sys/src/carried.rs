@@ -1,4 +1,4 @@
-//! Descriptors that travel with bytes over UNIX sockets.
+//! Descriptors that travel with bytes over UNIX sockets, and [`Parcel`]: what came together.
 
 use crate::stream::QUIET;
 use rustix::{
@@ -9,19 +9,60 @@ use rustix::{
     },
 };
 use std::{
+    collections::VecDeque,
     io::{self, IoSlice, IoSliceMut},
-    mem::MaybeUninit,
+    mem::{self, MaybeUninit},
     os::{
         fd::{BorrowedFd, OwnedFd},
         unix::fs::FileExt,
     },
 };
+use trenza_core::driver::Token;
 use trenza_wire::OutBuf;
 
 /// The most descriptors that one message can carry (SCM_MAX_FD of Linux). With room for so many none is lost.
 const DESCRIPTORS_MAX: usize = 253;
 /// The most pieces and bytes that are sent with descriptors.
 const PIECES_MAX: usize = 16;
+
+/// Descriptors that came, and the bytes that came with them: told one after the other before anything else is received.
+#[derive(Debug, Default)]
+pub(crate) struct Parcel {
+    /// Whose it is; None: nothing is left to be told.
+    of: Option<Token>,
+    descriptors: VecDeque<OwnedFd>,
+    bytes: Vec<u8>,
+}
+
+/// What is told at once.
+#[derive(Debug)]
+pub(crate) enum Part {
+    Descriptor(OwnedFd),
+    Bytes(Vec<u8>),
+}
+
+impl Parcel {
+    /// What came for a connection, now that all that came before was told. The bytes are copied: they lie where sends
+    /// read files, and one may come before they are told.
+    pub(crate) fn new(of: Token, descriptors: Vec<OwnedFd>, bytes: &[u8]) -> Self {
+        Self { of: Some(of), descriptors: descriptors.into(), bytes: bytes.to_vec() }
+    }
+
+    /// Something is to be told.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.of.is_some()
+    }
+
+    /// What is to be told next, and of whom: the descriptors, and then the bytes.
+    pub(crate) fn next(&mut self) -> Option<(Token, Part)> {
+        let token = self.of?;
+        if let Some(descriptor) = self.descriptors.pop_front() {
+            return Some((token, Part::Descriptor(descriptor)));
+        }
+        self.of = None;
+        Some((token, Part::Bytes(mem::take(&mut self.bytes))))
+    }
+}
 
 /// Receives what there is, and the descriptors that came with it. None: nothing yet; 0: the peer's FIN.
 pub(crate) fn receive(

@@ -5,7 +5,7 @@
 //! sees it through the traits of [`trenza_core::driver`] only.
 //!
 //! ```text
-//!   UringDriver ── uring   TCP and UDP by io_uring, and beside it:
+//!   UringDriver ── uring   TCP, UDP and UNIX streams by io_uring, and beside it:
 //!   PollDriver ── slots    tokens ↔ sockets
 //!       │      ── socket   what the loop wants of a socket
 //!       │      ── poller   which descriptors are ready: epoll, and what other systems have

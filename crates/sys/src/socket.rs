@@ -216,6 +216,10 @@ pub(crate) fn set(fd: &OwnedFd, kind: Kind, option: SocketOption) -> io::Result<
             socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(after))
         }
         (Kind::Socket, SocketOption::UrgentInline(on)) => socket.set_out_of_band_inline(on),
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        (Kind::Socket, SocketOption::QuickAck) => Ok(rustix::net::sockopt::set_tcp_quickack(fd, true)?),
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        (Kind::Socket, SocketOption::QuickAck) => Ok(()),
         (Kind::Socket | Kind::Unix, SocketOption::SendBuffer(bytes)) => socket.set_send_buffer_size(bytes),
         (Kind::Socket | Kind::Unix, SocketOption::ReceiveBuffer(bytes)) => socket.set_recv_buffer_size(bytes),
         _ => Err(io::Error::new(io::ErrorKind::Unsupported, "it has no such option")),

@@ -4,11 +4,12 @@
 #[macro_use]
 mod common;
 
+use common::DEADLINE;
 use std::{
     cell::{Cell, RefCell},
     fs::{self, File},
     io::{Read, Seek, Write},
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::net::UnixStream},
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -17,6 +18,7 @@ use trenza_core::{
     driver::{Close, Ends, Event, Open},
 };
 use trenza_sys::DriverKind;
+use trenza_wire::OutBuf;
 
 cases! {
     a_file_is_read_to_its_end_and_others_have_their_turn
@@ -31,6 +33,7 @@ cases! {
     #[cfg(target_os = "linux")]
     a_terminal_that_has_ended_does_not_keep_the_loop_busy
     nothing_stays_open_after_the_end
+    one_look_brings_the_descriptors_of_one_message
     a_descriptor_of_the_start_is_taken_once_by_its_number
 }
 
@@ -100,7 +103,7 @@ fn a_file_is_read_to_its_end_and_others_have_their_turn(kind: DriverKind) {
     let mut engine = engine(kind);
     let text = text(3 << 20);
     let (_file, read) = adopt(&mut engine, Ends::reading(file(&text)));
-    let (near, mut far) = std::os::unix::net::UnixStream::pair().unwrap();
+    let (near, mut far) = UnixStream::pair().unwrap();
     let (_near, other) = adopt(&mut engine, Ends::one(near));
     far.write_all(b"me too").unwrap();
     run(&mut engine, || !other.bytes.borrow().is_empty());
@@ -282,11 +285,45 @@ fn a_descriptor_of_the_start_is_taken_once_by_its_number(kind: DriverKind) {
     // It is the port's from now on.
     std::mem::forget(socket);
     assert!(listen(&mut engine).is_err());
-    let peer = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    let peer = UnixStream::connect(&path).unwrap();
     run(&mut engine, || port.connections() == 1);
     drop(peer);
     for wrong in ["fd:0", "fd:-1", "fd:x", "fd:99999", "fd:"] {
         let error = engine.enter(|reactor| reactor.listen(wrong, |_| Listens(Heard::default())).unwrap_err());
         assert!(error.to_string().contains(wrong), "{error}");
+    }
+}
+
+/// A protocol that pauses, or a coroutine that takes each, never has more of them than one message brings.
+fn one_look_brings_the_descriptors_of_one_message(kind: DriverKind) {
+    const MESSAGES: usize = 40;
+    let mut driver = kind.driver().unwrap();
+    let (near, far) = UnixStream::pair().unwrap();
+    let [giver, taker] = [far, near].map(|end| driver.open(Open::Adopt(Ends::one(end))).unwrap());
+    for _ in 0..MESSAGES {
+        let mut out = OutBuf::new();
+        (0..2).for_each(|_| out.push_descriptor(File::open("/dev/null").unwrap().into()));
+        out.push_slice(b".");
+        driver.send(giver, &mut out);
+        assert!(out.is_empty());
+    }
+    driver.read(taker, true);
+    let (mut descriptors, mut bytes) = (0, 0);
+    while bytes < MESSAGES {
+        driver.wait(Some(Instant::now() + DEADLINE)).unwrap();
+        let before = bytes;
+        while let Some(event) = driver.next() {
+            match event {
+                Event::Descriptor { token, .. } if token == taker => descriptors += 1,
+                Event::Received { token, data } if token == taker => bytes += data.len(),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(bytes <= before + 1, "{} messages at once", bytes - before);
+        assert_eq!(descriptors, 2 * bytes);
+        driver.read(taker, false);
+        driver.wait(Some(Instant::now())).unwrap();
+        assert!(driver.next().is_none(), "it has paused");
+        driver.read(taker, true);
     }
 }

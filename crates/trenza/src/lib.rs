@@ -21,7 +21,7 @@
 //! }
 //! ```
 //!
-//! Suites are features: `web` (HTTP), `ftp`, `proxy` (SOCKS, forwarding), and beneath any of them `tls`, `auth`
+//! Suites are features: `web` (HTTP), `ftp`, `mail`, `proxy` (SOCKS, forwarding), and beneath any of them `tls`, `auth`
 //! (accounts) and `storage` (trees of files). Their crates are re-exported as modules. `sim` is the simulated network, and
 //! `test` has `#[trenza::test]`; both are for dev-dependencies.
 
@@ -57,6 +57,8 @@ pub use trenza_core::{
 pub use trenza_ftp as ftp;
 #[cfg(feature = "test")]
 pub use trenza_macros::test;
+#[cfg(feature = "mail")]
+pub use trenza_mail as mail;
 #[cfg(feature = "proxy")]
 pub use trenza_proxy as proxy;
 #[cfg(feature = "sim")]

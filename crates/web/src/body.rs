@@ -7,7 +7,7 @@ use crate::{
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use std::{
-    collections::VecDeque, fmt, fs::File, io, ops::Range, os::unix::fs::FileExt, rc::Rc, sync::Arc,
+    collections::VecDeque, fmt, fs::File, io, mem, ops::Range, os::unix::fs::FileExt, rc::Rc, sync::Arc,
     time::Duration,
 };
 use trenza_core::{Peer, Reactor, Result, Stream, driver::PoolFull};
@@ -235,13 +235,12 @@ impl Body {
     }
 
     fn take_chunk(&mut self) -> Option<Chunk> {
-        match std::mem::take(&mut self.kind) {
-            Kind::One(chunk) => Some(chunk),
-            Kind::Many(mut chunks) => {
-                let first = chunks.pop_front();
-                self.kind = Kind::Many(chunks);
-                first
-            }
+        match &mut self.kind {
+            Kind::Many(chunks) => chunks.pop_front(),
+            one @ Kind::One(_) => match mem::take(one) {
+                Kind::One(chunk) => Some(chunk),
+                _ => None,
+            },
             _ => None,
         }
     }

@@ -119,6 +119,7 @@ async fn an_option_that_a_connection_has_is_set(ground: Ground) -> Result {
         SocketOption::ReceiveBuffer(64 * 1024),
         SocketOption::UrgentInline(false),
         SocketOption::UrgentInline(true),
+        SocketOption::QuickAck,
     ] {
         cli.set_option(option).await?;
     }

@@ -1,7 +1,7 @@
 //! [`Entry`]: what the loop keeps of a connection, and how bytes reach its protocol.
 
 use crate::{
-    Layers, Limit, Peer, Protocol, Reason, Result, Transport,
+    Layers, Limit, Peer, Protocol, Reason, Result, SocketOption, Transport,
     connection::Origin,
     engine::command::Command,
     engine::edge::Edge,
@@ -95,7 +95,9 @@ impl Entry {
         }
         connection.touch();
         if self.stack.is_some() {
-            return self.decode(|stack, up| stack.decode(data, up));
+            let outcome = self.decode(|stack, up| stack.decode(data, up));
+            self.hurry();
+            return outcome;
         }
         self.deliver(data);
         Ok(Decoded::More)
@@ -131,6 +133,18 @@ impl Entry {
             self.deliver(&up);
         }
         outcome
+    }
+
+    /// In a handshake that has no answer yet, has the system acknowledge what came: the peer may hold the rest back until
+    /// then (Nagle's algorithm), and the system waits 40 ms for an answer to send along.
+    fn hurry(&self) {
+        if self.is_in_handshake()
+            && self.stack.as_ref().is_some_and(|stack| stack.has_no_answer())
+            && !self.is_ready()
+        {
+            // Sockets of other kinds have no such option.
+            self.transport.set_option(SocketOption::QuickAck).then(|_| ());
+        }
     }
 
     /// Does what came of bytes or of the end of the wire.

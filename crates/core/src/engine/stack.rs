@@ -56,6 +56,11 @@ impl Stack {
         self.stages.len()
     }
 
+    /// True when layers have nothing for the peer.
+    pub(crate) fn has_no_answer(&self) -> bool {
+        self.wire.is_empty()
+    }
+
     /// Bytes that were taken from the connection's out-buffer and have not left.
     pub(crate) fn unsent(&self) -> usize {
         let plain = self.stages.iter().map(|stage| stage.plain.len()).sum::<usize>();

@@ -23,7 +23,8 @@ pub struct Home {
 ///
 /// A quota is counted once for a folder, over all sessions and loops, when the first account that has one logs in, which
 /// takes a look at every file; until that is done others are told to come again. Accounts that share a folder share its quota, which is that of the first of them; those
-/// without one are counted too, if they log in later. Clones share what they count.
+/// without one are counted too, if they log in later. A change of it holds from that account's next login on. Clones share
+/// what they count.
 #[derive(Clone)]
 pub struct Homes(Arc<Inner>);
 
@@ -33,7 +34,14 @@ type Open = dyn Fn(&Account) -> Result<(PathBuf, Arc<dyn Tree>)> + Send + Sync;
 struct Inner {
     open: Box<Open>,
     /// Folders whose quota is counted, by their path; None while that is being done.
-    counted: Mutex<Map<PathBuf, Option<Arc<Quota>>>>,
+    counted: Mutex<Map<PathBuf, Option<Counted>>>,
+}
+
+/// A folder whose quota is counted.
+struct Counted {
+    quota: Arc<Quota>,
+    /// Whose quota it is.
+    account: String,
 }
 
 impl Homes {
@@ -71,7 +79,7 @@ impl Homes {
     /// The folder cannot be opened or counted; [`Busy`](ErrorKind::Busy): it is being counted.
     pub fn home(&self, account: Arc<Account>) -> Result<Home> {
         let (path, tree) = (self.0.open)(&account)?;
-        let tree = self.counted(path, tree, account.quota)?;
+        let tree = self.counted(path, tree, &account)?;
         let tree = match allowed(account.rights) {
             Allow::ALL => tree,
             allow => Arc::new(Restricted::new(tree, allow)),
@@ -79,21 +87,26 @@ impl Homes {
         Ok(Home { account, tree })
     }
 
-    fn counted(&self, path: PathBuf, tree: Arc<dyn Tree>, quota: Option<u64>) -> Result<Arc<dyn Tree>> {
+    fn counted(&self, path: PathBuf, tree: Arc<dyn Tree>, account: &Account) -> Result<Arc<dyn Tree>> {
         let lock = || self.0.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let limits = QuotaLimits { bytes: account.quota.unwrap_or(u64::MAX), ..QuotaLimits::default() };
         {
             let mut counted = lock();
-            match (counted.get(&path), quota) {
-                (Some(Some(quota)), _) => return Ok(quota.clone()),
+            match (counted.get(&path), account.quota) {
+                (Some(Some(Counted { quota, account: whose })), _) => {
+                    if *whose == account.name {
+                        quota.set_limits(limits);
+                    }
+                    return Ok(quota.clone());
+                }
                 // Who waited would take a thread of the pool from others, and who did not would write uncounted.
                 (Some(None), _) => return Err(ErrorKind::Busy.into()),
                 (None, None) => return Ok(tree),
                 (None, Some(_)) => counted.insert(path.clone(), None),
             };
         }
-        let limits = QuotaLimits { bytes: quota.unwrap_or(u64::MAX), ..QuotaLimits::default() };
         let quota = Quota::new(tree, limits).map(Arc::new).inspect_err(|_| drop(lock().remove(&path)))?;
-        lock().insert(path, Some(quota.clone()));
+        lock().insert(path, Some(Counted { quota: quota.clone(), account: account.name.clone() }));
         Ok(quota)
     }
 }

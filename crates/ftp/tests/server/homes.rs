@@ -142,6 +142,26 @@ fn folders_of_the_machine() {
     assert!(std::fs::exists("/etc/passwd").unwrap());
 }
 
+/// As when `users.toml` is edited: sessions that are there already are bound by it, too.
+#[test]
+fn a_quota_that_was_changed_holds_from_the_next_login_on() {
+    let tree: Arc<dyn Tree> = Arc::new(Disk::alone(1));
+    let homes = Homes::new(move |_| Ok((PathBuf::from("/"), tree.clone())));
+    let home = |name: &str, quota: Option<u64>| {
+        let mut account = Account::new(name);
+        account.quota = quota;
+        homes.home(Arc::new(account)).unwrap().tree
+    };
+    let free = |tree: &Arc<dyn Tree>| tree.space().unwrap().free;
+    let ann = home("ann", Some(1000));
+    assert_eq!(free(&ann), 1000);
+    assert_eq!(free(&home("bob", Some(5))), 1000, "it is that of the first");
+    let more = home("ann", Some(2000));
+    assert_eq!((free(&ann), free(&more)), (2000, 2000));
+    let endless = home("ann", None);
+    assert!(free(&endless) > 2000 && free(&ann) == free(&endless));
+}
+
 #[test]
 fn a_folder_is_counted_once() {
     let users = Memory::new().with(Account::new("ann").quota(1000), "p");

@@ -7,6 +7,7 @@ pub(crate) use step::Step;
 use crate::{
     SystemHost,
     adopted::{Adopted, Writer},
+    carried::Parcel,
     datagram::{self, Family, Mail},
     listener::{Listener, Reserve},
     poller::{Interest, Poller, Readiness, is_never_polled},
@@ -30,12 +31,12 @@ use std::{
 use step::Ready;
 use trenza_core::{
     Addr, ExitStatus, Outbox, SocketOption, UdpOption,
-    driver::{self, Bound, Close, Driver, Ends, Event, Host, Open, Token},
+    driver::{self, Bound, Close, Driver, Event, Host, Open, Token},
 };
 use trenza_wire::OutBuf;
 
 /// What one receive can bring. The buffer is shared by all connections; one that is idle has none.
-const BUFFER_BYTES: usize = 64 * 1024;
+pub(crate) const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Moves bytes over the sockets of the operating system, told by its poller (epoll, kqueue and their kind, in
 /// level mode) which of them are ready.
@@ -50,7 +51,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// - A connection for which the system has no memory (ENOBUFS, ENOMEM) is not over: it is left alone for 10 ms and
 ///   then tried again.
 ///
-/// What is adopted ([`Open::Adopt`]) is used by what it is; see [`Ends`].
+/// What is adopted ([`Open::Adopt`]) is used by what it is; see [`Ends`](driver::Ends).
 ///
 /// `sendfile` to a peer that is gone raises SIGPIPE unless the program ignores it. Rust's runtime does; where
 /// `main` is not Rust's, the host program has to.
@@ -76,9 +77,7 @@ pub struct PollDriver {
     exited: VecDeque<(u32, ExitStatus)>,
     /// Those that nothing more can be read from, of which the loop has not heard.
     ended: VecDeque<Token>,
-    /// Descriptors that came, and the bytes that came with them: told before anything else is received.
-    carried: VecDeque<(Token, OwnedFd)>,
-    held: Option<(Token, Vec<u8>)>,
+    parcel: Parcel,
     /// Those that the poller may have to be told about.
     changed: Vec<Token>,
     harvests: u64,
@@ -120,8 +119,7 @@ impl PollDriver {
             processes: BTreeMap::new(),
             exited: VecDeque::new(),
             ended: VecDeque::new(),
-            carried: VecDeque::new(),
-            held: None,
+            parcel: Parcel::default(),
             changed: Vec::new(),
             harvests: 0,
             ready: VecDeque::new(),
@@ -152,13 +150,18 @@ impl PollDriver {
 
     /// The file of a socket goes with it.
     fn own_file(&mut self, token: Token, addr: &Addr) {
-        if let Some(file) = self.host.take_file(addr) {
+        if let Some(file) = self.take_file(addr) {
             self.files.insert(token.index, file);
         }
     }
 
-    fn adopt(&mut self, ends: Ends) -> io::Result<Token> {
-        let Adopted { fd, kind, ways, writer } = Adopted::new(ends)?;
+    /// The file that goes with a socket that was bound to a path by this driver's host.
+    pub(crate) fn take_file(&self, addr: &Addr) -> Option<Arc<SocketFile>> {
+        self.host.take_file(addr)
+    }
+
+    pub(crate) fn adopt(&mut self, adopted: Adopted) -> io::Result<Token> {
+        let Adopted { fd, kind, ways, writer } = adopted;
         let token = self.sockets.insert(Socket::of_kind(fd, State::Open, kind, ways))?;
         self.foreign.insert(token.index);
         let always = kind == Kind::File || writer.as_ref().is_some_and(|writer| writer.kind == Kind::File);
@@ -339,7 +342,7 @@ impl PollDriver {
         let unseen = !self.failures.is_empty()
             || !self.ended.is_empty()
             || self.mail.is_waiting()
-            || self.held.is_some();
+            || self.parcel.is_waiting();
         if unseen {
             // Nobody may wait on the descriptor until they were told.
             self.waker.wake_by_ref();
@@ -417,7 +420,7 @@ impl Driver for PollDriver {
                 Ok(token)
             }
             Open::Datagrams(bound) => self.open_datagrams(bound),
-            Open::Adopt(ends) => self.adopt(ends),
+            Open::Adopt(ends) => self.adopt(Adopted::new(ends)?),
             Open::Accepted(it, local) => {
                 self.sockets.insert(Socket::to(&local, descriptor(it)?, State::Open))
             }

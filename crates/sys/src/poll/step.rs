@@ -2,7 +2,8 @@
 
 use super::PollDriver;
 use crate::{
-    adopted, carried,
+    adopted,
+    carried::{self, Parcel, Part},
     datagram::{self, Family},
     listener::{self, Refusal},
     rest::is_short_of_memory,
@@ -72,18 +73,17 @@ impl PollDriver {
             if let Some(token) = self.mail.next() {
                 return Some(Step::Datagram(token));
             }
-            if let Some((token, descriptor)) = self.carried.pop_front() {
-                if self.sockets.get_mut(token).is_some() {
-                    return Some(Step::Event(Event::Descriptor { token, descriptor }));
+            if let Some((token, part)) = self.parcel.next() {
+                if self.sockets.get_mut(token).is_none() {
+                    continue;
                 }
-                continue;
-            }
-            if let Some((token, bytes)) = self.held.take() {
-                if self.sockets.get_mut(token).is_some() {
-                    self.buffer.get_mut(..bytes.len())?.copy_from_slice(&bytes);
-                    return Some(Step::Received(token, bytes.len()));
-                }
-                continue;
+                return Some(match part {
+                    Part::Descriptor(descriptor) => Step::Event(Event::Descriptor { token, descriptor }),
+                    Part::Bytes(bytes) => {
+                        self.buffer.get_mut(..bytes.len())?.copy_from_slice(&bytes);
+                        Step::Received(token, bytes.len())
+                    }
+                });
             }
             let Ready { token, write, reads } = self.ready.pop_front()?;
             if self.sockets.get_mut(token).is_some_and(|socket| socket.state == State::Watched) {
@@ -168,11 +168,8 @@ impl PollDriver {
         };
         match received {
             Ok(Some(received)) if !came.is_empty() => {
-                // The buffer is the scratch space of sends, which may come before the loop takes the bytes.
-                self.held = Some((token, self.buffer.get(..received)?.to_vec()));
-                self.carried.extend(came.into_iter().map(|descriptor| (token, descriptor)));
-                let (token, descriptor) = self.carried.pop_front()?;
-                Some(Step::Event(Event::Descriptor { token, descriptor }))
+                self.parcel = Parcel::new(token, came, self.buffer.get(..received)?);
+                None
             }
             Ok(None) => None,
             Ok(Some(0)) => {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     listener::{Listener, Refusal},
-    poll, socket,
+    poll, socket, unix,
 };
 use io_uring::{opcode, types::Fd};
 use rustix::io::Errno;
@@ -26,8 +26,9 @@ const ACCEPTS: usize = 16;
 impl UringDriver {
     pub(super) fn listen(&mut self, bound: Bound) -> io::Result<Token> {
         let fd = poll::descriptor(bound.socket)?;
-        socket::tune(&fd)?;
-        let token = self.streams.insert(Stream::new(fd, State::Listening))?;
+        socket::tune_listener(&fd, &bound.addr)?;
+        let token = self.streams.insert(Stream::to(&bound.addr, fd, State::Listening))?;
+        self.own_file(token, &bound.addr);
         self.listeners.insert(token.index, (Listener::new(bound.addr), 0));
         Ok(token)
     }
@@ -80,10 +81,10 @@ impl UringDriver {
         let refusal = match fd {
             Ok(fd) => {
                 // A connection that is gone has no far end any more.
-                let remote = SockRef::from(&fd).peer_addr().ok().and_then(|addr| addr.as_socket());
+                let remote = SockRef::from(&fd).peer_addr().ok().and_then(|addr| unix::addr(&addr));
                 self.accept_again(on, again);
-                let (remote, local) = (remote?.into(), self.listeners.get(&on.index)?.0.local(&fd));
-                match self.streams.insert(Stream::new(fd, State::Open)) {
+                let (remote, local) = (remote?, self.listeners.get(&on.index)?.0.local(&fd));
+                match self.streams.insert(Stream::to(&remote, fd, State::Open)) {
                     Ok(new) => {
                         let (on, new) = (super::outer(on), super::outer(new));
                         return Some(Event::Accepted { on, new, remote, local });
@@ -121,6 +122,8 @@ impl UringDriver {
     pub(super) fn unbind(&mut self, token: Token) {
         // Where the kernel still accepts or receives it keeps the socket, too. What is not cancelled now is by the next wait.
         let _ = self.ring.submit();
+        // While it listens.
+        self.files.remove(&token.index);
         if let (Some(stream), Some(other)) = (self.streams.get_mut(token), self.rest.descriptor()) {
             let _ = socket::put_in_place(other, &mut stream.fd);
         }

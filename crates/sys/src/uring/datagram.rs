@@ -122,7 +122,7 @@ impl UringDriver {
     pub(super) fn open_datagrams(&mut self, bound: Bound) -> io::Result<Token> {
         let fd = poll::descriptor(bound.socket)?;
         let family = Family::of(&bound.addr, &fd);
-        self.streams.insert(Stream::new(fd, State::Datagrams(family)))
+        self.streams.insert(Stream::to(&bound.addr, fd, State::Datagrams(family)))
     }
 
     /// Has the kernel receive datagrams.

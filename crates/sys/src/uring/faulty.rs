@@ -207,7 +207,7 @@ impl Ring {
             Purpose::Accept => {
                 (&[Errno::NOMEM, Errno::NOBUFS], &[Errno::INTR, Errno::AGAIN, Errno::CONNABORTED])
             }
-            Purpose::Receive | Purpose::Datagram | Purpose::Room => {
+            Purpose::Receive | Purpose::Datagram | Purpose::Bytes | Purpose::Room => {
                 (&[Errno::NOMEM], &[Errno::INTR, Errno::AGAIN])
             }
             Purpose::Send => (&[Errno::NOMEM, Errno::NOBUFS], &[Errno::INTR, Errno::AGAIN]),

@@ -1,9 +1,10 @@
-//! [`UringDriver`]: the driver over io_uring, for TCP and UDP; what else there is the driver over readiness does beside it.
+//! [`UringDriver`]: the driver over io_uring, for TCP, UDP and UNIX streams; what else there is the driver over
+//! readiness does beside it.
 //!
 //! ```text
 //!                  ┌────────────── Ring ──────────────┐
 //!  listen, connect │ accept, receive: one request for  │ completions
-//!  TCP, UDP ──────▶│ many completions; send: one in    │────────────▶ next
+//!  TCP, UDP, UNIX ▶│ many completions; send: one in    │────────────▶ next
 //!                  │ flight for each connection        │      ▲
 //!                  │ "is the other one ready?" ────────┼──────┤
 //!                  └──────────────────────────────────┘      │
@@ -12,6 +13,8 @@
 //!
 //! What a new connection receives first is asked for once, and only what follows it for good, with the next wait: of
 //! one that is closed after its first exchange the kernel has nothing left to cancel.
+//!
+//! Over a UNIX stream, which may bring descriptors, the ring tells that there is something, and a call receives it.
 //!
 //! Received bytes lie in [`Buffers`] that all connections share, and are lent to the loop from there. Bytes to be sent
 //! are moved out of their [`OutBuf`] into a [`Flight`](flight::Flight) until the kernel has read them.
@@ -23,19 +26,22 @@ mod datagram;
 mod faulty;
 mod flight;
 mod ring;
+mod send;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod unix;
 
 use crate::{
     PollDriver, SharedSockets, SystemHost,
+    carried::Parcel,
     datagram::{Mail, Refused, set_option},
     listener::{Listener, Reserve},
     poll,
-    rest::{Rests, is_short_of_memory},
+    rest::Rests,
     slots::Slots,
-    socket::{self, Kind},
-    stream as bytes,
+    socket, stream as bytes,
+    unix::SocketFile,
 };
 use buffers::{Buffers, Piece};
 use datagram::Inbox;
@@ -53,6 +59,7 @@ use std::{
     os::fd::{AsFd, AsRawFd, BorrowedFd},
     ptr,
     rc::Rc,
+    sync::Arc,
     task::Waker,
     time::Instant,
 };
@@ -71,14 +78,16 @@ const STARVED_QUOTA: usize = 64;
 /// Moves bytes by io_uring: the kernel is told once what to accept and receive, and tells what came of it in a queue that
 /// is shared with it, so that a turn of the loop is one system call, however many connections it is about.
 ///
-/// For TCP and UDP; UNIX sockets, pipes, terminals, watched descriptors and processes are the business of a
-/// [`PollDriver`] beside it, whose descriptor the ring watches.
+/// For TCP, UDP and UNIX streams; UNIX sockets for datagrams, pipes, terminals, watched descriptors and processes are the
+/// business of a [`PollDriver`] beside it, whose descriptor the ring watches, and so are TCP connections that somebody else
+/// has made.
 ///
 /// - Sends are submitted with the next wait, all in one call; one that is alone in its turn is sent at once. One is in
 ///   flight for each connection, and takes up to 272 KiB.
 /// - File ranges leave by `sendfile`.
 /// - A connection that finds no free buffer waits until the loop has read what is in them.
 /// - Datagrams are received as bytes are, and sent at once, many in one call.
+/// - What comes over a UNIX stream is received by a call when the ring has told of it, and descriptors are sent at once.
 #[derive(Debug)]
 pub struct UringDriver {
     ring: Ring,
@@ -92,6 +101,8 @@ pub struct UringDriver {
     streams: Slots<Stream>,
     /// By index of their token, with the number of accepts that the kernel does.
     listeners: BTreeMap<u32, (Listener, usize)>,
+    /// The files of listeners that are bound to a path, by index: each is removed while its socket still listens.
+    files: BTreeMap<u32, Arc<SocketFile>>,
     rest: PollDriver,
     /// What the ring was asked and was told of it.
     watch: Watch,
@@ -114,6 +125,8 @@ pub struct UringDriver {
     broken: Option<io::Error>,
     /// The other driver is asked first.
     rest_first: bool,
+    parcel: Parcel,
+    /// What was received over a UNIX stream; between events, the scratch space of sends.
     scratch: Box<[u8]>,
 }
 
@@ -129,6 +142,8 @@ struct Watch {
 /// What a step came to.
 enum Step {
     Received(Token, Piece),
+    /// So many bytes over a UNIX stream.
+    Fetched(Token, usize),
     /// The datagram that is at hand.
     Datagram(Token),
     Event(Event<'static>),
@@ -168,6 +183,7 @@ impl UringDriver {
             landed: None,
             streams: Slots::new(),
             listeners: BTreeMap::new(),
+            files: BTreeMap::new(),
             rest,
             watch: Watch::default(),
             done: Vec::new(),
@@ -181,13 +197,14 @@ impl UringDriver {
             reserve: Reserve::new()?,
             busy: false,
             rest_first: false,
-            scratch: vec![0; bytes::SMALL_FILE].into_boxed_slice(),
+            parcel: Parcel::default(),
+            scratch: vec![0; poll::BUFFER_BYTES].into_boxed_slice(),
         })
     }
 
     fn connect(&mut self, to: &Addr, from: Option<&Addr>) -> io::Result<Token> {
         let fd = bytes::connect(to, from)?;
-        let token = self.streams.insert(Stream::new(fd, State::Connecting))?;
+        let token = self.streams.insert(Stream::to(to, fd, State::Connecting))?;
         self.await_room(token);
         Ok(token)
     }
@@ -207,9 +224,10 @@ impl UringDriver {
         if !stream.may_arm() {
             return;
         }
-        match stream.state {
-            State::Listening => return self.accept_all(token),
-            State::Datagrams(_) => return self.receive_datagrams(token),
+        match stream.purpose() {
+            Purpose::Accept => return self.accept_all(token),
+            Purpose::Datagram => return self.receive_datagrams(token),
+            Purpose::Bytes => return self.await_bytes(token),
             _ => {}
         }
         stream.armed = true;
@@ -228,12 +246,7 @@ impl UringDriver {
     fn disarm(&mut self, token: Token) {
         let Some(stream) = self.streams.get_mut(token) else { return };
         if stream.armed && !mem::replace(&mut stream.cancelled, true) {
-            let purpose = match stream.state {
-                State::Listening => Purpose::Accept,
-                State::Datagrams(_) => Purpose::Datagram,
-                _ => Purpose::Receive,
-            };
-            self.ring.cancel(purpose, token);
+            self.ring.cancel(stream.purpose(), token);
         }
     }
 
@@ -350,6 +363,12 @@ impl UringDriver {
             if let Some((token, Refused { to, error })) = self.mail.refused.pop_front() {
                 return Some(Step::Event(Event::Undelivered { token: outer(token), to, error }));
             }
+            if self.parcel.is_waiting() {
+                match self.step_of_parcel() {
+                    Some(step) => return Some(step),
+                    None => continue,
+                }
+            }
             self.rest_first = !self.rest_first;
             if self.rest_first
                 && let Some(step) = self.step_of_rest()
@@ -376,6 +395,7 @@ impl UringDriver {
         match completion.purpose {
             Purpose::Receive => self.received(&completion),
             Purpose::Datagram => self.datagram(&completion),
+            Purpose::Bytes => self.has_bytes(&completion),
             Purpose::Send => self.sent(&completion).map(Step::Event),
             Purpose::Accept => self.accepted(&completion).map(Step::Event),
             Purpose::Room => self.has_room(&completion).map(Step::Event),
@@ -430,45 +450,6 @@ impl UringDriver {
                 None
             }
             (Err(errno), _) => self.fail(token, errno.into()).map(Step::Event),
-        }
-    }
-
-    fn sent(&mut self, completion: &Completion) -> Option<Event<'static>> {
-        let token = completion.token;
-        let stream = self.streams.get_mut(token)?;
-        let Doing::Sending(flight) = stream.doing else { return None };
-        let alive = stream.is_alive();
-        match completion.result {
-            Ok(sent) if alive => {
-                let bytes = sent as usize;
-                match self.flights.sent(flight, bytes, &stream.fd) {
-                    Some(request) => self.ring.push(request, Purpose::Send, token),
-                    None => {
-                        stream.doing = Doing::Nothing;
-                        self.landed = Some(flight);
-                    }
-                }
-                Some(Event::Sent { token: outer(token), bytes })
-            }
-            Err(Errno::CANCELED | Errno::INTR | Errno::AGAIN) if alive => {
-                let request = self.flights.sent(flight, 0, &stream.fd)?;
-                self.ring.push(request, Purpose::Send, token);
-                None
-            }
-            Err(Errno::NOBUFS | Errno::NOMEM) if alive => {
-                stream.doing = Doing::Resting(Some(flight));
-                self.rests.add(token, Instant::now());
-                None
-            }
-            result => {
-                stream.doing = Doing::Nothing;
-                self.flights.land(flight);
-                if !alive {
-                    self.bury(token);
-                    return None;
-                }
-                self.fail(token, result.err().unwrap_or(Errno::IO).into())
-            }
         }
     }
 
@@ -528,35 +509,16 @@ impl UringDriver {
         }
         Some(Event::Failed { token: outer(token), error })
     }
-
-    // ── sending ──
-
-    /// Hands what is queued to the kernel, with the next wait.
-    fn take_off(&mut self, token: Token, out: &mut OutBuf) {
-        let Some(stream) = self.streams.get_mut(token) else { return };
-        let (flight, request) = self.flights.take_off(out, &stream.fd);
-        stream.doing = Doing::Sending(flight);
-        self.ring.push(request, Purpose::Send, token);
-    }
-
-    /// Sends at once what the socket has room for.
-    fn send_now(&mut self, token: Token, out: &mut OutBuf) {
-        let Some(stream) = self.streams.get_mut(token) else { return };
-        match bytes::send(stream.fd.as_fd(), Kind::Socket, out, &mut self.scratch) {
-            Ok(true) => {}
-            Ok(false) => self.await_room(token),
-            Err(error) if is_short_of_memory(&error) => {
-                stream.doing = Doing::Resting(None);
-                self.rests.add(token, Instant::now());
-            }
-            Err(error) => self.failures.push_back((token, error)),
-        }
-    }
 }
 
 /// Unread bytes would make a reset of the close.
 fn discard(stream: &Stream, scratch: &mut [u8]) {
-    let _ = bytes::receive(stream.fd.as_fd(), Kind::Socket, scratch);
+    let _ = bytes::receive(stream.fd.as_fd(), stream.kind, scratch);
+}
+
+/// Whether streams between such addresses are this driver's.
+fn has_streams(addr: &Addr) -> bool {
+    addr.ip().is_some() || addr.unix().is_some()
 }
 
 /// The token as the loop knows it: this driver's have a range of their own.
@@ -576,15 +538,16 @@ impl Driver for UringDriver {
 
     fn open(&mut self, what: Open) -> io::Result<Token> {
         match what {
-            Open::Listen(bound) if bound.addr.ip().is_some() => self.listen(bound).map(outer),
+            Open::Listen(bound) if has_streams(&bound.addr) => self.listen(bound).map(outer),
             Open::Datagrams(bound) if bound.addr.ip().is_some() && self.has_inbox() => {
                 self.open_datagrams(bound).map(outer)
             }
-            Open::Connect { to, from } if to.ip().is_some() => self.connect(&to, from.as_ref()).map(outer),
-            Open::Accepted(socket, local) if local.ip().is_some() => {
+            Open::Connect { to, from } if has_streams(&to) => self.connect(&to, from.as_ref()).map(outer),
+            Open::Accepted(socket, local) if has_streams(&local) => {
                 let fd = poll::descriptor(socket)?;
-                self.streams.insert(Stream::new(fd, State::Open)).map(outer)
+                self.streams.insert(Stream::to(&local, fd, State::Open)).map(outer)
             }
+            Open::Adopt(ends) => self.adopt(ends),
             other => self.rest.open(other),
         }
     }
@@ -615,10 +578,7 @@ impl Driver for UringDriver {
         if out.queued() == 0 || !self.streams.get_mut(inner).is_some_and(|stream| stream.may_send()) {
             return;
         }
-        if out.descriptors() > 0 {
-            return self.failures.push_back((inner, io::ErrorKind::Unsupported.into()));
-        }
-        match self.busy && out.file_after_bytes().is_none() {
+        match self.busy && out.file_after_bytes().is_none() && out.descriptors() == 0 {
             true => self.take_off(inner, out),
             false => self.send_now(inner, out),
         }
@@ -632,7 +592,7 @@ impl Driver for UringDriver {
     fn set_option(&mut self, token: Token, option: SocketOption) -> io::Result<()> {
         let Some(inner) = inner(token) else { return self.rest.set_option(token, option) };
         let stream = self.streams.get_mut(inner).ok_or(io::ErrorKind::NotConnected)?;
-        socket::set(&stream.fd, Kind::Socket, option)
+        socket::set(&stream.fd, stream.kind, option)
     }
 
     fn set_udp_option(&mut self, token: Token, option: &UdpOption) -> io::Result<()> {
@@ -691,7 +651,10 @@ impl Driver for UringDriver {
         }
         self.go_on();
         self.feed_starved();
-        let untold = !self.failures.is_empty() || !self.room.is_empty() || self.mail.is_waiting();
+        let untold = !self.failures.is_empty()
+            || !self.room.is_empty()
+            || self.mail.is_waiting()
+            || self.parcel.is_waiting();
         if self.watch.ready || untold {
             // Nobody may wait on the descriptor until they were told.
             self.rest.waker().wake_by_ref();
@@ -714,6 +677,7 @@ impl Driver for UringDriver {
     fn next(&mut self) -> Option<Event<'_>> {
         match self.step()? {
             Step::Received(token, piece) => Some(Event::Received { token, data: self.buffers.bytes(piece) }),
+            Step::Fetched(token, len) => Some(Event::Received { token, data: self.scratch.get_mut(..len)? }),
             Step::Datagram(token) => {
                 let datagram = self.inbox.as_mut()?.current()?;
                 Some(Event::Datagram { token, datagram })
@@ -735,6 +699,8 @@ impl Driver for UringDriver {
 impl Drop for UringDriver {
     /// Waits until the kernel is done with all memory that it was given, and with what was closed.
     fn drop(&mut self) {
+        // While they are bound.
+        self.files.clear();
         let done = self.ring.end(|completion| {
             if completion.purpose == Purpose::Accept {
                 drop(accept::connection(&completion));

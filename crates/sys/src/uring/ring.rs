@@ -38,6 +38,8 @@ pub(super) enum Purpose {
     Accept,
     Receive,
     Datagram,
+    /// There is something to receive over a UNIX stream.
+    Bytes,
     Send,
     /// There is room to write, or a connect has ended.
     Room,
@@ -47,8 +49,16 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 7] =
-        [Self::Accept, Self::Receive, Self::Datagram, Self::Send, Self::Room, Self::Rest, Self::Cancel];
+    const ALL: [Self; 8] = [
+        Self::Accept,
+        Self::Receive,
+        Self::Datagram,
+        Self::Bytes,
+        Self::Send,
+        Self::Room,
+        Self::Rest,
+        Self::Cancel,
+    ];
 
     /// The number of a request.
     pub(super) fn of(self, token: Token) -> u64 {

@@ -1,14 +1,17 @@
 //! [`Stream`]: what the driver knows of one socket.
 
-use crate::datagram::Family;
+use super::ring::Purpose;
+use crate::{datagram::Family, socket::Kind};
 use socket2::SockRef;
 use std::{os::fd::OwnedFd, time::Duration};
+use trenza_core::Addr;
 
 /// One listener or connection. There is one for each idle connection: it stays small.
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) fd: OwnedFd,
     pub(super) state: State,
+    pub(super) kind: Kind,
     /// What the kernel does with its bytes to send.
     pub(super) doing: Doing,
     /// The loop wants bytes or datagrams, or of a listener connections.
@@ -55,11 +58,12 @@ pub(super) enum Doing {
 }
 
 impl Stream {
-    pub(super) fn new(fd: OwnedFd, state: State) -> Self {
+    pub(super) fn of_kind(fd: OwnedFd, state: State, kind: Kind) -> Self {
         let doing = Doing::Nothing;
         Self {
             fd,
             state,
+            kind,
             doing,
             reading: false,
             armed: false,
@@ -69,9 +73,24 @@ impl Stream {
         }
     }
 
+    /// That of a connection between addresses like this one, or of a socket that is bound to it.
+    pub(super) fn to(addr: &Addr, fd: OwnedFd, state: State) -> Self {
+        Self::of_kind(fd, state, Kind::of(addr))
+    }
+
     /// The loop still hears of it.
     pub(super) fn is_alive(&self) -> bool {
         !matches!(self.state, State::Closing { .. } | State::Broken)
+    }
+
+    /// What the kernel does when it receives or accepts.
+    pub(super) fn purpose(&self) -> Purpose {
+        match (self.state, self.kind) {
+            (State::Listening, _) => Purpose::Accept,
+            (State::Datagrams(_), _) => Purpose::Datagram,
+            (_, Kind::Unix) => Purpose::Bytes,
+            _ => Purpose::Receive,
+        }
     }
 
     /// Has the peer reset when it is closed: without it the system still tries to deliver what it was given.

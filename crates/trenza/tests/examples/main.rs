@@ -433,6 +433,22 @@ fn ftp_server() {
 }
 
 #[test]
+fn smtp_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let example = Example::start("smtp_server", &[ANY, dir.path().to_str().unwrap()]);
+    let answers = Client::ask(
+        example.address(),
+        "EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<bob@example.org>\r\nRCPT TO:<ann@example.org>\r\nDATA\r\nhello\r\n.\r\nQUIT\r\n",
+    );
+    let codes: Vec<&str> = answers.lines().filter(|line| &line[3..4] == " ").map(|line| &line[..3]).collect();
+    assert_eq!(codes, ["220", "250", "250", "550", "250", "354", "250", "221"], "{answers}");
+    let stored = fs::read_dir(dir.path().join("ann/new")).unwrap().next().unwrap().unwrap().path();
+    assert!(fs::read_to_string(stored).unwrap().ends_with("\r\nhello\r\n"));
+    assert_eq!(fs::read_dir(dir.path().join("ann/tmp")).unwrap().count(), 0);
+    example.stops();
+}
+
+#[test]
 fn both() {
     let example = Example::start("both", &[ANY, ANY]);
     let (lines, web) = (example.address(), example.address());

@@ -10,6 +10,7 @@ mod find;
 mod framing;
 mod head;
 mod limits;
+mod name;
 mod reader;
 mod section;
 mod spare;

@@ -3,7 +3,7 @@
 use super::{
     error::{Error, bad, refuse},
     find::{find, find_line_end},
-    spare,
+    name, spare,
 };
 use bytes::Bytes;
 use http::{
@@ -109,7 +109,7 @@ pub(super) fn fields(section: &Bytes, mut at: usize, lines: usize) -> Result<Fie
         let colon = find(b':', rest).ok_or_else(|| bad("field without a colon"))?;
         let (name, rest) = rest.split_at_checked(colon).ok_or_else(|| bad("malformed field name"))?;
         let end = find(b'\r', rest).ok_or_else(|| bad("malformed fields"))?;
-        let name = HeaderName::from_bytes(name).map_err(|_| bad("malformed field name"))?;
+        let name = name::parse(name)?;
         let value = trim(rest.get(1..end).unwrap_or_default());
         if name == HOST {
             fields.hosts |= fields.host.replace(value).is_some();

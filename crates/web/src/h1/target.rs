@@ -62,20 +62,9 @@ pub(super) fn check_host(version: Version, uri: &Uri, fields: &mut Fields<'_>) -
     Ok(())
 }
 
-/// What a name may hold, or an address without brackets: a bit for each byte of ASCII.
-const OF_NAME: u128 = {
-    let mut allowed: &[u8] =
-        b"!$%&'()*+,-.;=_~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut bits = 0;
-    while let [first, rest @ ..] = allowed {
-        bits |= 1 << *first;
-        allowed = rest;
-    }
-    bits
-};
-
+/// What a name may hold, or an address without brackets.
 fn is_of_name(byte: u8) -> bool {
-    byte.is_ascii() && OF_NAME >> byte & 1 == 1
+    matches!(byte, b'!' | b'$'..=b'.' | b'0'..=b'9' | b';' | b'=' | b'A'..=b'Z' | b'_' | b'a'..=b'z' | b'~')
 }
 
 /// True for `uri-host [ ":" port ]` without user information; the host may be empty.

@@ -8,6 +8,7 @@ mod datagrams;
 mod drops;
 mod echo;
 mod engine;
+mod passing;
 mod peer;
 mod program;
 

@@ -1,0 +1,7 @@
+//! Mail for Trenza.
+//!
+//! [`smtp`] has the codec and a server for reception, submission and LMTP, which gives messages to a
+//! [`Delivery`](smtp::server::Delivery); [`maildir`] is one that stores them.
+
+pub mod maildir;
+pub mod smtp;

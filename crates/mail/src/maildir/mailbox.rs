@@ -1,0 +1,267 @@
+//! [`Maildir`]: the messages that are in one.
+
+use super::{Flags, name, store};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use trenza_core::Deferred;
+use trenza_storage::{ErrorKind, File, Path, Result, Storage, Tree};
+
+/// The most messages that are listed; a Maildir with more cannot be ([`Unsupported`](ErrorKind::Unsupported)).
+pub const MESSAGES_MAX: usize = 1_000_000;
+/// After so long without a change nobody writes any more to what lies in `tmp`.
+const TEMPORARY_AGE: Duration = Duration::from_secs(36 * 3600);
+/// The most folders of one Maildir that are listed; more are [`Unsupported`](ErrorKind::Unsupported).
+pub const FOLDERS_MAX: usize = 10_000;
+/// So many entries of a folder are looked at at once.
+const BATCH: usize = 256;
+
+/// A mailbox: the messages of a Maildir. Clones are the same.
+///
+/// Other programs may change it at the same time: a message that has got other flags meanwhile is found all the same.
+/// Errors are those of [`Storage`]; [`NotFound`](ErrorKind::NotFound) is a message, or a Maildir, that is gone.
+///
+/// ```
+/// use trenza_mail::maildir::{Flags, Maildir};
+/// use trenza_storage::{Path, Storage};
+///
+/// let net = trenza_sim::Net::gentle(1);
+/// let host = net.host("srv");
+/// let disk = host.disk();
+/// net.block_on(&host, async {
+///     let storage = Storage::new(&trenza_core::Reactor::current(), disk);
+///     let maildir = Maildir::new(&storage, Path::new("ann")?);
+///     maildir.make().await?;
+///     storage.upload(&Path::new("ann/new/1.a.srv")?, trenza_storage::Write::New).await?.finish(false).await?;
+///
+///     let message = maildir.list().await?.remove(0);
+///     assert!(message.is_new());
+///     let seen = maildir.set_flags(&message, Flags::SEEN).await?;
+///     assert_eq!((seen.flags(), maildir.list().await?.len()), (Flags::SEEN, 1));
+///     maildir.remove(&message).await?;
+///     assert!(maildir.list().await?.is_empty());
+///     Ok(())
+/// })?;
+/// # Ok::<(), trenza_core::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Maildir {
+    storage: Storage,
+    folder: Path,
+}
+
+/// A message in a [`Maildir`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name without flags: the same as long as it is there.
+    id: String,
+    is_new: bool,
+    flags: Flags,
+    size: u64,
+    received: SystemTime,
+}
+
+impl Entry {
+    /// What it is called by: as long as it is there the same, and no other message's.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Nobody has looked at it yet: it is in `new`.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Its flags.
+    pub fn flags(&self) -> Flags {
+        self.flags
+    }
+
+    /// Its size in bytes, as it is stored.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// When it was received, as its name tells; else when its file was written.
+    pub fn received(&self) -> SystemTime {
+        self.received
+    }
+
+    fn path(&self, folder: &Path) -> Result<Path> {
+        match (self.is_new, self.flags) {
+            (true, _) => folder.join("new")?.join(&self.id),
+            (false, flags) => folder.join("cur")?.join(format!("{}:2,{flags}", self.id)),
+        }
+    }
+}
+
+impl Maildir {
+    /// The Maildir in this folder, which need not be there yet.
+    pub fn new(storage: &Storage, folder: Path) -> Self {
+        Self { storage: storage.clone(), folder }
+    }
+
+    /// A folder of this Maildir, as Maildir++ has them: all beside each other in the Maildir, with dots for what lies within
+    /// what. It need not be there yet. Messages go there whose recipient's Maildir it is.
+    ///
+    /// # Errors
+    /// [`Name`](ErrorKind::Name): a part of the name between dots is empty or can be no name.
+    pub fn folder(&self, name: &str) -> Result<Self> {
+        if name.split('.').any(str::is_empty) || name.contains(['/', '\0']) {
+            return Err(ErrorKind::Name.into());
+        }
+        let folder = match self.folder.name() {
+            Some(own) if own.starts_with(b".") => {
+                let own = [own, b".", name.as_bytes()].concat();
+                self.folder.parent().unwrap_or_default().join(own)?
+            }
+            _ => self.folder.join(format!(".{name}"))?,
+        };
+        Ok(Self { storage: self.storage.clone(), folder })
+    }
+
+    /// The names of its folders, in the order of the alphabet; for [`Maildir::folder`].
+    pub fn folders(&self) -> Deferred<Vec<String>> {
+        self.run(|tree, folder| {
+            let mut names = Vec::new();
+            each(tree, folder, |found| {
+                let name = found.name.to_str().and_then(|name| name.strip_prefix('.'));
+                names.extend(name.filter(|_| found.metadata.is_folder()).map(str::to_owned));
+                if names.len() > FOLDERS_MAX { Err(ErrorKind::Unsupported.into()) } else { Ok(()) }
+            })?;
+            names.sort_unstable();
+            Ok(names)
+        })
+    }
+
+    /// Where it is in its tree.
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Makes it, if it is not there; it is on the medium then.
+    pub fn make(&self) -> Deferred<()> {
+        self.run(store::make)
+    }
+
+    /// All of its messages, in the order in which they were received.
+    pub fn list(&self) -> Deferred<Vec<Entry>> {
+        self.run(list)
+    }
+
+    /// Opens a message, to be read by [`Storage::read`] or sent by [`Storage::send`].
+    pub fn open(&self, message: &Entry) -> Deferred<Arc<dyn File>> {
+        let message = message.clone();
+        self.run(move |tree, folder| found(tree, folder, &message, |path| tree.open(path)))
+    }
+
+    /// Sets the flags of a message, which is not new any more then. As it is from there on.
+    pub fn set_flags(&self, message: &Entry, flags: Flags) -> Deferred<Entry> {
+        let message = message.clone();
+        self.run(move |tree, folder| {
+            let named = Entry { is_new: false, flags, ..message.clone() };
+            let to = named.path(folder)?;
+            found(
+                tree,
+                folder,
+                &message,
+                |path| if *path == to { Ok(()) } else { tree.rename(path, &to, false) },
+            )?;
+            Ok(named)
+        })
+    }
+
+    /// Removes a message. After a loss of power it may be there again.
+    pub fn remove(&self, message: &Entry) -> Deferred<()> {
+        let message = message.clone();
+        self.run(move |tree, folder| found(tree, folder, &message, |path| tree.remove_file(path)))
+    }
+
+    /// Removes what deliveries have left in `tmp` that ended with their process: what was not changed for 36 hours. How
+    /// many there were.
+    pub fn sweep(&self) -> Deferred<u64> {
+        let before =
+            self.storage.reactor().wall().checked_sub(TEMPORARY_AGE).unwrap_or(SystemTime::UNIX_EPOCH);
+        self.run(move |tree, folder| {
+            let (tmp, mut removed) = (folder.join("tmp")?, 0);
+            each(tree, &tmp, |found| {
+                let is_old = found.metadata.is_file() && found.metadata.modified < before;
+                if is_old && tree.remove_file(&tmp.join(found.name.as_encoded_bytes())?).is_ok() {
+                    removed += 1;
+                }
+                Ok(())
+            })?;
+            Ok(removed)
+        })
+    }
+
+    fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&dyn Tree, &Path) -> Result<T> + Send + 'static,
+    ) -> Deferred<T> {
+        let folder = self.folder.clone();
+        self.storage.run(move |tree| job(tree, &folder))
+    }
+}
+
+fn list(tree: &dyn Tree, folder: &Path) -> Result<Vec<Entry>> {
+    let mut entries = BTreeMap::new();
+    // A message that is moved from `new` to `cur` meanwhile is seen in both.
+    for is_new in [true, false] {
+        each(tree, &folder.join(if is_new { "new" } else { "cur" })?, |found| {
+            let Some(entry) = found.name.to_str().filter(|_| found.metadata.is_file()) else { return Ok(()) };
+            let (id, flags) = entry.split_once(":2,").unwrap_or((entry, ""));
+            if id.starts_with('.') {
+                return Ok(());
+            }
+            let entry = Entry {
+                id: id.to_owned(),
+                is_new,
+                flags: Flags::parse(flags),
+                size: found.metadata.size,
+                received: name::received(id).unwrap_or(found.metadata.modified),
+            };
+            entries.insert(entry.id.clone(), entry);
+            if entries.len() > MESSAGES_MAX { Err(ErrorKind::Unsupported.into()) } else { Ok(()) }
+        })?;
+    }
+    let mut entries: Vec<Entry> = entries.into_values().collect();
+    entries.sort_by_key(|entry| entry.received);
+    Ok(entries)
+}
+
+/// Does something with a message where it is, also if its name has got other flags.
+fn found<T>(tree: &dyn Tree, folder: &Path, message: &Entry, does: impl Fn(&Path) -> Result<T>) -> Result<T> {
+    match does(&message.path(folder)?) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        done => return done,
+    }
+    for place in ["cur", "new"] {
+        let (place, mut at) = (folder.join(place)?, None);
+        each(tree, &place, |entry| {
+            let name = entry.name.as_encoded_bytes();
+            let rest = name.strip_prefix(message.id.as_bytes());
+            if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b":2,")) {
+                at = Some(place.join(name)?);
+            }
+            Ok(())
+        })?;
+        if let Some(path) = at {
+            return does(&path);
+        }
+    }
+    Err(ErrorKind::NotFound.into())
+}
+
+fn each(tree: &dyn Tree, folder: &Path, mut does: impl FnMut(trenza_storage::Entry) -> Result) -> Result {
+    let mut list = tree.list(folder)?;
+    loop {
+        let batch = list.next(BATCH)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        batch.into_iter().try_for_each(&mut does)?;
+    }
+}
