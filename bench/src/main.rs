@@ -6,6 +6,7 @@
 mod contest;
 mod echo;
 mod exchange;
+mod ftp;
 mod ground;
 mod handshake;
 mod instructions;
@@ -24,6 +25,7 @@ mod wrk;
 
 use clap::Parser;
 use contest::Contest;
+use ftp::Ftp;
 use ground::Ground;
 use instructions::Instructions;
 use programs::Programs;
@@ -100,12 +102,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (groups, tests, recipes) = (args.groups()?, args.tests(), args.recipes()?);
     let chosen = || tests.iter().filter(|test| groups.contains(test.group));
     let alone = |group| groups.contains(group) && args.tests.is_empty();
-    let (timers, instructions) = (alone("timers"), alone("instructions"));
+    let (timers, instructions, ftp) = (alone("timers"), alone("instructions"), alone("ftp"));
     let mut needed: Vec<&Recipe> =
         recipes.iter().filter(|recipe| chosen().any(|test| is_able(recipe, test))).collect();
     let ours = recipe::all();
     let is_ours = |recipe: &&Recipe| matches!(recipe.program, Program::Ours(_));
     needed.extend(ours.iter().filter(is_ours).filter(|_| timers || instructions));
+    needed.extend(ours.iter().filter(|recipe| ftp && matches!(recipe.program, Program::Trenza(_))));
     if needed.is_empty() {
         return Err("nothing is left to measure: see --list".into());
     }
@@ -144,6 +147,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if instructions {
         failures += Instructions::count(&stage.programs.path(&Program::Ours("")))?.compare(&mut out)?;
+    }
+    if ftp {
+        Ftp::new(stage.programs.path(&Program::Trenza("")), args.rounds, (server, load))?.run(&mut out)?;
     }
     if failures > 0 { Err(format!("{failures} failures, see above").into()) } else { Ok(()) }
 }

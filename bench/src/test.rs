@@ -51,6 +51,7 @@ pub(crate) const GROUPS: &[(&str, &str)] = &[
         "instructions",
         "what hot paths take, under valgrind; 5 % more than in bench/instructions.txt is a failure",
     ),
+    ("ftp", "FTP beside vsftpd and pyftpdlib: 1 GiB, 5,000 files of 1 KiB, 500 sessions, idle ones"),
 ];
 
 impl Work {

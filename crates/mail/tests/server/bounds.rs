@@ -4,7 +4,7 @@ use crate::{Shared, Site, left_over, maildirs, reception, serve, serve_with};
 use std::{rc::Rc, time::Duration};
 use trenza_core::{Deferred, Reactor};
 use trenza_mail::smtp::{
-    Mail, Rcpt, SmtpLimits,
+    Mail, Rcpt, SmtpLimits, SmtpServer,
     server::{Answer, Client, Delivery, Envelope, Message, Outcome},
 };
 use trenza_sim::Net;
@@ -176,8 +176,10 @@ fn limits_of_a_session() {
 #[test]
 fn messages_a_minute() {
     let limits = SmtpLimits { messages_per_minute: 3, ..SmtpLimits::default() };
-    let site = Site::greeted(&reception().limits(limits));
     let begin = "MAIL FROM:<>\r\nRSET\r\n";
+    let site = Site::new(Net::gentle(1), &SmtpServer::lmtp("srv").limits(limits.clone()));
+    site.all(format!("LHLO x\r\n{}", begin.repeat(4)), &[220, 250, 250, 250, 250, 250, 250, 250, 250, 250]);
+    let site = Site::greeted(&reception().limits(limits));
     site.client.send(begin.repeat(4));
     for code in ["250", "250", "250", "250", "250", "250", "450 4.7.0 ", "250"] {
         site.expect(code);

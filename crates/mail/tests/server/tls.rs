@@ -51,37 +51,67 @@ impl Client {
     }
 }
 
+/// A client that begins TLS and sends a message.
+async fn dialogue(side: ClientTlsTo) -> Result {
+    let mut client = Client::connect("tcp:srv:25").await?;
+    client.reply().await?;
+    assert!(client.ask("EHLO x", 250).await?.lines().any(|line| line == "STARTTLS"));
+    client.ask("MAIL FROM:<>", 530).await?;
+    client.ask("STARTTLS", 220).await?;
+    client.0.transport().start_tls(&side)?;
+    // Nothing that was said before counts.
+    client.ask("MAIL FROM:<>", 503).await?;
+    assert!(client.ask("EHLO y", 250).await?.lines().all(|line| line != "STARTTLS"));
+    client.ask("STARTTLS", 503).await?;
+    client.ask("MAIL FROM:<>", 250).await?;
+    client.ask("RCPT TO:<ann@example.org>", 250).await?;
+    client.ask("DATA", 354).await?;
+    client.ask(&("x".repeat(100_000) + "\r\n."), 250).await?;
+    client.ask("QUIT", 221).await?;
+    Ok(())
+}
+
 #[test]
 fn a_message_over_starttls() {
     let (server, client) = tls();
     for seed in 0..6 {
         let net = Net::new(seed);
         let srv = serve(&net, reception().require_tls(true), &server);
-        let side = client.clone();
-        net.block_on(&net.host("cli"), async move {
-            let mut client = Client::connect("tcp:srv:25").await?;
-            client.reply().await?;
-            assert!(client.ask("EHLO x", 250).await?.lines().any(|line| line == "STARTTLS"));
-            client.ask("MAIL FROM:<>", 530).await?;
-            client.ask("STARTTLS", 220).await?;
-            client.0.transport().start_tls(&side)?;
-            // Nothing that was said before counts.
-            client.ask("MAIL FROM:<>", 503).await?;
-            assert!(client.ask("EHLO y", 250).await?.lines().all(|line| line != "STARTTLS"));
-            client.ask("STARTTLS", 503).await?;
-            client.ask("MAIL FROM:<>", 250).await?;
-            client.ask("RCPT TO:<ann@example.org>", 250).await?;
-            client.ask("DATA", 354).await?;
-            client.ask(&("x".repeat(100_000) + "\r\n."), 250).await?;
-            client.ask("QUIT", 221).await?;
-            Ok(())
-        })
-        .unwrap();
+        net.block_on(&net.host("cli"), dialogue(client.clone())).unwrap();
         let message = &crate::messages(&srv.disk(), "ann")[0];
         assert!(message.contains("with ESMTPS id ") && message.contains(&"x".repeat(100_000)));
         net.advance(Duration::from_secs(10));
         assert_eq!(srv.left().connections, 0);
     }
+}
+
+#[test]
+fn who_is_gone_at_any_time_leaves_nothing_or_all() {
+    let (server, client) = tls();
+    let mut stored = 0;
+    for step in 0..60 {
+        let net = Net::new(step);
+        let (srv, cli) = (serve(&net, reception().require_tls(true), &server), net.host("cli"));
+        net.latency(Duration::from_millis(10));
+        cli.run(|reactor| reactor.spawn(dialogue(client.clone())).detach());
+        net.advance(Duration::from_millis(step * 8));
+        // By a reset, or without a word.
+        if step % 2 == 0 {
+            cli.kill()
+        } else {
+            cli.crash()
+        }
+        net.advance(Duration::from_secs(700));
+        let messages = crate::messages(&srv.disk(), "ann");
+        assert!(
+            messages.iter().all(|message| message.ends_with(&("x".repeat(100_000) + "\r\n"))),
+            "step {step}"
+        );
+        assert!(crate::left_over(&srv.disk(), "ann").is_empty(), "step {step}");
+        assert_eq!(srv.left().connections, 0, "step {step}: {:?}", srv.leftovers());
+        stored += messages.len();
+    }
+    assert!((1..60).contains(&stored), "{stored} of 60");
 }
 
 #[test]

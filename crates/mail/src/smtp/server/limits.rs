@@ -16,8 +16,8 @@ pub struct SmtpLimits {
     pub recipients: usize,
     /// Messages of one session. Default 1000; then it is told 421.
     pub messages: u32,
-    /// Messages a minute, from one address at reception, of one account at submission, over all loops. Default 600. More
-    /// are told 450.
+    /// Messages a minute, from one address at reception, of one account at submission, over all loops; LMTP is not
+    /// counted. Default 600. More are told 450.
     pub messages_per_minute: u32,
     /// What may be refused in one session: commands, recipients, messages. Default 20; then it is told 421.
     pub errors: u32,

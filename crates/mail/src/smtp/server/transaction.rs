@@ -57,9 +57,11 @@ impl Session {
         if mail.body == Some(Body::Binary) {
             return refusal(Code::BAD_ARGUMENT, Status::BAD_ARGUMENT, "BINARYMIME is not offered");
         }
-        let whose = match &self.client.account {
-            Some(account) => Some(Whose::Account(account.name.clone())),
-            None => at.peer().remote.ip().map(Whose::address),
+        let whose = match (&self.client.account, config.mode) {
+            (Some(account), _) => Some(Whose::Account(account.name.clone())),
+            (None, Mode::Reception) => at.peer().remote.ip().map(Whose::address),
+            // Whoever speaks LMTP sends what many have sent.
+            (None, _) => None,
         };
         let max = config.limits.messages_per_minute;
         if whose.is_some_and(|whose| !config.rates.count(at.reactor().now(), whose, max)) {

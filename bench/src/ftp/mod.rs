@@ -1,0 +1,204 @@
+//! [`Ftp`]: `trenza ftp serve` beside vsftpd and pyftpdlib: large files, many small ones, many sessions, idle ones.
+
+mod server;
+mod session;
+
+use crate::sample::{median, quantile};
+use server::{FtpServer, Kind};
+use session::{Session, crowd};
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// The large file: a sparse one in memory, so that no disk is measured.
+const LARGE: u64 = 1 << 30;
+/// The small files of a mirror, and the size of each.
+const SMALL: usize = 5000;
+const SMALL_SIZE: usize = 1 << 10;
+/// Sessions at once.
+const SESSIONS: usize = 500;
+/// How many small files each of them gets.
+const EACH: usize = 10;
+/// For children that have ended to be waited for by their parent.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// What is done; and how much it is in the unit that is shown: MiB, files, sessions' files.
+const WORKS: [(&str, &str, f64); 6] = [
+    ("retr-1g", "MiB/s", LARGE as f64 / 1048576.0),
+    ("retr-1g-tls", "MiB/s", LARGE as f64 / 1048576.0),
+    ("stor-1g", "MiB/s", LARGE as f64 / 1048576.0),
+    ("stor-1g-tls", "MiB/s", LARGE as f64 / 1048576.0),
+    ("mirror-5000", "files/s", SMALL as f64),
+    ("sessions-500", "files/s", (SESSIONS * EACH) as f64),
+];
+
+/// Servers and files.
+#[derive(Debug)]
+pub(crate) struct Ftp {
+    /// In memory.
+    place: TempDir,
+    trenza: PathBuf,
+    rounds: usize,
+    /// Those of servers and load.
+    cores: (usize, usize),
+}
+
+impl Ftp {
+    /// Makes the files.
+    ///
+    /// # Errors
+    /// What the file system says, `/dev/shm` in particular.
+    pub(crate) fn new(trenza: PathBuf, rounds: usize, cores: (usize, usize)) -> io::Result<Self> {
+        let place = tempfile::tempdir_in("/dev/shm")?;
+        let files = place.path().join("files");
+        fs::create_dir_all(files.join("small"))?;
+        fs::create_dir(files.join("up"))?;
+        File::create(files.join("large.bin"))?.set_len(LARGE)?;
+        for number in 0..SMALL {
+            fs::write(files.join(format!("small/{number}.bin")), vec![number as u8; SMALL_SIZE])?;
+        }
+        // vsftpd reads RSA keys only.
+        let pem = place.path().join("pem");
+        let request = "req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost -out";
+        let mut openssl = Command::new("openssl");
+        openssl.args(request.split(' ')).arg(&pem).arg("-keyout").arg(place.path().join("key"));
+        done(openssl.stderr(Stdio::null()))?;
+        let key = fs::read(place.path().join("key"))?;
+        File::options().append(true).open(&pem)?.write_all(&key)?;
+        Ok(Self { place, trenza, rounds, cores })
+    }
+
+    /// Runs all of it and prints the tables.
+    ///
+    /// # Errors
+    /// A server is not there, or nothing can be printed.
+    pub(crate) fn run(&self, out: &mut impl Write) -> io::Result<()> {
+        let servers = self.start()?;
+        for (work, unit, amount) in WORKS {
+            writeln!(out, "\n### {work}\n\n{} rounds\n", self.rounds)?;
+            writeln!(
+                out,
+                "| server | {unit} | a quarter is below | above | server's CPU s |\n|---|---:|---:|---:|---:|"
+            )?;
+            let mut all = vec![(Vec::new(), Vec::new()); servers.len()];
+            let mut failures = Vec::new();
+            for round in 0..self.rounds {
+                for at in 0..servers.len() {
+                    let at = (at + round) % servers.len();
+                    if let (Some(server), Some((rates, costs))) = (servers.get(at), all.get_mut(at)) {
+                        match self.measure(work, server) {
+                            Ok((took, cost)) => {
+                                rates.push(amount / took.as_secs_f64());
+                                costs.push(cost.as_secs_f64());
+                            }
+                            Err(error) => failures.push(format!("{}: {error}", server.kind.name())),
+                        }
+                    }
+                }
+            }
+            for (server, (rates, costs)) in servers.iter().zip(&all) {
+                let (low, high) = (quantile(rates, 0.25), quantile(rates, 0.75));
+                let (rate, cost) = (median(rates), median(costs));
+                writeln!(out, "| {} | {rate:.0} | {low:.0} | {high:.0} | {cost:.2} |", server.kind.name())?;
+            }
+            // What one of them cannot do with these clients is no reason to tell nothing of the others.
+            failures.iter().try_for_each(|failure| writeln!(out, "\n{failure}"))?;
+            out.flush()?;
+        }
+        drop(servers);
+        self.idle(out)
+    }
+
+    /// What idle sessions cost, of servers that have just been started.
+    fn idle(&self, out: &mut impl Write) -> io::Result<()> {
+        writeln!(
+            out,
+            "\n### idle sessions\n\n{SESSIONS} that have logged in, each with its part of shared memory (PSS)\n"
+        )?;
+        writeln!(out, "| server | bytes each | before, KiB | after, KiB |\n|---|---:|---:|---:|")?;
+        for server in self.start()? {
+            let mut first = Session::login(&server)?;
+            first.get("small/1.bin")?;
+            let before = server.memory()?;
+            let sessions = (0..SESSIONS).map(|_| Session::login(&server)).collect::<io::Result<Vec<_>>>()?;
+            thread::sleep(SETTLE);
+            let after = server.memory()?;
+            drop(sessions);
+            let each = after.saturating_sub(before) as f64 / SESSIONS as f64;
+            writeln!(out, "| {} | {each:.0} | {} | {} |", server.kind.name(), before / 1024, after / 1024)?;
+        }
+        out.flush()
+    }
+
+    fn start(&self) -> io::Result<Vec<FtpServer>> {
+        crate::machine::pin(Some(self.cores.0))?;
+        let all = Kind::ALL.iter().map(|kind| FtpServer::start(*kind, &self.trenza, self.place.path()));
+        let servers = all.collect();
+        crate::machine::pin(Some(self.cores.1))?;
+        servers
+    }
+
+    /// How long it took, and the server's CPU time.
+    fn measure(&self, work: &str, server: &FtpServer) -> io::Result<(Duration, Duration)> {
+        let (cost, began) = (server.spent()?, Instant::now());
+        let local = self.place.path().join("local");
+        let large = self.place.path().join("files/large.bin");
+        match work {
+            "retr-1g" => done(curl(server).args(["-o", "/dev/null", &server.url("large.bin")]))?,
+            "retr-1g-tls" => {
+                done(curl(server).args(["--ssl-reqd", "-o", "/dev/null", &server.url("large.bin")]))?;
+            }
+            "stor-1g" => done(curl(server).arg("-T").arg(&large).arg(server.url("up/sent.bin")))?,
+            "stor-1g-tls" => {
+                done(curl(server).arg("--ssl-reqd").arg("-T").arg(&large).arg(server.url("up/sent.bin")))?;
+            }
+            "mirror-5000" => done(&mut lftp(server, &local))?,
+            _ => crowd(server, SESSIONS, EACH)?,
+        }
+        let took = began.elapsed();
+        thread::sleep(SETTLE);
+        let cost = server.spent()?.saturating_sub(cost);
+        let _ = fs::remove_file(self.place.path().join("files/up/sent.bin"));
+        if local.exists() {
+            let came = fs::read_dir(&local)?.count();
+            fs::remove_dir_all(&local)?;
+            if came != SMALL {
+                return Err(io::Error::other(format!("{came} files came of {SMALL}")));
+            }
+        }
+        Ok((took, cost))
+    }
+}
+
+fn curl(server: &FtpServer) -> Command {
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--show-error", "--insecure", "--user", server.kind.user()]);
+    command
+}
+
+fn lftp(server: &FtpServer, to: &Path) -> Command {
+    let (name, password) = server.kind.account();
+    let always = "set cmd:fail-exit yes; set net:max-retries 1; set ftp:ssl-allow no; set xfer:log no";
+    let script = format!(
+        "{always}; open -u {name},{password} -p {} 127.0.0.1; mirror --parallel=4 small {}; bye",
+        server.port,
+        to.display()
+    );
+    let mut command = Command::new("lftp");
+    command.args(["--norc", "-c", &script]).env("HOME", "/nonexistent").stdout(Stdio::null());
+    command
+}
+
+fn done(command: &mut Command) -> io::Result<()> {
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(io::Error::other(format!("{command:?}: {status}"))),
+        Err(error) => Err(io::Error::other(format!("{command:?}: {error}"))),
+    }
+}
