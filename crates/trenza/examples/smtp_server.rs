@@ -1,5 +1,6 @@
-//! Receives mail for ann@example.org into a Maildir in the current folder, or the one that is named: `cargo run -p trenza
-//! --example smtp_server`, then `curl smtp://127.0.0.1:2525 --mail-from me@example.com --mail-rcpt ann@example.org -T FILE`.
+//! Receives mail for ann@example.org into a Maildir in the current folder, or the one that is named:
+//! `cargo run -p trenza --example smtp_server`, then
+//! `curl smtp://127.0.0.1:2525 --mail-from me@example.com --mail-rcpt ann@example.org -T FILE`.
 
 use std::env;
 use trenza::{
