@@ -7,7 +7,8 @@ use trenza_tests::Program;
 #[test]
 fn a_socket_is_opened_before_the_program_starts() {
     let folder = folder(&[("hello.txt", b"Hello, braid!\n")]);
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // Below those that the system gives to whoever asks for any, so that nobody takes it in between.
+    let port = (7400..7500).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
     let (address, program) = (format!("127.0.0.1:{port}"), program());
     for which in ["systemd:0", "systemd:name=http"] {
         let arguments = ["--fdname=http".as_ref(), "-l".as_ref(), address.as_ref(), program.as_os_str()];
