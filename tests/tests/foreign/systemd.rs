@@ -1,16 +1,21 @@
 //! systemd-socket-activate: a service manager that opens the socket.
 
 use crate::{folder, program, run};
-use std::{net::TcpListener, path::Path, process::Command};
+use std::{
+    path::Path,
+    process::{self, Command},
+};
 use trenza_tests::Program;
 
 #[test]
 fn a_socket_is_opened_before_the_program_starts() {
     let folder = folder(&[("hello.txt", b"Hello, braid!\n")]);
-    // Below those that the system gives to whoever asks for any, so that nobody takes it in between.
-    let port = (7400..7500).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
-    let (address, program) = (format!("127.0.0.1:{port}"), program());
-    for which in ["systemd:0", "systemd:name=http"] {
+    let program = program();
+    for (number, which) in [(0, "systemd:0"), (1, "systemd:name=http")] {
+        // Below those that the system gives to whoever asks for any, so that nobody takes it in between; and one that a
+        // run before this has not left busy.
+        let port = 7900 + (process::id() + number) % 100;
+        let address = format!("127.0.0.1:{port}");
         let arguments = ["--fdname=http".as_ref(), "-l".as_ref(), address.as_ref(), program.as_os_str()];
         let web = ["web".as_ref(), folder.path().as_os_str(), "--listen".as_ref(), which.as_ref()];
         let mut manager =
