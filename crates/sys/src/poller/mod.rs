@@ -14,7 +14,7 @@ pub(crate) use epoll::Poller;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use portable::Poller;
 
-use crate::slots;
+use crate::{rest::is_short_of_memory, slots};
 use std::{io, os::fd::OwnedFd};
 use trenza_core::driver::Token;
 
@@ -90,7 +90,7 @@ impl Watched {
             return Ok(());
         }
         if wanted == Interest::None {
-            self.hide(fd, poller);
+            poller.delete(fd)?;
         } else if self.shown == Interest::None {
             poller.add(fd, slots::key(token), wanted)?;
         } else {
@@ -101,11 +101,14 @@ impl Watched {
     }
 
     /// Takes the descriptor out of the poller, as must be done before it is closed unless the poller
-    /// [does so itself](Poller::forgets_closed).
+    /// [does so itself](Poller::forgets_closed). One that stays there for want of memory still counts as shown, so that
+    /// the next [`show`](Self::show) tries again: to show it a second time would be an error.
     pub(crate) fn hide(&mut self, fd: &OwnedFd, poller: &Poller) {
-        if self.shown != Interest::None {
-            // It can only fail for a descriptor that is not there, and then nothing is left to do.
-            let _ = poller.delete(fd);
+        if self.shown == Interest::None {
+            return;
+        }
+        // Otherwise it can only fail for a descriptor that is not there, and then nothing is left to do.
+        if !poller.delete(fd).is_err_and(|error| is_short_of_memory(&error)) {
             self.shown = Interest::None;
         }
     }

@@ -41,8 +41,8 @@ const fn fault(call: &'static str, error: &'static str, when: &'static str, effe
 
 use Effect::{Ends, Nothing, Refuses};
 
-/// What the calls of the driver over readiness may answer, by their manual pages, and whom it may hurt. Those of `sendto` end early:
-/// the handler of signals tells its thread by one, and a signal that is lost is lost. Of `futex` there is none, since
+/// What the calls of the driver over readiness may answer, by their manual pages, and whom it may hurt. Those of `sendto` end
+/// with the [last](FAULTY_SENDS_MAX): the handler of signals tells its thread by one, and a signal that is lost is lost. Of `futex` there is none, since
 /// strace cannot tell a wait, which may be interrupted, from a call that wakes others, which may not.
 const FAULTS_OF_POLL: &[Fault] = &[
     fault("recvfrom", "EINTR", "1..200+2", Nothing),
@@ -142,6 +142,9 @@ const FAULTS_OF_PROGRAMS: &[Fault] = &[
     fault("pidfd_open", "ENOSYS", "1..3", Nothing),
     fault("socketpair", "EMFILE", "1..2", Refuses),
 ];
+
+/// Behind how many calls of `sendto` none is answered in the kernel's place any more.
+const FAULTY_SENDS_MAX: usize = 60;
 
 /// How many servers are tried at a time.
 const AT_A_TIME: usize = 6;
@@ -259,6 +262,12 @@ fn trial(driver: &str, fault: &Fault, visit: fn(&Addresses) -> Vec<Outcome>) -> 
     }
     if !(0..50).any(|_| visit::echoes(&server.addresses().echo)) {
         wrong.push("it does not serve any more".to_owned());
+    }
+    if fault.call == "sendto" {
+        // How many of them the visits took is for the traffic to say.
+        for _ in 0..FAULTY_SENDS_MAX {
+            visit::echoes(&server.addresses().echo);
+        }
     }
     let busy = server.busy_in_a_quiet_second();
     if busy > server::BUSY_MAX {
