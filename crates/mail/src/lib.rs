@@ -1,7 +1,9 @@
 //! Mail for Trenza.
 //!
 //! [`smtp`] has the codec and a server for reception, submission and LMTP, which gives messages to a
-//! [`Delivery`](smtp::server::Delivery); [`maildir`] is one that stores them.
+//! [`Delivery`](smtp::server::Delivery); [`maildir`] is one that stores them, and [`local`] the one of a whole server, with
+//! accounts and aliases.
 
+pub mod local;
 pub mod maildir;
 pub mod smtp;
