@@ -2,8 +2,9 @@
 //!
 //! [`smtp`] has the codec and a server for reception, submission and LMTP, which gives messages to a
 //! [`Delivery`](smtp::server::Delivery); [`maildir`] is one that stores them, and [`local`] the one of a whole server, with
-//! accounts and aliases.
+//! accounts and aliases. [`queue`] keeps what is to be carried on.
 
 pub mod local;
 pub mod maildir;
+pub mod queue;
 pub mod smtp;

@@ -58,6 +58,7 @@ impl Served {
                 &format!("--submission=tcp:{here}"),
                 &format!("--submission=tls:{here}"),
                 &format!("--lmtp=unix:{}", shown("lmtp")),
+                "--max-messages-per-minute=1000000",
             ],
         );
         let mut port = |scheme: &str| {

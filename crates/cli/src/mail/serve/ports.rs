@@ -15,11 +15,13 @@ const SUBMISSION: &str = "tcp:2587:interface=127.0.0.1";
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Ports")]
 pub(super) struct Ports {
-    /// Receives mail for the domains from everybody, usually on tcp:25. May be repeated, as those below
+    /// Receives mail for the domains from everybody, usually on tcp:25. May be repeated, as those below [default, with
+    /// none of them: tcp:2525:interface=127.0.0.1]
     #[arg(long, value_name = "ENDPOINT")]
     smtp: Vec<String>,
 
-    /// Takes mail to everybody from those who log in, usually on tcp:587, and on tls:465 with TLS from the start
+    /// Takes mail from those who log in, usually on tcp:587, and on tls:465 with TLS from the start [default, with none and
+    /// where they could log in: tcp:2587:interface=127.0.0.1]
     #[arg(long, value_name = "ENDPOINT")]
     submission: Vec<String>,
 
