@@ -167,7 +167,8 @@ impl Message for Spread {
             let mut each = each.into_iter();
             // Of several the first that is wrong: what comes again may come twice to the others.
             let of = |count: usize| {
-                each.by_ref().take(count).fold(Ok(()), |all: Result<(), Reply>, one| all.and(one))
+                let own: Vec<Result<(), Reply>> = each.by_ref().take(count).collect();
+                own.into_iter().collect::<Result<(), Reply>>()
             };
             Ok(Outcome::Each(counts.into_iter().map(of).collect()))
         })

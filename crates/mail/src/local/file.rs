@@ -128,7 +128,7 @@ fn parse(
         text(path)
     };
     let all = text_of(path).map_err(|error| AliasError::Io { path: path.to_owned(), error })?;
-    let folder = path.parent().unwrap_or(Path::new(""));
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
     let mut include = |file: &Path| {
         let file = folder.join(file);
         text_of(&file).map_err(|error| format!("{}: {error}", file.display()))

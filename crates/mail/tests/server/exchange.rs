@@ -287,11 +287,10 @@ fn a_quota_is_counted_as_maildir_has_it() {
         String::from_utf8(folder.open("maildirsize", DiskOpen::Read).unwrap().read_all().unwrap()).unwrap()
     };
     assert_eq!(read(), format!("3000S\n0 0\n{} 1\n{} 1\n", sizes[0], sizes[1]));
-    let tree = disk.clone();
     // Messages in folders count too; a file that is broken is made anew.
     site.net
         .block_on(&site.srv, async move {
-            let storage = Storage::new(&trenza_core::Reactor::current(), tree);
+            let storage = Storage::new(&trenza_core::Reactor::current(), disk);
             Maildir::new(&storage, trenza_storage::Path::new("small")?).folder("Old")?.make().await?;
             let path = trenza_storage::Path::new("small/.Old/cur/1.a.x:2,S")?;
             let upload = storage.upload(&path, trenza_storage::Write::New).await?;

@@ -39,8 +39,9 @@ fn calls(log: &str) -> Vec<Call> {
         if let Some((_, rest)) = text.strip_prefix("<... ").and_then(|text| text.split_once(" resumed>")) {
             let at = open.iter().rposition(|(other, _)| other == thread).expect("it was begun");
             let (_, at) = open.remove(at);
-            calls[at].text += rest;
-            calls[at].returned = number;
+            let call = calls.get_mut(at).expect("it is there");
+            call.text += rest;
+            call.returned = number;
             continue;
         }
         let begun = text.strip_suffix(" <unfinished ...>");
