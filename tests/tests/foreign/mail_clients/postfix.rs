@@ -35,5 +35,7 @@ fn a_message_many_times() {
     run(&mut source(&served, &["-F", &file]));
     let messages = served.messages("ann");
     assert_eq!(messages.len(), MESSAGES);
-    assert!(messages.iter().all(|message| *message == ugly()));
+    // It ends each with an empty line.
+    let sent = [&ugly()[..], b"\r\n"].concat();
+    assert!(messages.iter().all(|message| *message == sent));
 }

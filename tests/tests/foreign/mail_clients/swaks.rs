@@ -1,6 +1,6 @@
 //! swaks.
 
-use super::{PASSWORD, Served, ugly, with_lf};
+use super::{PASSWORD, Served, ugly};
 use crate::run;
 use std::process::Command;
 
@@ -21,7 +21,7 @@ fn stuffed() -> Vec<u8> {
 fn sends_on_all_ways() {
     let served = Served::new();
     // By itself swaks would change a message that is given to it whole.
-    let file = format!("@{}", served.file("message", &with_lf(&stuffed())));
+    let file = format!("@{}", served.file("message", &stuffed()));
     let auth = ["--auth-user", "ann", "--auth-password", PASSWORD, "--from", "ann@example.org"];
     let with = |more: &[&'static str]| [more, &auth].concat();
     let lmtp = served.path("lmtp").display().to_string();
