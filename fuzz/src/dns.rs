@@ -1,8 +1,8 @@
 //! What the targets of DNS check: any bytes as an answer, and as the files of a system.
 
 use trenza_dns::{
-    ALIASES_MAX, Config, Hosts, Likeness, Message, Name, Question, RecordType, ResolvConf, SEARCH_MAX, SERVERS_MAX,
-    Verdict,
+    ALIASES_MAX, Config, Hosts, Likeness, Message, Name, Question, RecordType, ResolvConf, SEARCH_MAX,
+    SERVERS_MAX, Verdict,
 };
 
 /// What is asked for, in a spelling that the corpus knows.
@@ -14,7 +14,7 @@ fn asked() -> (Name, RecordType, Question) {
 }
 
 /// An answer of any bytes: no panic; what it gives is of the name and type that were asked for.
-pub fn dns_answer(data: &[u8]) {
+pub(crate) fn dns_answer(data: &[u8]) {
     let (name, record_type, question) = asked();
     let likeness = question.likeness(data);
     let Ok(message) = Message::from_vec(data) else { return };
@@ -29,16 +29,20 @@ pub fn dns_answer(data: &[u8]) {
             assert!(answer.records.iter().all(|record| record.record_type() == record_type));
             assert!(answer.aliases.first().unwrap_or(&answer.name) == &name);
         }
-        Verdict::Alias { aliases, .. } => assert!(aliases.first() == Some(&name) && aliases.len() <= ALIASES_MAX),
+        Verdict::Alias { aliases, .. } => {
+            assert!(aliases.first() == Some(&name) && aliases.len() <= ALIASES_MAX)
+        }
         _ => {}
     }
 }
 
 /// Files of any bytes: no panic, limits are kept.
-pub fn dns_files(data: &[u8]) {
+pub(crate) fn dns_files(data: &[u8]) {
     let conf = ResolvConf::parse(data);
     assert!(conf.servers.len() <= SERVERS_MAX && conf.search.len() <= SEARCH_MAX);
-    assert!((1..=5).contains(&conf.attempts) && (1..=30).contains(&conf.timeout.as_secs()) && conf.ndots <= 15);
+    assert!(
+        (1..=5).contains(&conf.attempts) && (1..=30).contains(&conf.timeout.as_secs()) && conf.ndots <= 15
+    );
     assert!(!Config::from(conf).servers.is_empty());
     let hosts = Hosts::parse(data);
     for word in String::from_utf8_lossy(data).split_ascii_whitespace() {

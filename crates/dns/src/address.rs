@@ -7,7 +7,9 @@ pub const PORT: u16 = 53;
 
 /// It is not the address of a name server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not the address of a name server; as 192.0.2.53, 192.0.2.53:5353 and [2001:db8::53]:53 are")]
+#[error(
+    "{0:?} is not the address of a name server; as 192.0.2.53, 192.0.2.53:5353 and [2001:db8::53]:53 are"
+)]
 pub struct AddressError(String);
 
 /// The address of a name server: an IP address, and a port unless it is 53.

@@ -83,7 +83,14 @@ impl Cache {
     }
 
     /// Keeps an answer, for as long as `ttl` says and the limits permit.
-    pub(crate) fn put(&mut self, name: Name, record_type: RecordType, known: Known, ttl: Duration, now: Instant) {
+    pub(crate) fn put(
+        &mut self,
+        name: Name,
+        record_type: RecordType,
+        known: Known,
+        ttl: Duration,
+        now: Instant,
+    ) {
         let CacheLimits { ttl_min, ttl_max, negative_ttl_max, .. } = self.limits;
         let most = if known.is_ok() { ttl_max } else { negative_ttl_max.min(ttl_max) };
         let bytes = cost(&name, &known);
@@ -91,7 +98,8 @@ impl Cache {
             return;
         }
         let Some(until) = now.checked_add(ttl.max(ttl_min).min(most)) else { return };
-        let of = if known == Err(Negative::Name) && is_of_all(record_type) { None } else { Some(record_type) };
+        let of =
+            if known == Err(Negative::Name) && is_of_all(record_type) { None } else { Some(record_type) };
         let key = (name, of);
         self.remove(&key);
         while self.entries.len() >= self.limits.entries || self.bytes + bytes > self.limits.bytes {
@@ -135,7 +143,8 @@ fn cost(name: &Name, known: &Known) -> usize {
     let key = 2 * (size_of::<Key>() + name.len()) + size_of::<Entry>();
     let Ok(answer) = known else { return key };
     let names = answer.aliases.iter().map(|alias| size_of::<Name>() + alias.len());
-    let records = answer.records.iter().map(|record| size_of::<Record>() + record.name.len() + data_bytes(record));
+    let records =
+        answer.records.iter().map(|record| size_of::<Record>() + record.name.len() + data_bytes(record));
     key + size_of::<Answer>() + names.sum::<usize>() + records.sum::<usize>()
 }
 

@@ -38,12 +38,7 @@ pub(crate) async fn over_udp(
     wait: Duration,
 ) -> Result<Reply> {
     let (deferred, resolver) = reactor.deferred();
-    let listener = || Listener {
-        server: server.into(),
-        question: question.clone(),
-        spoofs: 0,
-        reply: None,
-    };
+    let listener = || Listener { server: server.into(), question: question.clone(), spoofs: 0, reply: None };
     let port = bind(reactor, server, listener)?;
     let end = port.clone();
     resolver.on_cancel(move || end.close());
@@ -161,7 +156,9 @@ pub(crate) async fn over_tcp(
         let answer = stream.read_exact(length.into()).await?.ok_or_else(ended)?;
         stream.close_write();
         match question.likeness(&answer) {
-            Likeness::Other => Err(io::Error::new(io::ErrorKind::InvalidData, "an answer to something else").into()),
+            Likeness::Other => {
+                Err(io::Error::new(io::ErrorKind::InvalidData, "an answer to something else").into())
+            }
             Likeness::Same | Likeness::Doubtful => Ok(answer),
         }
     };

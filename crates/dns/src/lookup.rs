@@ -1,10 +1,8 @@
 //! Names as DNS has them, and [`Lookup`]: one on its way, for all who want it.
 
 use crate::{
-    ALIASES_MAX, Answer, Error, ErrorKind, Name, Negative, RecordType, Result, Verdict,
-    cache::Known,
-    resolver::Inner,
-    server::ask,
+    ALIASES_MAX, Answer, Error, ErrorKind, Name, Negative, RecordType, Result, Verdict, cache::Known,
+    resolver::Inner, server::ask,
 };
 use std::{net::SocketAddr, rc::Rc, time::Duration};
 
@@ -91,7 +89,9 @@ impl Lookup<'_> {
                 servers.note(server, is_there, reactor.now());
                 match said {
                     Ok(verdict) => return Ok(verdict),
-                    Err(kind @ (ErrorKind::Abandoned | ErrorKind::BadName(_))) => return Err(self.error(kind)),
+                    Err(kind @ (ErrorKind::Abandoned | ErrorKind::BadName(_))) => {
+                        return Err(self.error(kind));
+                    }
                     Err(kind) => last = self.worse(last, kind, server),
                 }
             }
@@ -102,7 +102,9 @@ impl Lookup<'_> {
     /// Of two errors the one that says more: of a server that has said something.
     fn worse(&self, last: Error, kind: ErrorKind, server: SocketAddr) -> Error {
         let is_silence = matches!(kind, ErrorKind::TimedOut | ErrorKind::Unreachable(_));
-        if is_silence && matches!(last.kind, ErrorKind::Failed(_) | ErrorKind::Malformed(_) | ErrorKind::NotRecursive) {
+        if is_silence
+            && matches!(last.kind, ErrorKind::Failed(_) | ErrorKind::Malformed(_) | ErrorKind::NotRecursive)
+        {
             return last;
         }
         self.error(kind).at(server)

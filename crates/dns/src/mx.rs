@@ -21,7 +21,9 @@ impl Mx {
     /// senders spread their load (RFC 5321 section 5.1).
     pub(crate) fn sorted(answer: &Answer, mut draw: impl FnMut() -> u64) -> Vec<Self> {
         let found = answer.records.iter().filter_map(|record| match &record.data {
-            RData::MX(mx) => Some(Self { preference: mx.preference, exchange: crate::lookup::text(&mx.exchange) }),
+            RData::MX(mx) => {
+                Some(Self { preference: mx.preference, exchange: crate::lookup::text(&mx.exchange) })
+            }
             _ => None,
         });
         let mut found: Vec<_> = found.map(|mx| (mx.preference, draw(), mx)).collect();

@@ -102,10 +102,7 @@ pub(crate) fn is_too_old(code: ResponseCode) -> bool {
 }
 
 /// The name with letters in upper or lower case by chance.
-fn respelled(
-    name: &Name,
-    random: &mut impl FnMut(&mut [u8]),
-) -> Result<Name, hickory_proto::ProtoError> {
+fn respelled(name: &Name, random: &mut impl FnMut(&mut [u8])) -> Result<Name, hickory_proto::ProtoError> {
     let labels = name.iter().map(|label| {
         let mut bits = vec![0; label.len().div_ceil(8)];
         random(&mut bits);

@@ -60,7 +60,9 @@ impl ResolvConf {
             let line = String::from_utf8_lossy(line);
             let mut words = line.split_ascii_whitespace();
             match words.next() {
-                Some("nameserver") => conf.servers.extend(words.next().and_then(|word| server_address(word).ok())),
+                Some("nameserver") => {
+                    conf.servers.extend(words.next().and_then(|word| server_address(word).ok()))
+                }
                 Some("search") => conf.search = words.filter_map(domain).take(SEARCH_MAX).collect(),
                 Some("domain") => conf.search = words.filter_map(domain).take(1).collect(),
                 Some("options") => words.for_each(|option| conf.option(option)),
@@ -76,7 +78,9 @@ impl ResolvConf {
         match (name, value.parse::<u32>()) {
             ("rotate", _) => self.rotate = true,
             ("ndots", Ok(value)) => self.ndots = u8::try_from(value).unwrap_or(NDOTS_MAX).min(NDOTS_MAX),
-            ("timeout", Ok(value)) => self.timeout = Duration::from_secs(u64::from(value).clamp(1, TIMEOUT_MAX)),
+            ("timeout", Ok(value)) => {
+                self.timeout = Duration::from_secs(u64::from(value).clamp(1, TIMEOUT_MAX))
+            }
             ("attempts", Ok(value)) => self.attempts = value.clamp(1, ATTEMPTS_MAX),
             _ => {}
         }

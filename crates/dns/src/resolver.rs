@@ -171,7 +171,8 @@ impl Resolver {
         }
         let longer = self.0.config.search.iter().map(|domain| format!("{name}.{}", text(domain)));
         let as_it_is = std::iter::once(name.to_owned());
-        let all: Vec<_> = if short { longer.chain(as_it_is).collect() } else { as_it_is.chain(longer).collect() };
+        let all: Vec<_> =
+            if short { longer.chain(as_it_is).collect() } else { as_it_is.chain(longer).collect() };
         let mut failed = None;
         for one in all {
             match self.addresses(&one).await {
@@ -251,7 +252,9 @@ impl Resolver {
     /// What needs no server.
     fn known(&self, name: &Name) -> Vec<IpAddr> {
         let known = self.0.config.hosts.addresses_of(name);
-        if known.is_empty() && name.iter().next_back().is_some_and(|top| top.eq_ignore_ascii_case(b"localhost")) {
+        if known.is_empty()
+            && name.iter().next_back().is_some_and(|top| top.eq_ignore_ascii_case(b"localhost"))
+        {
             return vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
         }
         known.to_vec()

@@ -26,7 +26,13 @@ impl Dnsmasq {
         let port = ftp::port();
         let mut command = Command::new("dnsmasq");
         command.args(["--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--user="]);
-        command.args(["--no-resolv", "--no-hosts", "--no-poll", "--listen-address=127.0.0.1", "--bind-interfaces"]);
+        command.args([
+            "--no-resolv",
+            "--no-hosts",
+            "--no-poll",
+            "--listen-address=127.0.0.1",
+            "--bind-interfaces",
+        ]);
         command.arg(format!("--port={port}")).args([
             "--local=/example.org/",
             "--local-ttl=60",
@@ -48,9 +54,13 @@ impl Dnsmasq {
         server
     }
 
-    fn ask<T: 'static>(&self, ask: impl AsyncFnOnce(Resolver) -> Result<T, Error> + 'static) -> Result<T, Error> {
+    fn ask<T: 'static>(
+        &self,
+        ask: impl AsyncFnOnce(Resolver) -> Result<T, Error> + 'static,
+    ) -> Result<T, Error> {
         let at = self.at;
-        let said = block_on(async move |reactor| Ok(ask(Resolver::new(&reactor, Config::asking([at]))).await));
+        let said =
+            block_on(async move |reactor| Ok(ask(Resolver::new(&reactor, Config::asking([at]))).await));
         said.expect("the loop runs")
     }
 }
@@ -73,7 +83,8 @@ fn tells_our_resolver_of_all_types() {
     assert_eq!(server.ask(async |resolver| resolver.txt("example.org").await).unwrap(), [b"v=spf1 -all"]);
     let names = server.ask(async |resolver| resolver.ptr([192, 0, 2, 1].into()).await).unwrap();
     assert_eq!(names, ["www.example.org"]);
-    let alias = server.ask(async |resolver| resolver.lookup("alias.example.org", RecordType::A).await).unwrap();
+    let alias =
+        server.ask(async |resolver| resolver.lookup("alias.example.org", RecordType::A).await).unwrap();
     assert_eq!(alias.aliases.len(), 1);
 }
 

@@ -23,7 +23,8 @@ fn an_answer_is_kept_as_long_as_it_holds() {
     let asked = ns.clone();
     look_up(&net, config, |resolver| async move {
         // Its time to live, for how long it is really kept.
-        for (ttl, kept) in [(0u32, 0), (1, 10), (50, 50), (1000, 100), (u32::MAX, 0), (i32::MAX as u32, 100)] {
+        for (ttl, kept) in [(0u32, 0), (1, 10), (50, 50), (1000, 100), (u32::MAX, 0), (i32::MAX as u32, 100)]
+        {
             let name = format!("t{ttl}");
             let before = asked.asked().len();
             resolver.ipv4(&name).await.unwrap();
@@ -46,10 +47,15 @@ fn what_does_not_exist_is_kept_too() {
         let mut answer = asked.answer();
         // RFC 2308 section 5: the lesser of the record's time to live and the minimum in it.
         match asked.name().as_str() {
-            "none" => answer.add_authority(soa("", 300, 900)).metadata.response_code = ResponseCode::NXDomain,
+            "none" => {
+                answer.add_authority(soa(".", 300, 900)).metadata.response_code = ResponseCode::NXDomain
+            }
             "empty" => drop(answer.add_authority(soa("empty", 900, 300))),
             "elsewhere" => drop(answer.add_authority(soa("other", 900, 300))),
-            "long" => answer.add_authority(soa("", 1_000_000, 1_000_000)).metadata.response_code = ResponseCode::NXDomain,
+            "long" => {
+                answer.add_authority(soa(".", 1_000_000, 1_000_000)).metadata.response_code =
+                    ResponseCode::NXDomain
+            }
             _ => answer.metadata.response_code = ResponseCode::NXDomain,
         }
         vec![answer.to_vec().unwrap()]

@@ -51,8 +51,12 @@ fn hosts_are_read() {
     let two: [IpAddr; 2] = [[192, 0, 2, 2].into(), [192, 0, 2, 3].into()];
     assert_eq!(hosts.addresses("TWO."), two);
     assert_eq!(hosts.addresses("localhost").len(), 2);
-    assert!(hosts.addresses("it").is_empty() && hosts.addresses("name").is_empty() && hosts.addresses("").is_empty());
-    assert_eq!(hosts.name([192, 0, 2, 2].into()).unwrap().to_string(), "Two.");
+    assert!(
+        hosts.addresses("it").is_empty()
+            && hosts.addresses("name").is_empty()
+            && hosts.addresses("").is_empty()
+    );
+    assert_eq!(hosts.name([192, 0, 2, 2].into()).unwrap().to_string(), "two.");
 }
 
 #[test]
@@ -78,7 +82,8 @@ fn any_bytes_are_read() {
         let bytes: Vec<u8> = (0..length % 97)
             .map(|_| {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                b"nameserver search options:.# \n\t\\0197\xff\xc3\xbc"[(state >> 16) as usize % 40]
+                let letters = b"nameserver search options:.# \n\t\\0197\xff\xc3\xbc";
+                letters[(state >> 16) as usize % letters.len()]
             })
             .collect();
         let conf = ResolvConf::parse(&bytes);

@@ -21,7 +21,9 @@ fn forged(asked: &Asked) -> Message {
 }
 
 fn found(net: &Net, config: Config) -> Result<Vec<Ipv4Addr>, ErrorKind> {
-    look_up(net, config, |resolver| async move { resolver.ipv4("www.example.org").await.map_err(|error| error.kind) })
+    look_up(net, config, |resolver| async move {
+        resolver.ipv4("www.example.org").await.map_err(|error| error.kind)
+    })
 }
 
 #[test]
@@ -37,7 +39,13 @@ fn questions_cannot_be_guessed() {
     let ids: BTreeSet<_> = asked.iter().map(|asked| asked.message.metadata.id).collect();
     let ports: BTreeSet<_> = asked.iter().map(|asked| asked.from.port()).collect();
     let names: BTreeSet<_> = asked.iter().map(|asked| asked.message.queries[0].name.to_ascii()).collect();
-    assert!(ids.len() > 45 && ports.len() > 45 && names.len() > 45, "{} {} {}", ids.len(), ports.len(), names.len());
+    assert!(
+        ids.len() > 45 && ports.len() > 45 && names.len() > 45,
+        "{} {} {}",
+        ids.len(),
+        ports.len(),
+        names.len()
+    );
     let edns = asked[0].message.edns.as_ref().expect("an OPT record");
     assert_eq!((edns.max_payload(), asked[0].message.metadata.recursion_desired), (1232, true));
 }
@@ -105,7 +113,9 @@ fn answers_from_elsewhere_are_not_believed() {
     // A forger who sees everything but cannot send from the server's port.
     let forgers = [server.datagram_probe("udp:5353"), other.datagram_probe("udp:53")];
     let resolver = net.host("cli").run(|reactor| crate::Resolver::new(reactor, Config::asking([ns.at])));
-    let asking = net.host("cli").run(|reactor| reactor.spawn(async move { Ok(resolver.ipv4("www.example.org").await?) }));
+    let asking = net
+        .host("cli")
+        .run(|reactor| reactor.spawn(async move { Ok(resolver.ipv4("www.example.org").await?) }));
     net.run_until(|| !ns.asked().is_empty());
     let asked = ns.asked()[0].clone();
     let to = asked.from.socket().unwrap();
@@ -142,7 +152,8 @@ fn cut_and_huge_answers_come_over_tcp() {
         let text = rdata::TXT::from_bytes(text.iter().map(Vec::as_slice).collect());
         vec![if asked.tcp { asked.with([record(&asked.name(), 60, RData::TXT(text))]) } else { asked.cut() }]
     });
-    let text = look_up(&net, Config::asking([ns.at]), |resolver| async move { resolver.txt("example.org").await });
+    let text =
+        look_up(&net, Config::asking([ns.at]), |resolver| async move { resolver.txt("example.org").await });
     assert_eq!(text.unwrap()[0].len(), 255 * 254);
 }
 

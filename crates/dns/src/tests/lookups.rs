@@ -20,16 +20,19 @@ fn all_types_are_looked_up() {
             ("www.example.org", RecordType::AAAA) => {
                 asked.with([record(&name, 60, RData::AAAA(rdata::AAAA("2001:db8::1".parse().unwrap())))])
             }
-            ("example.org", RecordType::MX) => asked.with(
-                [(20, "b.example.org"), (10, "a.example.org")]
-                    .map(|(preference, to)| record(&name, 60, RData::MX(rdata::MX::new(preference, super::ns::name(to))))),
-            ),
+            ("example.org", RecordType::MX) => {
+                asked.with([(20, "b.example.org"), (10, "a.example.org")].map(|(preference, to)| {
+                    record(&name, 60, RData::MX(rdata::MX::new(preference, super::ns::name(to))))
+                }))
+            }
             ("null.example.org", RecordType::MX) => {
                 asked.with([record(&name, 60, RData::MX(rdata::MX::new(0, crate::Name::root())))])
             }
-            ("example.org", RecordType::TXT) => {
-                asked.with([record(&name, 60, RData::TXT(rdata::TXT::from_bytes(vec![b"v=spf1 ", b"-all\xff"])))])
-            }
+            ("example.org", RecordType::TXT) => asked.with([record(
+                &name,
+                60,
+                RData::TXT(rdata::TXT::from_bytes(vec![b"v=spf1 ", b"-all\xff"])),
+            )]),
             ("1.2.0.192.in-addr.arpa", RecordType::PTR) => {
                 asked.with([record(&name, 60, RData::PTR(rdata::PTR(super::ns::name("www.example.org"))))])
             }
@@ -165,7 +168,9 @@ fn those_who_ask_at_once_share_a_question() {
     look_up(&net, Config::asking([ns.at]), |resolver| async move {
         let all = (0..50).map(|number| {
             let resolver = resolver.clone();
-            async move { Ok(resolver.ipv4(if number % 2 == 0 { "www.example.org" } else { "WWW.Example.Org" }).await?) }
+            async move {
+                Ok(resolver.ipv4(if number % 2 == 0 { "www.example.org" } else { "WWW.Example.Org" }).await?)
+            }
         });
         assert_eq!(join(all).await.unwrap().len(), 50);
     });
@@ -218,13 +223,12 @@ fn more_lookups_than_are_permitted_wait_or_fail() {
 
 #[test]
 fn a_server_that_fails_is_followed_by_the_next() {
-    for (broken, spoken) in [
-        (ResponseCode::ServFail, true),
-        (ResponseCode::Refused, true),
-        (ResponseCode::NoError, false),
-    ] {
+    for (broken, spoken) in
+        [(ResponseCode::ServFail, true), (ResponseCode::Refused, true), (ResponseCode::NoError, false)]
+    {
         let net = Net::gentle(1);
-        let bad = Ns::start(&net.host("bad"), move |asked| if spoken { vec![asked.code(broken)] } else { vec![] });
+        let bad =
+            Ns::start(&net.host("bad"), move |asked| if spoken { vec![asked.code(broken)] } else { vec![] });
         let good = Ns::start(&net.host("good"), |asked| vec![asked.with([a(&asked.name(), 0, 1)])]);
         look_up(&net, Config::asking([bad.at, good.at]), |resolver| async move {
             assert_eq!(resolver.ipv4("a").await.unwrap().len(), 1);
@@ -257,9 +261,8 @@ fn what_all_servers_say_is_the_error() {
 #[test]
 fn servers_take_turns_where_they_are_told_to() {
     let net = Net::gentle(1);
-    let servers = ["one", "two", "three"].map(|host| {
-        Ns::start(&net.host(host), |asked| vec![asked.with([a(&asked.name(), 0, 1)])])
-    });
+    let servers = ["one", "two", "three"]
+        .map(|host| Ns::start(&net.host(host), |asked| vec![asked.with([a(&asked.name(), 0, 1)])]));
     let mut config = Config::asking(servers.iter().map(|server| server.at));
     config.rotate = true;
     look_up(&net, config, |resolver| async move {
@@ -291,8 +294,11 @@ fn a_seed_replays_a_lookup() {
         let net = Net::new(seed);
         let ns = Ns::start(&net.host("ns"), |asked| vec![asked.with([a(&asked.name(), 60, 1)])]);
         let asked = ns.clone();
-        let _ = look_up(&net, Config::asking([ns.at]), |resolver| async move { resolver.addresses("www.example.org").await });
-        let asked: Vec<_> = asked.asked().iter().map(|asked| (asked.from.clone(), asked.message.clone())).collect();
+        let _ = look_up(&net, Config::asking([ns.at]), |resolver| async move {
+            resolver.addresses("www.example.org").await
+        });
+        let asked: Vec<_> =
+            asked.asked().iter().map(|asked| (asked.from.clone(), asked.message.clone())).collect();
         (net.fingerprint(), asked)
     };
     assert_eq!(run(7), run(7));

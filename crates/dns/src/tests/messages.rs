@@ -15,14 +15,20 @@ fn a_question_is_spelled_as_chance_says() {
     assert_eq!(message.queries[0].name.to_ascii(), "www.example.org.");
     let flipped = question(|bytes| bytes.fill(0xff));
     let message = Message::from_vec(flipped.bytes()).unwrap();
-    assert_eq!((message.queries[0].name.to_ascii().as_str(), message.metadata.id), ("WWW.EXAMPLE.ORG.", 0xffff));
+    assert_eq!(
+        (message.queries[0].name.to_ascii().as_str(), message.metadata.id),
+        ("WWW.EXAMPLE.ORG.", 0xffff)
+    );
 }
 
 #[test]
 fn a_type_is_never_taken_for_a_letter() {
     // HTTPS is 65, which is an A; 97 is an a.
     let asked = Question::new(&name("a"), RecordType::HTTPS, true, |bytes| bytes.fill(0)).unwrap();
-    let mut answer = Question::new(&name("a"), RecordType::from(97), true, |bytes| bytes.fill(0)).unwrap().bytes().to_vec();
+    let mut answer = Question::new(&name("a"), RecordType::from(97), true, |bytes| bytes.fill(0))
+        .unwrap()
+        .bytes()
+        .to_vec();
     answer[2] |= 0x80;
     assert_eq!(asked.likeness(&answer), Likeness::Other);
     answer[16] = 65;

@@ -78,8 +78,7 @@ pub(super) struct Ns {
 impl Ns {
     /// A server on a host that answers as `script` says: with as many datagrams as it gives.
     pub(super) fn start(host: &HostHandle, script: impl Fn(&Asked) -> Vec<Vec<u8>> + 'static) -> Self {
-        let ns =
-            Self { at: (host.ips()[0], 53).into(), asked: Rc::default(), script: Rc::new(script) };
+        let ns = Self { at: (host.ips()[0], 53).into(), asked: Rc::default(), script: Rc::new(script) };
         host.run(|reactor| {
             reactor.udp("udp:53", ns.clone()).unwrap();
             let ns = ns.clone();
@@ -99,7 +98,7 @@ impl Ns {
         while let Some(length) = stream.read_exact(2).await? {
             let length = u16::from_be_bytes([length[0], length[1]]);
             let Some(question) = stream.read_exact(length.into()).await? else { break };
-            let from = stream.peer().addr.clone();
+            let from = stream.peer().remote.clone();
             match self.hear(&question, from, true).first() {
                 Some(answer) => {
                     let length = u16::try_from(answer.len()).unwrap();
