@@ -163,7 +163,7 @@ fn data_bytes(record: &Record) -> usize {
             let mut bytes = Vec::new();
             let written = data.emit(&mut BinEncoder::new(&mut bytes));
             // What cannot be written out is taken for as long as it could be at most.
-            written.map_or(usize::from(u16::MAX), |()| 2 * bytes.len())
+            if written.is_ok() { 2 * bytes.len() } else { u16::MAX.into() }
         }
     }
 }

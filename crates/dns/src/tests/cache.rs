@@ -20,7 +20,7 @@ fn an_answer_is_kept_as_long_as_it_holds() {
     let mut config = Config::asking([ns.at]);
     config.cache.ttl_min = Duration::from_secs(10);
     config.cache.ttl_max = Duration::from_secs(100);
-    let asked = ns.clone();
+    let asked = ns;
     look_up(&net, config, |resolver| async move {
         // Its time to live, for how long it is really kept.
         for (ttl, kept) in [(0u32, 0), (1, 10), (50, 50), (1000, 100), (u32::MAX, 0), (i32::MAX as u32, 100)]
@@ -114,7 +114,7 @@ fn what_was_not_used_for_longest_goes_first() {
     let ns = Ns::start(&net.host("ns"), |asked| vec![asked.with([a(&asked.name(), 600, 1)])]);
     let mut config = Config::asking([ns.at]);
     config.cache.entries = 3;
-    let asked = ns.clone();
+    let asked = ns;
     look_up(&net, config, |resolver| async move {
         for name in ["a", "b", "c", "a", "d", "a", "c", "d"] {
             resolver.ipv4(name).await.unwrap();
