@@ -28,4 +28,5 @@ pub use delivery::{Answer, Delivery, Envelope, Message, Outcome};
 pub use factory::SmtpFactory;
 pub use limits::SmtpLimits;
 pub use logged::Logged;
+pub(crate) use received::date;
 pub use record::Record;
