@@ -32,10 +32,12 @@ pub struct Homes(Arc<Inner>);
 /// Opens what an account has as its root.
 type Open = dyn Fn(&Account) -> Result<(PathBuf, Arc<dyn Tree>)> + Send + Sync;
 
+/// Whether others have a quota in the folder of this account, which has none.
+type Shared = dyn Fn(&Account) -> bool + Send + Sync;
+
 struct Inner {
     open: Box<Open>,
-    /// Others have a quota in the folder of this account, which has none.
-    shared: Option<Box<dyn Fn(&Account) -> bool + Send + Sync>>,
+    shared: Option<Box<Shared>>,
     /// Folders whose quota is counted, by their path; None while that is being done.
     counted: Mutex<Map<PathBuf, Option<Counted>>>,
 }
