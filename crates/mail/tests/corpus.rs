@@ -1,7 +1,9 @@
 //! Replays the fuzzers' corpora on the stable compiler.
 
+#[path = "../../../fuzz/src/pop3.rs"]
+mod pop3;
 #[path = "../../../fuzz/src/smtp.rs"]
-mod checks;
+mod smtp;
 
 use std::{fs, path::Path};
 
@@ -29,15 +31,30 @@ fn replay(target: &str, check: fn(&[u8])) {
 
 #[test]
 fn commands() {
-    replay("smtp_commands", checks::smtp_commands);
+    replay("smtp_commands", smtp::smtp_commands);
 }
 
 #[test]
 fn replies() {
-    replay("smtp_replies", checks::smtp_replies);
+    replay("smtp_replies", smtp::smtp_replies);
 }
 
 #[test]
 fn data() {
-    replay("smtp_data", checks::smtp_data);
+    replay("smtp_data", smtp::smtp_data);
+}
+
+#[test]
+fn pop3_commands() {
+    replay("pop3_commands", pop3::pop3_commands);
+}
+
+#[test]
+fn pop3_replies() {
+    replay("pop3_replies", pop3::pop3_replies);
+}
+
+#[test]
+fn pop3_text() {
+    replay("pop3_text", pop3::pop3_text);
 }
