@@ -1,5 +1,5 @@
 //! Moves all messages of a mailbox into files in the current folder, each called by its unique id:
-//! `cargo run -p trenza --example pop3_fetch tcp:127.0.0.1:2110 ann secret`; over TLS it is `tls:pop.example.org:995`.
+//! `cargo run -p trenza --example pop3_fetch` with an endpoint, like `tls:pop.example.org:995`, a name and a password.
 
 use std::env;
 use trenza::{

@@ -303,7 +303,8 @@ fn remove_all(tree: &dyn Tree, folder: &Path, messages: Vec<Entry>) -> Result {
         }
         let removed = there.iter().map(|path| tree.remove_file(path));
         result = removed.filter(|removed| !gone(removed)).fold(result, Result::and);
-        result = result.and(tree.sync(&place));
+        let synced = tree.sync(&place);
+        result = result.and(synced);
     }
     result
 }

@@ -20,6 +20,11 @@ fn site(net: &Net, server: &Pop3Server, messages: &[&[u8]]) -> (HostHandle, Host
     (srv, cli)
 }
 
+fn keep(text: &mut Vec<u8>, piece: &[u8]) -> Result {
+    text.extend_from_slice(piece);
+    Ok(())
+}
+
 /// Messages as a client has them: their lines end in CRLF.
 fn whole() -> Vec<Vec<u8>> {
     MESSAGES
@@ -43,8 +48,8 @@ fn a_whole_session() {
             let uids = client.uids().await?;
             assert_eq!(uids, [(1, "1.a.srv".into()), (2, "2.a.srv".into()), (3, "3.a.srv".into())]);
             let mut text = Vec::new();
-            client.retrieve(1, async |piece| Ok(text.extend_from_slice(&piece))).await?;
-            client.top(3, 0, async |piece| Ok(text.extend_from_slice(&piece))).await?;
+            client.retrieve(1, async |piece| keep(&mut text, &piece)).await?;
+            client.top(3, 0, async |piece| keep(&mut text, &piece)).await?;
             assert_eq!(text, [&whole()[0][..], b"Subject: c\r\n\r\n"].concat());
             client.delete(2).await?;
             let error = client.retrieve(2, async |_| panic!("there is nothing")).await.unwrap_err();
@@ -161,12 +166,13 @@ fn scripted<T: 'static>(
     let answers: Rc<RefCell<Vec<String>>> =
         Rc::new(RefCell::new(answers.iter().rev().map(|text| (*text).into()).collect()));
     let heard = Rc::new(RefCell::new(String::new()));
-    let (said, hears) = (answers.clone(), heard.clone());
+    let (said, hears) = (answers, heard.clone());
     srv.run(|reactor| {
         reactor.serve("tcp:110", move |mut stream| {
             let (said, hears) = (said.clone(), hears.clone());
             async move {
-                stream.write_all(said.borrow_mut().pop().unwrap_or_default().as_bytes()).await?;
+                let greeting = said.borrow_mut().pop().unwrap_or_default();
+                stream.write_all(greeting.as_bytes()).await?;
                 while let Some(line) = stream.line(1000).await? {
                     hears.borrow_mut().push_str(&(String::from_utf8_lossy(&line).into_owned() + "\n"));
                     let Some(answer) = said.borrow_mut().pop() else { return stream.close().await };
@@ -240,7 +246,7 @@ fn messages_that_are_cut_or_too_large_or_not_wanted() {
     let answers = |text: &'static str| ["+OK\r\n", NO_CAPA, text];
     let retrieve = async |mut client: Client| {
         let mut text = Vec::new();
-        client.retrieve(1, async |piece| Ok(text.extend_from_slice(&piece))).await?;
+        client.retrieve(1, async |piece| keep(&mut text, &piece)).await?;
         Ok(text)
     };
     let limits = ClientLimits { size: 10, ..ClientLimits::default() };

@@ -38,7 +38,7 @@ use trenza_tls::StartTls;
 ///     let mut client = Client::connect(server, options).await?;
 ///     let mut text = Vec::new();
 ///     if let Some((number, _size)) = client.list().await?.first() {
-///         client.retrieve(*number, async |piece| Ok(text.extend_from_slice(&piece))).await?;
+///         client.retrieve(*number, async |piece| { text.extend_from_slice(&piece); Ok(()) }).await?;
 ///         client.delete(*number).await?;
 ///     }
 ///     client.quit().await?;

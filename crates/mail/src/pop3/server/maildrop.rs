@@ -88,7 +88,7 @@ impl Maildrop {
 /// The size that clients are told: with CRLFs (RFC 1939 section 11) if the name says it, as it is stored otherwise.
 pub(super) fn octets(entry: &Entry) -> u64 {
     let mut marks = entry.id().split(',').skip(1);
-    marks.find_map(|mark| mark.strip_prefix("W=")?.parse().ok()).unwrap_or(entry.size())
+    marks.find_map(|mark| mark.strip_prefix("W=")?.parse().ok()).unwrap_or_else(|| entry.size())
 }
 
 /// The unique id of a message (RFC 1939 section 7): the name of its file, which nothing else had or will have.
