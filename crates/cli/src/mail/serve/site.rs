@@ -49,7 +49,7 @@ pub(super) struct Known {
 
 impl Site {
     pub(super) fn hostname(&self) -> &str {
-        self.hostname.as_ref().or(self.domain.first()).map(String::as_str).unwrap_or_default()
+        self.hostname.as_ref().or_else(|| self.domain.first()).map(String::as_str).unwrap_or_default()
     }
 
     pub(super) fn domains(&self) -> &[String] {

@@ -16,9 +16,9 @@ mod limits;
 mod logged;
 mod login;
 mod message;
+mod rates;
 mod received;
 mod record;
-mod seats;
 mod session;
 mod transaction;
 
