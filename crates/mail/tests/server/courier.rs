@@ -266,7 +266,7 @@ fn crash(seed: u64, step: usize) -> bool {
     drop(guard);
     site.srv.restart(|_| ());
     site.serve();
-    site.net.advance(Duration::from_secs(24 * 3600));
+    site.net.advance(Duration::from_secs(600));
     let disk = site.srv.disk();
     let stored = disk.folder("ann/new").map(|_| messages_in(&disk, "ann")).unwrap_or_default();
     for number in 0..taken {
@@ -288,7 +288,7 @@ fn crash(seed: u64, step: usize) -> bool {
 fn crashes_at_every_step_lose_nothing() {
     let steps = (1..1000).find(|step| !crash(0, *step)).unwrap();
     assert!(steps > 60, "{steps} steps are too few");
-    for seed in 1..=8 {
+    for seed in 1..=2 {
         for step in 1..=steps {
             crash(seed, step);
         }
