@@ -1,7 +1,9 @@
 //! Mail for Trenza.
 //!
 //! [`smtp`] has the codec and a server for reception, submission and LMTP, which gives messages to a
-//! [`Delivery`](smtp::server::Delivery); [`maildir`] is one that stores them.
+//! [`Delivery`](smtp::server::Delivery); [`maildir`] is one that stores them, and
+//! [`checks`] says who vouches for them.
 
+pub mod checks;
 pub mod maildir;
 pub mod smtp;
