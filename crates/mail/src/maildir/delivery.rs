@@ -187,7 +187,7 @@ fn answered<T: 'static, U: 'static>(
 }
 
 /// What a client is told of an error. It is never for ever: the message is to come again.
-fn reply(error: &Error) -> Reply {
+pub(crate) fn reply(error: &Error) -> Reply {
     match error.kind() {
         ErrorKind::NoSpace => Reply::new(Code::NO_ROOM, Status::NO_ROOM, "No space is left, try again later"),
         ErrorKind::Quota => {

@@ -11,5 +11,6 @@ mod name;
 mod store;
 
 pub use delivery::Maildirs;
+pub(crate) use delivery::reply;
 pub use flags::Flags;
 pub use mailbox::{Entry, FOLDERS_MAX, MESSAGES_MAX, Maildir};
