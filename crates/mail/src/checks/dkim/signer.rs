@@ -70,6 +70,9 @@ pub enum SigningError {
     /// Whose is it?
     #[error("a message without From cannot be signed")]
     NoFrom,
+    /// Its first line would become part of the signature.
+    #[error("a message that begins with a space cannot have a field before it")]
+    Folded,
     /// More bytes than are looked at.
     #[error("the header is too long to be signed")]
     TooLong,
@@ -128,6 +131,9 @@ impl Signing {
         let Self { signer, header, body } = self;
         if header.is_over() {
             return Err(SigningError::TooLong);
+        }
+        if header.lines().first().is_some_and(|line| line.starts_with(b" ") || line.starts_with(b"\t")) {
+            return Err(SigningError::Folded);
         }
         let fields = header.fields();
         if !fields.iter().any(|field| field.is("from")) {

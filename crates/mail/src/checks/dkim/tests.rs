@@ -237,6 +237,9 @@ fn what_cannot_be_signed_is_said() {
     let mut signing = signer.begin();
     signing.push(&vec![b'x'; 600_000]);
     assert_eq!(signing.finish(now()).unwrap_err(), super::SigningError::TooLong);
+    let mut signing = signer.begin();
+    signing.push(b" folded\r\nFrom: ann@example.org\r\n\r\n");
+    assert_eq!(signing.finish(now()).unwrap_err(), super::SigningError::Folded);
     for wrong in [
         "",
         "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
