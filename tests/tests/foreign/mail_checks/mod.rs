@@ -74,7 +74,7 @@ impl Numbers {
     }
 
     fn one<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())]
+        *of.get(self.below(of.len())).expect("one at least")
     }
 }
 
