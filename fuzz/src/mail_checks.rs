@@ -42,7 +42,9 @@ impl Names for Same {
     fn ips<'a>(&'a self, name: &'a str, like: IpAddr) -> Answer<'a, IpAddr> {
         self.ask();
         // Names of odd length have none.
-        Box::pin(async move { if name.len().is_multiple_of(2) { Ok(vec![like]) } else { Err(NoAnswer::None) } })
+        Box::pin(
+            async move { if name.len().is_multiple_of(2) { Ok(vec![like]) } else { Err(NoAnswer::None) } },
+        )
     }
 
     fn mx<'a>(&'a self, name: &'a str) -> Answer<'a, String> {

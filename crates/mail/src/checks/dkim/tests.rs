@@ -282,6 +282,25 @@ fn what_stands_behind_a_signed_length_is_not_signed() {
 }
 
 #[test]
+fn of_several_fields_the_last_are_signed() {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let key = SigningKey::from_pem(PEM).unwrap();
+    let keys = format!("sel._domainkey.example.org TXT {}", key.record());
+    let hash = STANDARD.encode(digest(&SHA256, b"\r\n"));
+    let start = format!(
+        "DKIM-Signature: v=1; a=ed25519-sha256; c=simple/simple; d=example.org; s=sel; h=from:x:x; bh={hash}; b="
+    );
+    let field = |signed: &str| {
+        let signed = format!("From: a\r\n{signed}{start}");
+        format!("{start}{}\r\n", STANDARD.encode(key.sign(signed.as_bytes()).unwrap()))
+    };
+    let right = field("X: 3\r\nX: 2\r\n");
+    assert_eq!(verify(&format!("{right}X: 1\r\nX: 2\r\nFrom: a\r\nX: 3\r\n\r\n"), &keys), [DkimResult::Pass]);
+    let wrong = field("X: 1\r\nX: 2\r\n");
+    assert_eq!(verify(&format!("{wrong}X: 1\r\nX: 2\r\nFrom: a\r\nX: 3\r\n\r\n"), &keys), [DkimResult::Fail]);
+}
+
+#[test]
 fn only_so_many_signatures_are_checked() {
     let field = MESSAGE.split_once("DKIM-Signature: v=1; a=rsa").map(|(one, _)| one).unwrap();
     let many = field.repeat(50) + MESSAGE;

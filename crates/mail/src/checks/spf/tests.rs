@@ -375,6 +375,13 @@ fn lookups_have_a_limit() {
 }
 
 #[test]
+fn a_name_that_ends_alike_is_of_another_domain() {
+    let others = "203.0.113.1 PTR badexample.com\nbadexample.com A 203.0.113.1\n";
+    assert_eq!(says("v=spf1 ptr -all", "203.0.113.1", others), SpfResult::Fail);
+    assert_eq!(says("v=spf1 ptr:badexample.com -all", "203.0.113.1", others), SpfResult::Pass);
+}
+
+#[test]
 fn names_that_fail_are_no_match_for_ptr() {
     assert_eq!(says("v=spf1 ptr -all", "203.0.113.1", "203.0.113.1 FAIL\n"), SpfResult::Fail);
     assert_eq!(
