@@ -336,9 +336,11 @@ fn every_fault_is_stood() {
             }
             match ended.take().expect("it has ended") {
                 Ok(found) => assert_eq!(found.len(), 100, "{fault:?}, seed {seed}"),
-                // Datagrams are lost with half of all; whoever waits longer than 30 s is given up.
+                // Of datagrams every second one may be lost, and nobody is asked more than twice.
                 Err(error) => {
-                    assert!(!error.to_string().contains("no such"), "{fault:?}, seed {seed}: {error}")
+                    let may_fail = !fault.is_harmless() || fault == Fault::Hostile("loss") || seed % 2 == 1;
+                    let error = error.downcast_ref::<crate::Error>().expect("an error of ours");
+                    assert!(may_fail && error.is_temporary(), "{fault:?}, seed {seed}: {error}");
                 }
             }
             drop(guard);
