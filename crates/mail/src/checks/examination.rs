@@ -1,13 +1,17 @@
 //! [`Checks`]: all checks of a server, and [`Examination`]: those of one message.
 
-use super::{Dkim, Dmarc, Names, Policy, Spf, SpfQuery, dkim::Verifier, dmarc, results, spf};
+use super::{Dkim, Dmarc, Names, Policy, Spf, SpfQuery, dkim::Verifier, dmarc, results, spf, within::Within};
 use crate::smtp::server::Envelope;
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr},
     rc::Rc,
+    time::Duration,
 };
 use trenza_core::Reactor;
+
+/// How long DNS has for all questions about a message (RFC 7208 section 4.6.4); what it has not said then is a temperror.
+pub const CHECK_TIME: Duration = Duration::from_secs(60);
 
 /// The checks of a server. A cheap clone; a loop has its own, since a loop has its own resolver.
 ///
@@ -90,11 +94,15 @@ impl Examination {
         self.verifier.push(bytes);
     }
 
-    /// The message was pushed. DNS is asked now, within the time that the resolver has for each name.
+    /// The message was pushed. DNS is asked now, and has [`CHECK_TIME`].
+    ///
+    /// # Panics
+    /// When awaited outside of a coroutine or callback of the reactor.
     pub async fn finish(self) -> Report {
         let Self { checks, ip, helo, sender, verifier } = self;
         let Shared { names, host, reactor } = &*checks.0;
-        let (names, now) = (&**names, reactor.wall());
+        let now = reactor.wall();
+        let names = &Within::new(&**names, reactor, reactor.now() + CHECK_TIME);
         let query = SpfQuery { ip, helo: &helo, sender: &sender, receiver: host, now };
         let spf = spf::check(names, &query).await;
         let header = verifier.header();

@@ -18,11 +18,12 @@ mod results;
 pub mod spf;
 #[cfg(test)]
 mod tests;
+mod within;
 
 pub use delivery::Checked;
 pub use dkim::{Dkim, DkimResult, DkimSigner, Signing, SigningError, SigningKey, SigningKeyError};
 pub use dmarc::{Dmarc, DmarcResult, Policy};
-pub use examination::{Checks, Examination, Report};
+pub use examination::{CHECK_TIME, Checks, Examination, Report};
 pub use header::HEADER_MAX;
 pub use names::{Answer, Names, NoAnswer};
 pub use spf::{Spf, SpfQuery, SpfResult};

@@ -111,3 +111,35 @@ fn a_header_that_never_ends_costs_bounded_memory() {
     assert_eq!(report.dmarc.result, DmarcResult::PermError);
     assert!(report.dkim.is_empty());
 }
+
+#[test]
+fn name_servers_that_say_nothing_hold_up_nobody_for_long() {
+    let net = trenza_sim::Net::gentle(1);
+    let _mute = net.host("ns").datagram_probe("udp:53");
+    let host = net.host("mx");
+    let at = (net.host("ns").ips()[0], 53).into();
+    let signed = {
+        let mut signing = DkimSigner::new("example.org", "sel", SigningKey::from_pem(PEM).unwrap()).begin();
+        signing.push(MESSAGE.as_bytes());
+        (signing.finish(std::time::UNIX_EPOCH).unwrap() + MESSAGE).into_bytes()
+    };
+    let report = net.block_on(&host, async move {
+        let reactor = trenza_core::Reactor::current();
+        let mut config = trenza_dns::Config::asking([at]);
+        config.deadline = std::time::Duration::from_secs(45);
+        config.attempts = 100;
+        let checks = Checks::new(&reactor, trenza_dns::Resolver::new(&reactor, config), "mx.example.com");
+        let mut examination = checks.examine([192, 0, 2, 1].into(), "mail.example.org", "ann@example.org");
+        examination.push(&signed);
+        Ok(examination.finish().await)
+    });
+    let report = report.unwrap();
+    assert_eq!((report.spf.result, report.dkim[0].result), (SpfResult::TempError, DkimResult::TempError));
+    assert_eq!((report.dmarc.result, report.is_refused()), (DmarcResult::TempError, false));
+    assert!(
+        net.elapsed() < crate::checks::CHECK_TIME + std::time::Duration::from_secs(1),
+        "{:?}",
+        net.elapsed()
+    );
+    assert_eq!(host.left().timers, 0);
+}
