@@ -15,6 +15,7 @@ mod ftp_clients;
 mod gnutls_cli;
 mod gnutls_serv;
 mod mail_checks;
+mod mail_clients;
 mod openssl;
 mod proxies;
 mod pyftpdlib;

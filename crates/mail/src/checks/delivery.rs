@@ -1,7 +1,7 @@
 //! [`Checked`]: a delivery that gets messages with what was found out about them.
 
 use super::{Checks, Examination, Report, cleaner::Cleaner};
-use crate::maildir::reply;
+use crate::maildir::refusal;
 use crate::smtp::{
     Code, Mail, Rcpt, Reply, Status,
     server::{Answer, Client, Delivery, Envelope, Message, Mode, Outcome},
@@ -102,7 +102,7 @@ impl Delivery for Checked {
         let path = self.folder.join(&envelope.id);
         self.storage.reactor().spawn(async move {
             let path = path?;
-            let upload = storage.upload(&path, Write::Create).await.map_err(refusal)?;
+            let upload = storage.upload(&path, Write::Create).await.map_err(told)?;
             let examination = shared.checks.begin(&envelope);
             let waiting = Waiting { shared, storage, envelope, path, upload, examination };
             Ok(Box::new(waiting) as Box<dyn Message>)
@@ -149,7 +149,7 @@ impl Waiting {
             tree.remove_file(&path)?;
             Ok((file?, size))
         });
-        let (file, size) = written.await.map_err(refusal)?;
+        let (file, size) = written.await.map_err(told)?;
         let report = examination.finish().await;
         tracing::info!(
             message = %envelope.id, spf = %report.spf.result, dmarc = %report.dmarc.result,
@@ -177,7 +177,7 @@ async fn hand_on(
     message.push(report.field.as_bytes());
     let mut pieces = storage.read(file, 0..size);
     let mut out = Vec::new();
-    while let Some(piece) = pieces.next().await.map_err(|error| reply(&error))? {
+    while let Some(piece) = pieces.next().await.map_err(refusal)? {
         cleaner.push(&piece, &mut out);
         give(&mut *message, &mut out).await?;
     }
@@ -187,8 +187,8 @@ async fn hand_on(
 }
 
 /// What the client is told of a lack of room, say.
-fn refusal(error: trenza_core::Error) -> trenza_core::Error {
-    reply(&Error::from(error)).into()
+fn told(error: trenza_core::Error) -> trenza_core::Error {
+    refusal(Error::from(error)).into()
 }
 
 async fn give(message: &mut dyn Message, out: &mut Vec<u8>) -> Result {

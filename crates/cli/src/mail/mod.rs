@@ -1,0 +1,24 @@
+//! `trenza mail`: a mail server.
+
+mod serve;
+
+use clap::Subcommand;
+use trenza::Result;
+
+/// Receives, keeps and sends mail.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(Box<serve::Args>),
+}
+
+pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
+    match &args.command {
+        Command::Serve(args) => serve::run(args, descriptors),
+    }
+}
