@@ -2,6 +2,8 @@
 
 #[path = "../../../fuzz/src/smtp.rs"]
 mod checks;
+#[path = "../../../fuzz/src/queue.rs"]
+mod queue_checks;
 
 use std::{fs, path::Path};
 
@@ -40,4 +42,9 @@ fn replies() {
 #[test]
 fn data() {
     replay("smtp_data", checks::smtp_data);
+}
+
+#[test]
+fn records_of_the_queue() {
+    replay("queue_record", queue_checks::queue_record);
 }

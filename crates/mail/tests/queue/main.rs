@@ -8,6 +8,7 @@ mod order;
 mod reports;
 mod requests;
 mod room;
+mod smtp;
 
 use std::{
     cell::{Cell, RefCell},
