@@ -216,7 +216,7 @@ impl Runner {
         if (record.is_over() || record.recipients.iter().any(|one| is_owed(&one.state)))
             && !inner.index.is_busy(id)
         {
-            inner.pend(id, NOWHERE.into());
+            inner.pend_nowhere(id);
         }
     }
 
@@ -599,7 +599,7 @@ impl Runner {
                 tracing::error!(%error, "what is asked of the queue cannot be read");
             }
             for (id, request) in asked.unwrap_or_default() {
-                runner.inner.borrow_mut().pend(&id, NOWHERE.into()).request = Some(request);
+                runner.inner.borrow_mut().pend_nowhere(&id).request = Some(request);
             }
             runner.inner.borrow_mut().look.end(true);
             runner.pump();
@@ -658,15 +658,18 @@ impl Runner {
 }
 
 impl Inner {
-    /// What is to be noted of a message, which is worked on under this name until it is.
+    /// What is to be noted of a message that was under way under this name, and is busy until it is noted.
     fn pend(&mut self, id: &QueueId, name: Rc<str>) -> &mut Settlement {
         let pending = self.pending.entry(id.clone()).or_default();
-        // What was under way is busy already.
-        if *name == *NOWHERE {
-            self.index.occupy(id, &name);
-        }
         pending.names.push(name);
         &mut pending.settlement
+    }
+
+    /// The same of one that was not.
+    fn pend_nowhere(&mut self, id: &QueueId) -> &mut Settlement {
+        let name: Rc<str> = NOWHERE.into();
+        self.index.occupy(id, &name);
+        self.pend(id, name)
     }
 
     /// What is to be noted now. Of a message one thing at a time.
