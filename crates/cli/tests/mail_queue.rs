@@ -135,7 +135,7 @@ fn messages_are_listed_and_shown() {
     let row = lines.iter().find(|line| line.starts_with(&ann)).unwrap();
     // Pauses are not all the same.
     let row = row.replace("in 5m", "in 4m");
-    assert!(row.contains("  ann@example.org  2/2   in 4m  450 4.2.2 Come back [31m"), "{row}");
+    assert!(row.contains("  ann@example.org  bob@example.com +1  in 4m  450 4.2.2 Come back [31m"), "{row}");
     assert!(!table.contains('\u{1b}'), "no colours in a file, nor what others say to terminals");
 
     let message = &json(folder)[0];

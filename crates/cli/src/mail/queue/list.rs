@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args) -> Result {
         crate::terminal::say("Nothing waits");
         return Ok(());
     }
-    let mut rows = vec![["ID", "SIZE", "AGE", "FROM", "LEFT", "NEXT", "LAST SAID"].map(str::to_owned)];
+    let mut rows = vec![["ID", "SIZE", "AGE", "FROM", "TO", "NEXT", "LAST SAID"].map(str::to_owned)];
     rows.extend(all.iter().map(|(id, found)| row(id, found)));
     let mut text = String::new();
     for (number, line) in table(&rows).into_iter().enumerate() {
@@ -60,17 +60,26 @@ fn row(id: &QueueId, found: &Spooled) -> [String; 7] {
             return [id.to_string(), size, or(), or(), or(), or(), shown(&why(error), SAID_MAX)];
         }
     };
-    let said = record.recipients.iter().rev().find_map(|one| one.said.as_ref());
-    let left = record.recipients.iter().filter(|one| one.state != State::Done).count();
+    let left = || record.recipients.iter().filter(|one| one.state != State::Done);
+    let said = left().find_map(|one| one.said.as_ref());
     [
         id.to_string(),
         size,
         ago(record.arrived),
         shown(&sender(record).unwrap_or_else(|| "<>".to_owned()), ADDRESS_MAX),
-        format!("{left}/{}", record.recipients.len()),
+        to(left().map(|one| one.rcpt.to.to_string()).collect()),
         next(record).map_or_else(|| "-".to_owned(), ahead),
         said.map_or_else(|| "-".to_owned(), |said| shown(&said.reply.to_string(), SAID_MAX)),
     ]
+}
+
+/// Who has still to get it: the first, and how many more.
+fn to(left: Vec<String>) -> String {
+    match &left[..] {
+        [] => "-".to_owned(),
+        [only] => shown(only, ADDRESS_MAX),
+        [first, more @ ..] => format!("{} +{}", shown(first, ADDRESS_MAX), more.len()),
+    }
 }
 
 /// When something of it is tried next.
