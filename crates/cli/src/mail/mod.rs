@@ -1,6 +1,7 @@
-//! `trenza mail`: mail, and what waits of it.
+//! `trenza mail`: a mail server, and what waits in its queue.
 
 mod queue;
+mod serve;
 
 use clap::Subcommand;
 use trenza::Result;
@@ -14,12 +15,13 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(Box<serve::Args>),
     Queue(queue::Args),
 }
 
-/// Does what was asked for.
-pub(crate) fn run(args: &Args) -> Result {
+pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
     match &args.command {
+        Command::Serve(args) => serve::run(args, descriptors),
         Command::Queue(args) => queue::run(args),
     }
 }
