@@ -127,7 +127,9 @@ impl Round<'_> {
         for place in maildirs.into_iter().filter(|place| !had.folders.contains(&place.folder)) {
             match self.exchange.store().admit(&place, None).wait().await {
                 Ok(()) => open.push(place),
-                Err(error) => drop(wrong.get_or_insert(Reply::of(&error))),
+                Err(error) => {
+                    wrong.get_or_insert_with(|| Reply::of(&error));
+                }
             }
         }
         if !open.is_empty() {
@@ -140,8 +142,12 @@ impl Round<'_> {
             };
             for (place, outcome) in open.into_iter().zip(each) {
                 match outcome {
-                    Ok(()) => drop(had.folders.insert(place.folder)),
-                    Err(reply) => drop(wrong.get_or_insert(reply)),
+                    Ok(()) => {
+                        had.folders.insert(place.folder);
+                    }
+                    Err(reply) => {
+                        wrong.get_or_insert(reply);
+                    }
                 }
             }
         }
