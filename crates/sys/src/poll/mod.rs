@@ -35,8 +35,9 @@ use trenza_core::{
 };
 use trenza_wire::OutBuf;
 
-/// What one receive can bring. The buffer is shared by all connections; one that is idle has none.
-pub(crate) const BUFFER_BYTES: usize = 64 * 1024;
+/// What one receive can bring, as over io_uring. The buffer is shared by all connections; one that is idle has none, and
+/// what no receive has filled takes no memory.
+pub(crate) const BUFFER_BYTES: usize = 256 * 1024;
 
 /// Moves bytes over the sockets of the operating system, told by its poller (epoll, kqueue and their kind, in
 /// level mode) which of them are ready.
