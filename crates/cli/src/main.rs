@@ -2,11 +2,13 @@
 
 mod cert;
 mod complaint;
+mod drive;
 mod echo;
 mod endpoint;
 mod forward;
 mod ftp;
 mod lines;
+mod mail;
 mod passing;
 mod room;
 mod socks;
@@ -40,6 +42,7 @@ enum Command {
     Web(web::Args),
     Forward(forward::Args),
     Ftp(ftp::Args),
+    Mail(mail::Args),
     Socks(socks::Args),
     Echo(echo::Args),
 }
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Web(args) => web::run(args, descriptors),
         Command::Forward(args) => forward::run(args, descriptors),
         Command::Ftp(args) => ftp::run(args, descriptors),
+        Command::Mail(args) => mail::run(args),
         Command::Socks(args) => socks::run(args, descriptors),
         Command::Echo(args) => echo::run(args, descriptors),
     };
