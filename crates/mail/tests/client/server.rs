@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
 use trenza_core::{IntoEndpoint, Reactor, Result, Stream};
 use trenza_mail::smtp::{
-    Command,
+    Command, Rcpt,
     command::Reader,
     data::{Decoder, Piece},
 };
@@ -127,39 +127,9 @@ impl Session {
                 (self.to, self.text) = (Vec::new(), Vec::new());
                 self.answer("MAIL", "250 2.1.0 fine\r\n").await
             }
-            Command::Rcpt(rcpt) => {
-                let name = rcpt.to.mailbox().map_or("postmaster", |mailbox| mailbox.local()).to_owned();
-                let refusal = self.script.borrow().recipients.get(&*name).copied();
-                if refusal.is_none() {
-                    self.to.push(name);
-                }
-                let reply = format!("{}\r\n", refusal.unwrap_or("250 2.1.5 fine"));
-                self.answer("RCPT", &reply).await
-            }
-            Command::Data => {
-                let refusal = self.script.borrow().no_data;
-                if let Some(refusal) = refusal {
-                    return self.answer("DATA", refusal).await;
-                }
-                if self.to.is_empty() && !self.script.borrow().eager {
-                    return self.answer("DATA", "554 5.5.1 nobody\r\n").await;
-                }
-                let goes_on = self.answer("DATA", "354 go\r\n").await?;
-                if !goes_on {
-                    return Ok(false);
-                }
-                self.text().await
-            }
-            Command::Bdat { size, last } => {
-                let mut left = usize::try_from(size)?;
-                while left > 0 {
-                    let part = self.stream.next(|input| Ok(Some(input.up_to(left).to_vec()))).await?;
-                    let Some(part) = part else { return Ok(false) };
-                    left -= part.len();
-                    self.text.extend(part);
-                }
-                if last { self.end().await } else { self.answer("BDAT", "250 2.0.0 more\r\n").await }
-            }
+            Command::Rcpt(rcpt) => self.rcpt(&rcpt).await,
+            Command::Data => self.data().await,
+            Command::Bdat { size, last } => self.bdat(usize::try_from(size)?, last).await,
             Command::StartTls => {
                 let goes_on = self.answer("STARTTLS", "220 2.0.0 go\r\n").await?;
                 let tls = self.script.borrow().tls.clone();
@@ -180,6 +150,40 @@ impl Session {
             }
             _ => self.answer("?", "502 5.5.1 what?\r\n").await,
         }
+    }
+
+    async fn rcpt(&mut self, rcpt: &Rcpt) -> Result<bool> {
+        let name = rcpt.to.mailbox().map_or("postmaster", |mailbox| mailbox.local()).to_owned();
+        let refusal = self.script.borrow().recipients.get(&*name).copied();
+        if refusal.is_none() {
+            self.to.push(name);
+        }
+        self.answer("RCPT", &format!("{}\r\n", refusal.unwrap_or("250 2.1.5 fine"))).await
+    }
+
+    async fn data(&mut self) -> Result<bool> {
+        let refusal = self.script.borrow().no_data;
+        if let Some(refusal) = refusal {
+            return self.answer("DATA", refusal).await;
+        }
+        if self.to.is_empty() && !self.script.borrow().eager {
+            return self.answer("DATA", "554 5.5.1 nobody\r\n").await;
+        }
+        if !self.answer("DATA", "354 go\r\n").await? {
+            return Ok(false);
+        }
+        self.text().await
+    }
+
+    async fn bdat(&mut self, size: usize, last: bool) -> Result<bool> {
+        let mut left = size;
+        while left > 0 {
+            let part = self.stream.next(|input| Ok(Some(input.up_to(left).to_vec()))).await?;
+            let Some(part) = part else { return Ok(false) };
+            left -= part.len();
+            self.text.extend(part);
+        }
+        if last { self.end().await } else { self.answer("BDAT", "250 2.0.0 more\r\n").await }
     }
 
     async fn text(&mut self) -> Result<bool> {
