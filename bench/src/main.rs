@@ -102,14 +102,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (groups, tests, recipes) = (args.groups()?, args.tests(), args.recipes()?);
     let chosen = || tests.iter().filter(|test| groups.contains(test.group));
     let alone = |group| groups.contains(group) && args.tests.is_empty();
-    let (timers, instructions, ftp) = (alone("timers"), alone("instructions"), alone("ftp"));
+    let (timers, instructions) = (alone("timers"), alone("instructions"));
+    let ftp = Some("ftp").filter(|group| groups.contains(group));
+    let ftp = ftp.and_then(|_| ftp::Choice::of(&args.tests, &args.servers));
     let mut needed: Vec<&Recipe> =
         recipes.iter().filter(|recipe| chosen().any(|test| is_able(recipe, test))).collect();
     let ours = recipe::all();
     let is_ours = |recipe: &&Recipe| matches!(recipe.program, Program::Ours(_));
     needed.extend(ours.iter().filter(is_ours).filter(|_| timers || instructions));
-    needed.extend(ours.iter().filter(|recipe| ftp && matches!(recipe.program, Program::Trenza(_))));
-    if needed.is_empty() {
+    let serves_ftp = ftp.as_ref().is_some_and(ftp::Choice::has_ours);
+    needed.extend(ours.iter().filter(|recipe| serves_ftp && matches!(recipe.program, Program::Trenza(_))));
+    if needed.is_empty() && ftp.is_none() {
         return Err("nothing is left to measure: see --list".into());
     }
     let programs = Programs::build(&needed, chosen().any(|test| test.work.is_echo()), args.program.clone())?;
@@ -148,8 +151,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     if instructions {
         failures += Instructions::count(&stage.programs.path(&Program::Ours("")))?.compare(&mut out)?;
     }
-    if ftp {
-        Ftp::new(stage.programs.path(&Program::Trenza("")), args.rounds, (server, load))?.run(&mut out)?;
+    if let Some(choice) = ftp {
+        let trenza = stage.programs.path(&Program::Trenza(""));
+        Ftp::new(trenza, args.rounds, (server, load), choice)?.run(&mut out)?;
     }
     if failures > 0 { Err(format!("{failures} failures, see above").into()) } else { Ok(()) }
 }
@@ -184,7 +188,7 @@ impl Args {
         for name in &self.servers {
             let before = named.len();
             named.extend(all.iter().filter(|recipe| recipe.name == *name).cloned());
-            if named.len() == before {
+            if named.len() == before && !ftp::servers().any(|server| server == name) {
                 return Err(format!("no server {name:?}"));
             }
         }
@@ -202,6 +206,9 @@ fn list(also: &[Recipe]) -> io::Result<()> {
             let able = recipes.iter().filter(|recipe| is_able(recipe, test));
             let names: Vec<&str> = able.map(|recipe| &*recipe.name).collect();
             writeln!(out, "  {:18} {}", test.name, names.join(" "))?;
+        }
+        for test in ftp::tests().filter(|_| *group == "ftp") {
+            writeln!(out, "  {test:18} {}", ftp::servers().collect::<Vec<_>>().join(" "))?;
         }
     }
     Ok(())

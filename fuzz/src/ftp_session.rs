@@ -25,7 +25,7 @@ fn replies(said: &[u8], size: usize) -> Vec<u16> {
     let (srv, cli) = (net.host("srv"), net.host("cli"));
     let anybody = Anonymous::with(Account::new("anybody"));
     let server = FtpServer::new(Portal::new("ftp", anybody, Homes::of_tree(Arc::new(srv.disk()))));
-    srv.run(|reactor| reactor.listen_with("tcp:21", server.on(reactor)).map(drop)).expect("it is free");
+    srv.run(|reactor| reactor.listen_with("tcp:21", server.factory()).map(drop)).expect("it is free");
     let control = cli.probe("tcp:srv:21");
     control.send("USER ftp\r\nPASS x\r\n");
     net.run();

@@ -59,7 +59,7 @@ pub(crate) fn smtp_replies(data: &[u8]) {
     assert_eq!(replies(&cut(message, *size)), whole, "in pieces of {size}");
     assert_eq!(replies(&cut(message, 1)), whole, "byte for byte");
     for reply in whole.0 {
-        assert!(reply.lines().count() <= 8 && reply.text().len() <= 128);
+        assert!(reply.lines().count() <= 8 && reply.text().len() <= 3 * 96);
         let mut out = OutBuf::new();
         reply.write(&mut out);
         let text = out.to_vec().expect("there is no file");

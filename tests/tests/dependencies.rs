@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, env, process::Command};
 
 /// What a protocol suite may build on, in its code.
-const SUITE: &[&str] = &["wire", "core", "tls", "auth", "storage", "db"];
+const SUITE: &[&str] = &["wire", "core", "tls", "auth", "storage", "dns", "db"];
 
 /// What it may use besides in its tests. An example in its documentation runs on the simulator or the facade.
 const SUITE_TESTS: &[&str] = &["sim", "sys", "facade"];
@@ -16,6 +16,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("core", &["wire"]),
     ("sys", &["wire", "core"]),
     ("storage", &["wire", "core"]),
+    ("dns", &["wire", "core"]),
     ("sim", &["wire", "core", "storage"]),
 ];
 
@@ -88,6 +89,7 @@ fn a_wrong_dependency_is_found() {
         ("trenza-mail", "normal", "trenza-web"),
         ("trenza-mail", "dev", "trenza-web"),
         ("trenza-sys", "normal", "trenza-sim"),
+        ("trenza-dns", "normal", "trenza-tls"),
     ] {
         let members = [Member { name: name.into(), needs: vec![(kind.into(), to.into())] }];
         assert_eq!(breaches(&members).len(), 1, "{name} may not have {to} as a {kind} dependency");
@@ -98,6 +100,7 @@ fn a_wrong_dependency_is_found() {
 fn a_right_dependency_is_let_through() {
     for (name, kind, to) in [
         ("trenza-web", "normal", "trenza-tls"),
+        ("trenza-mail", "normal", "trenza-dns"),
         ("trenza-web", "dev", "trenza-sim"),
         ("trenza-core", "dev", "trenza-sim"),
         ("trenza", "normal", "trenza-web"),

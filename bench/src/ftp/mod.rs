@@ -1,11 +1,13 @@
 //! [`Ftp`]: `trenza ftp serve` beside vsftpd and pyftpdlib: large files, many small ones, many sessions, idle ones.
 
+mod crowd;
 mod server;
 mod session;
 
 use crate::sample::{median, quantile};
+use crowd::Crowd;
 use server::{FtpServer, Kind};
-use session::{Session, crowd};
+use session::Session;
 use std::{
     fs::{self, File},
     io::{self, Write},
@@ -25,8 +27,13 @@ const SMALL_SIZE: usize = 1 << 10;
 const SESSIONS: usize = 500;
 /// How many small files each of them gets.
 const EACH: usize = 10;
+/// A server that has had so long for a test takes part in no further round of it, so that all of them end in time.
+const BUDGET: Duration = Duration::from_secs(6);
 /// For children that have ended to be waited for by their parent.
 const SETTLE: Duration = Duration::from_millis(50);
+
+/// The test of idle sessions.
+const IDLE: &str = "idle";
 
 /// What is done; and how much it is in the unit that is shown: MiB, files, sessions' files.
 const WORKS: [(&str, &str, f64); 6] = [
@@ -47,6 +54,47 @@ pub(crate) struct Ftp {
     rounds: usize,
     /// Those of servers and load.
     cores: (usize, usize),
+    /// Who takes part in what.
+    choice: Choice,
+}
+
+/// What is to be measured of all that this group has.
+#[derive(Debug, Clone)]
+pub(crate) struct Choice {
+    kinds: Vec<Kind>,
+    tests: Vec<&'static str>,
+}
+
+/// The names of the tests.
+pub(crate) fn tests() -> impl Iterator<Item = &'static str> {
+    WORKS.iter().map(|(name, ..)| *name).chain([IDLE])
+}
+
+/// The names of the servers.
+pub(crate) fn servers() -> impl Iterator<Item = &'static str> {
+    Kind::ALL.iter().map(|kind| kind.name())
+}
+
+impl Choice {
+    /// Tests whose names begin so, and servers of these names in their order, one twice if it was named twice; all if none
+    /// is named. None: nothing is left.
+    pub(crate) fn of(beginnings: &[String], names: &[String]) -> Option<Self> {
+        let is_meant = |test: &&str| {
+            beginnings.is_empty() || beginnings.iter().any(|start| test.starts_with(start.as_str()))
+        };
+        let kind = |name: &String| Kind::ALL.into_iter().find(|kind| kind.name() == name);
+        let kinds: Vec<_> = match names {
+            [] => Kind::ALL.into(),
+            names => names.iter().filter_map(kind).collect(),
+        };
+        let tests: Vec<_> = tests().filter(is_meant).collect();
+        (!kinds.is_empty() && !tests.is_empty()).then_some(Self { kinds, tests })
+    }
+
+    /// One of ours takes part, and has to be built.
+    pub(crate) fn has_ours(&self) -> bool {
+        self.kinds.iter().any(|kind| kind.is_ours())
+    }
 }
 
 impl Ftp {
@@ -54,7 +102,12 @@ impl Ftp {
     ///
     /// # Errors
     /// What the file system says, `/dev/shm` in particular.
-    pub(crate) fn new(trenza: PathBuf, rounds: usize, cores: (usize, usize)) -> io::Result<Self> {
+    pub(crate) fn new(
+        trenza: PathBuf,
+        rounds: usize,
+        cores: (usize, usize),
+        choice: Choice,
+    ) -> io::Result<Self> {
         let place = tempfile::tempdir_in("/dev/shm")?;
         let files = place.path().join("files");
         fs::create_dir_all(files.join("small"))?;
@@ -71,7 +124,7 @@ impl Ftp {
         done(openssl.stderr(Stdio::null()))?;
         let key = fs::read(place.path().join("key"))?;
         File::options().append(true).open(&pem)?.write_all(&key)?;
-        Ok(Self { place, trenza, rounds, cores })
+        Ok(Self { place, trenza, rounds, cores, choice })
     }
 
     /// Runs all of it and prints the tables.
@@ -80,39 +133,39 @@ impl Ftp {
     /// A server is not there, or nothing can be printed.
     pub(crate) fn run(&self, out: &mut impl Write) -> io::Result<()> {
         let servers = self.start()?;
-        for (work, unit, amount) in WORKS {
-            writeln!(out, "\n### {work}\n\n{} rounds\n", self.rounds)?;
+        for (work, unit, amount) in WORKS.into_iter().filter(|(name, ..)| self.choice.tests.contains(name)) {
+            writeln!(out, "\n### {work}\n")?;
             writeln!(
                 out,
-                "| server | {unit} | a quarter is below | above | server's CPU s |\n|---|---:|---:|---:|---:|"
+                "| server | {unit} | a quarter is below | above | server's CPU s | rounds |\n\
+                 |---|---:|---:|---:|---:|---:|"
             )?;
-            let mut all = vec![(Vec::new(), Vec::new()); servers.len()];
-            let mut failures = Vec::new();
+            let mut all = vec![Results::default(); servers.len()];
             for round in 0..self.rounds {
                 for at in 0..servers.len() {
                     let at = (at + round) % servers.len();
-                    if let (Some(server), Some((rates, costs))) = (servers.get(at), all.get_mut(at)) {
-                        match self.measure(work, server) {
-                            Ok((took, cost)) => {
-                                rates.push(amount / took.as_secs_f64());
-                                costs.push(cost.as_secs_f64());
-                            }
-                            Err(error) => failures.push(format!("{}: {error}", server.kind.name())),
-                        }
+                    if let (Some(server), Some(results)) = (servers.get(at), all.get_mut(at)) {
+                        results.one_more(amount, || self.measure(work, server));
                     }
                 }
             }
-            for (server, (rates, costs)) in servers.iter().zip(&all) {
+            for (server, Results { rates, costs, .. }) in servers.iter().zip(&all) {
                 let (low, high) = (quantile(rates, 0.25), quantile(rates, 0.75));
-                let (rate, cost) = (median(rates), median(costs));
-                writeln!(out, "| {} | {rate:.0} | {low:.0} | {high:.0} | {cost:.2} |", server.kind.name())?;
+                let (rate, cost, rounds) = (median(rates), median(costs), rates.len());
+                let name = server.kind.name();
+                writeln!(out, "| {name} | {rate:.0} | {low:.0} | {high:.0} | {cost:.2} | {rounds} |")?;
             }
             // What one of them cannot do with these clients is no reason to tell nothing of the others.
-            failures.iter().try_for_each(|failure| writeln!(out, "\n{failure}"))?;
+            let failed = |(server, results): (&FtpServer, &Results)| {
+                results.failure.as_ref().map(|error| format!("{}: {error}", server.kind.name()))
+            };
+            for failure in servers.iter().zip(&all).filter_map(failed) {
+                writeln!(out, "\n{failure}")?;
+            }
             out.flush()?;
         }
         drop(servers);
-        self.idle(out)
+        if self.choice.tests.contains(&IDLE) { self.idle(out) } else { Ok(()) }
     }
 
     /// What idle sessions cost, of servers that have just been started.
@@ -138,7 +191,8 @@ impl Ftp {
 
     fn start(&self) -> io::Result<Vec<FtpServer>> {
         crate::machine::pin(Some(self.cores.0))?;
-        let all = Kind::ALL.iter().map(|kind| FtpServer::start(*kind, &self.trenza, self.place.path()));
+        let start = |kind: &Kind| FtpServer::start(*kind, &self.trenza, self.place.path());
+        let all = self.choice.kinds.iter().map(start);
         let servers = all.collect();
         crate::machine::pin(Some(self.cores.1))?;
         servers
@@ -146,6 +200,8 @@ impl Ftp {
 
     /// How long it took, and the server's CPU time.
     fn measure(&self, work: &str, server: &FtpServer) -> io::Result<(Duration, Duration)> {
+        // Logins are no part of it.
+        let crowd = if work == "sessions-500" { Some(Crowd::login(server, SESSIONS)?) } else { None };
         let (cost, began) = (server.spent()?, Instant::now());
         let local = self.place.path().join("local");
         let large = self.place.path().join("files/large.bin");
@@ -159,7 +215,7 @@ impl Ftp {
                 done(curl(server).arg("--ssl-reqd").arg("-T").arg(&large).arg(server.url("up/sent.bin")))?;
             }
             "mirror-5000" => done(&mut lftp(server, &local))?,
-            _ => crowd(server, SESSIONS, EACH)?,
+            _ => crowd.into_iter().try_for_each(|mut crowd| crowd.get(EACH))?,
         }
         let took = began.elapsed();
         thread::sleep(SETTLE);
@@ -173,6 +229,35 @@ impl Ftp {
             }
         }
         Ok((took, cost))
+    }
+}
+
+/// What came of the rounds of a test.
+#[derive(Debug, Clone, Default)]
+struct Results {
+    rates: Vec<f64>,
+    costs: Vec<f64>,
+    /// What it took so far, with all that is not measured.
+    spent: Duration,
+    /// Why there are no more.
+    failure: Option<String>,
+}
+
+impl Results {
+    /// A round, unless there was enough.
+    fn one_more(&mut self, amount: f64, round: impl FnOnce() -> io::Result<(Duration, Duration)>) {
+        if self.spent > BUDGET || self.failure.is_some() {
+            return;
+        }
+        let began = Instant::now();
+        match round() {
+            Ok((took, cost)) => {
+                self.rates.push(amount / took.as_secs_f64());
+                self.costs.push(cost.as_secs_f64());
+            }
+            Err(error) => self.failure = Some(error.to_string()),
+        }
+        self.spent += began.elapsed();
     }
 }
 

@@ -1,16 +1,12 @@
-//! [`Session`]: a client that blocks, and a crowd of them.
+//! [`Session`]: a client that blocks.
 
 use super::{SMALL_SIZE, server::FtpServer};
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::TcpStream,
-    sync::Barrier,
-    thread,
     time::Duration,
 };
 
-/// What a thread of a crowd needs.
-const STACK: usize = 128 << 10;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A control connection that has logged in.
@@ -29,6 +25,11 @@ impl Session {
         session.ask(&format!("PASS {password}"), "230")?;
         session.ask("TYPE I", "200")?;
         Ok(session)
+    }
+
+    /// Its connection, on which nothing is under way.
+    pub(super) fn into_stream(self) -> TcpStream {
+        self.0.into_inner()
     }
 
     /// Gets a small file.
@@ -62,21 +63,4 @@ impl Session {
             }
         }
     }
-}
-
-/// So many sessions, which log in one after the other and then get so many files each, all at once.
-pub(super) fn crowd(server: &FtpServer, sessions: usize, each: usize) -> io::Result<()> {
-    let sessions = (0..sessions).map(|_| Session::login(server)).collect::<io::Result<Vec<_>>>()?;
-    let begun = &Barrier::new(sessions.len());
-    thread::scope(|scope| {
-        let begin = |(number, mut session): (usize, Session)| {
-            thread::Builder::new().stack_size(STACK).spawn_scoped(scope, move || {
-                begun.wait();
-                (0..each).try_for_each(|file| session.get(&format!("small/{}.bin", number + file)))
-            })
-        };
-        let threads: Vec<_> = sessions.into_iter().enumerate().map(begin).collect::<io::Result<_>>()?;
-        let mut ended = threads.into_iter().map(thread::ScopedJoinHandle::join);
-        ended.try_for_each(|ended| ended.unwrap_or_else(|_| Err(io::Error::other("a session has panicked"))))
-    })
 }

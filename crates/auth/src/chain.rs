@@ -2,12 +2,19 @@
 
 use crate::{Account, Checker, Credentials, Mechanism, Mechanisms, scram::ScramKeys};
 use std::sync::Arc;
-use trenza_core::{Deferred, Reactor};
+use trenza_core::{Deferred, Error, Reactor};
 
 /// Several checkers as one: the first that lets somebody in does. All are asked before somebody is refused, so
-/// the time of a refusal does not tell where an account is.
+/// the time of a refusal does not tell where an account is. One that cannot be asked keeps nobody out whom another one
+/// knows; whoever is not let in by those hears that logins do not work, and it counts as a failure, or passwords of the
+/// others could be guessed at any speed until then.
 #[derive(Debug, Clone, Default)]
 pub struct Chain(Vec<Arc<dyn Checker>>);
+
+/// One checker has said no, and another one could not be asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct HalfRefused(pub(crate) Error);
 
 impl Chain {
     /// Nobody.
@@ -27,12 +34,19 @@ impl Checker for Chain {
     fn check(&self, reactor: &Reactor, credentials: &Arc<Credentials>) -> Deferred<Option<Arc<Account>>> {
         let (checkers, on, credentials) = (self.0.clone(), reactor.clone(), credentials.clone());
         reactor.spawn(async move {
+            let (mut refused, mut failed) = (false, None);
             for checker in &checkers {
-                if let Some(account) = checker.check(&on, &credentials).await? {
-                    return Ok(Some(account));
+                match checker.check(&on, &credentials).await {
+                    Ok(None) => refused = true,
+                    Ok(admitted) => return Ok(admitted),
+                    Err(error) => failed = failed.or(Some(error)),
                 }
             }
-            Ok(None)
+            match failed {
+                None => Ok(None),
+                Some(error) if refused => Err(HalfRefused(error).into()),
+                Some(error) => Err(error),
+            }
         })
     }
 

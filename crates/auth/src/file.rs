@@ -254,14 +254,24 @@ fn read(path: &Path, parse: Parse) -> Result<(Records, Stamp), FileError> {
     Ok((records, Stamp::of(&text.1)))
 }
 
+/// Accounts are in files, not in folders, FIFOs or devices.
+fn regular(path: &Path, facts: &fs::Metadata) -> Result<(), FileError> {
+    let error = match facts {
+        facts if facts.is_dir() => io::ErrorKind::IsADirectory.into(),
+        facts if facts.is_file() => return Ok(()),
+        _ => io::Error::other("it is no file, but a pipe, socket or device"),
+    };
+    Err(FileError::io(path, error))
+}
+
 /// The text of a file, and what the system says of it.
 pub(crate) fn read_text(path: &Path) -> Result<(String, fs::Metadata), FileError> {
     let io = |error| FileError::io(path, error);
+    // To open a FIFO may take for ever, and a device has effects: so look first, and again at what was opened.
+    regular(path, &fs::metadata(path).map_err(io)?)?;
     let file = fs::File::open(path).map_err(io)?;
     let facts = file.metadata().map_err(io)?;
-    if facts.is_dir() {
-        return Err(io(io::ErrorKind::IsADirectory.into()));
-    }
+    regular(path, &facts)?;
     let mut bytes = Vec::new();
     file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > FILE_MAX {

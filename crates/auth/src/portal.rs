@@ -1,7 +1,8 @@
 //! [`Portal`]: where one logs in.
 
 use crate::{
-    Account, Accounts, Checker, Credentials, Denied, Mechanism, Mechanisms, Realm, Throttle, scram::ScramKeys,
+    Account, Accounts, Checker, Credentials, Denied, Mechanism, Mechanisms, Realm, Throttle,
+    chain::HalfRefused, scram::ScramKeys,
 };
 use std::{fmt, net::IpAddr, sync::Arc};
 use trenza_core::{Deferred, Error, Peer, Reactor, Result};
@@ -123,10 +124,13 @@ impl<R> Inner<R> {
                 Ok(account)
             }
             Ok(None) => Err(Denied::Refused),
-            Err(error) => {
-                attempt.undone();
-                Err(self.explain(error))
-            }
+            Err(error) => match error.downcast::<HalfRefused>() {
+                Ok(half) => Err(self.explain(half.0)),
+                Err(error) => {
+                    attempt.undone();
+                    Err(self.explain(error))
+                }
+            },
         }
     }
 

@@ -170,16 +170,6 @@ impl Code {
     pub fn is_failure(self) -> bool {
         matches!(self.grade(), Grade::Transient | Grade::Permanent)
     }
-
-    /// The code that `line` begins with: three digits.
-    pub(crate) fn of_line(line: &[u8]) -> Option<Self> {
-        let [a, b, c, ..] = *line else { return None };
-        if ![a, b, c].iter().all(u8::is_ascii_digit) {
-            return None;
-        }
-        let digit = |c: u8| u16::from(c - b'0');
-        Self::new(digit(a) * 100 + digit(b) * 10 + digit(c))
-    }
 }
 
 impl fmt::Display for Code {

@@ -20,7 +20,7 @@ fn main() -> Result {
         server = server.tls(ServerTls::new(Identity::from_pem(std::fs::read(pem)?.as_slice())?).build()?);
     }
     run(|reactor| {
-        let port = reactor.listen_with(&on, server.on(reactor))?;
+        let port = reactor.listen_with(&on, server.factory())?;
         println!("listening on {}", port.addr());
         Ok(())
     })

@@ -77,8 +77,8 @@ pub fn cores(n: usize, setup: impl Fn(&Reactor) -> Result + Send + Sync) -> Resu
 /// has to do. One that pauses or stops a port leaves all of them to the others, what it had accepted already too.
 ///
 /// Limits are those of all loops: [`Reactor::set_connections_max`], and of a port `connections=` and `per-address=` or their
-/// [`Policy`](crate::Policy). A table of [`Addresses`](crate::Addresses) may be made outside of `setup`. Rates hold for each
-/// connection; a [`Bucket`](crate::Bucket) belongs to one loop.
+/// [`Policy`](crate::Policy). A table of [`Addresses`](crate::Addresses) may be made outside of `setup`, and so may a
+/// [`Bucket`](crate::Bucket) for a rate that holds for the connections of all loops together.
 ///
 /// # How it ends
 /// [`Reactor::stop`] on any loop, SIGINT or SIGTERM stop all of them gracefully; a second signal cuts all short. An error of

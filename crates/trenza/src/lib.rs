@@ -22,7 +22,7 @@
 //! ```
 //!
 //! Suites are features: `web` (HTTP), `ftp`, `mail`, `proxy` (SOCKS, forwarding), and beneath any of them `tls`, `auth`
-//! (accounts) and `storage` (trees of files). Their crates are re-exported as modules. `sim` is the simulated network, and
+//! (accounts), `storage` (trees of files) and `dns` (a resolver). Their crates are re-exported as modules. `sim` is the simulated network, and
 //! `test` has `#[trenza::test]`; both are for dev-dependencies.
 
 mod cores;
@@ -53,6 +53,8 @@ pub use trenza_core::{
     Choice, ConnectTo, Connecting, EndpointKind, Form, Given, Layers, ListenOn, Listening, MakeStream,
     Parsed, Prepare, Usage, Value,
 };
+#[cfg(feature = "dns")]
+pub use trenza_dns as dns;
 #[cfg(feature = "ftp")]
 pub use trenza_ftp as ftp;
 #[cfg(feature = "test")]

@@ -25,6 +25,7 @@ mod error;
 pub mod framing;
 mod input;
 mod out;
+pub mod reply;
 pub mod spare;
 
 pub use buf::{Buf, Wire};

@@ -9,6 +9,7 @@
 
 mod chromium;
 mod curl;
+mod dnsmasq;
 mod ftp;
 mod ftp_clients;
 mod gnutls_cli;

@@ -1,11 +1,12 @@
 //! Who has failed waits, and nobody else.
 
 use super::{Door, on_host, peer, people, seconds};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use trenza_auth::{
-    Credentials, Throttle,
+    Account, Chain, Checker, Credentials, Denied, Mechanism, Mechanisms, Throttle,
     throttle::{ADDRESSES_MAX, DELAY_TRUSTED, NAMES_MAX},
 };
+use trenza_core::{Deferred, Reactor};
 use trenza_sim::{Net, for_seeds};
 
 const FAR: &str = "192.0.2.7";
@@ -133,6 +134,43 @@ fn who_hangs_up_has_had_his_try() {
         }
         // The second one still waited for the delay of the first one: nothing was tried.
         assert_eq!(door.refused(FAR, "ann").await, seconds(2));
+        Ok(())
+    });
+}
+
+/// Cannot be asked.
+#[derive(Debug)]
+struct Down;
+
+impl Checker for Down {
+    fn check(&self, reactor: &Reactor, _: &Arc<Credentials>) -> Deferred<Option<Arc<Account>>> {
+        trenza_auth::at_once(reactor, Err("the directory is down".into()))
+    }
+
+    fn mechanisms(&self) -> Mechanisms {
+        Mechanism::Password.into()
+    }
+}
+
+#[test]
+fn a_checker_that_is_down_opens_no_door_to_guesses() {
+    on_host(&Net::gentle(1), async |reactor| {
+        for chain in [Chain::new().with(people()).with(Down), Chain::new().with(Down).with(people())] {
+            let door = Door::new(&reactor, chain);
+            for delay in [0, 1, 2, 4, 8, 8] {
+                let (ended, time) = door.login(FAR, "ann", "guess").await;
+                assert_eq!((ended.err(), time), (Some(Denied::Unavailable), seconds(delay)));
+            }
+            // Whom the other one knows it keeps out no longer than that.
+            assert_eq!(door.admitted(FAR, "ann", "secret").await, seconds(8));
+            assert_eq!(door.admitted(FAR, "bob", "hidden").await, seconds(0));
+        }
+        // Of one that nobody answers for nothing is remembered.
+        let door = Door::new(&reactor, Chain::new().with(Down));
+        for _ in 0..3 {
+            let (ended, time) = door.login(FAR, "ann", "guess").await;
+            assert_eq!((ended.err(), time), (Some(Denied::Unavailable), seconds(0)));
+        }
         Ok(())
     });
 }

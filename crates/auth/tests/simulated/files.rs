@@ -69,6 +69,29 @@ fn what_the_editor_writes_is_read() {
 }
 
 #[test]
+fn what_is_no_file_is_not_opened() {
+    let folder = Folder::new();
+    let folder_of = folder.0.path();
+    let fifo = folder_of.join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    for path in [&fifo, std::path::Path::new("/dev/zero")] {
+        let error = AccountsFile::toml(path).unwrap_err().to_string();
+        assert!(error.contains(": it is no file, but a pipe, socket or device"), "{error}");
+    }
+    let error = AccountsFile::htpasswd(folder_of).unwrap_err().to_string();
+    assert!(error.ends_with(": is a directory"), "{error}");
+    // A file that becomes one: what was read before stays.
+    folder.password("secret");
+    let users = AccountsFile::toml(folder.file()).unwrap();
+    fs::rename(&fifo, folder.file()).unwrap();
+    on_host(&Net::gentle(1), async move |reactor| {
+        assert!(fits(&reactor, &users, "ann", "secret").await?);
+        Ok(())
+    });
+}
+
+#[test]
 fn a_link_stays_one() {
     let folder = Folder::new();
     std::os::unix::fs::symlink("real", folder.file()).unwrap();

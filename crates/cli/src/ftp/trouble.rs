@@ -42,7 +42,9 @@ fn refused(url: &Url, shown: String, code: Code) -> Complaint {
             complaint.code(6).remedy("the server does not have this; without TLS it is ftp:// without --tls")
         }
         code if code.number() == 421 || code == Code::NO_DATA_CONNECTION => complaint.code(4),
-        Code::FILE_UNAVAILABLE => complaint.code(6).remedy("`trenza ftp ls` shows what is there"),
+        Code::FILE_UNAVAILABLE => complaint.code(6).remedy(
+            "`trenza ftp ls` shows what is there; `trenza ftp mirror` makes folders that are missing",
+        ),
         _ => complaint.code(6),
     }
 }

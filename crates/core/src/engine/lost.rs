@@ -6,7 +6,8 @@ use crate::{
     driver::{Close, Driver, Token},
     engine::entry::Entry,
     engine::flush::leftovers,
-    engine::turn::{Slot, Turn, end_factory},
+    engine::ports::end_factory,
+    engine::turn::{Slot, Turn},
     flags::Flags,
     protocol::Protocol,
 };

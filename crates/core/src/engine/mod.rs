@@ -23,6 +23,7 @@ pub(crate) mod kept;
 pub(crate) mod left;
 pub(crate) mod lost;
 pub(crate) mod pair;
+pub(crate) mod ports;
 pub(crate) mod stack;
 mod switchboard;
 pub(crate) mod table;

@@ -1,9 +1,8 @@
 //! [`Rate`] and [`Bucket`]: how many bytes a second, alone or in common with others.
 
 use std::{
-    cell::Cell,
     fmt,
-    rc::Rc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -44,7 +43,8 @@ impl Rate {
 ///
 /// Who finds it empty waits in turn: connections that share a bucket and ask for more than it gives get equal shares.
 ///
-/// Clones are the same bucket. It belongs to one loop, whose clock it goes by.
+/// Clones are the same bucket, on other loops too: what is for all is made before them, as `all` here, and each takes
+/// a clone.
 ///
 /// ```
 /// use trenza_core::{Bucket, Rate};
@@ -54,15 +54,19 @@ impl Rate {
 /// # drop(user);
 /// ```
 #[derive(Clone)]
-pub struct Bucket(Rc<Inner>);
+pub struct Bucket(Arc<Inner>);
 
 struct Inner {
     rate: Rate,
     parent: Option<Bucket>,
+    state: Mutex<State>,
+}
+
+struct State {
     /// How full it is; below zero, what was drawn in advance.
-    level: Cell<i128>,
+    level: i128,
     /// When that was so; None: it was never drawn from and is full.
-    at: Cell<Option<Instant>>,
+    at: Option<Instant>,
 }
 
 impl Bucket {
@@ -78,8 +82,13 @@ impl Bucket {
     }
 
     fn with(rate: Rate, parent: Option<Self>) -> Self {
-        let level = Cell::new(i128::from(rate.burst) * UNITS);
-        Self(Rc::new(Inner { rate, parent, level, at: Cell::new(None) }))
+        let state = State { level: i128::from(rate.burst) * UNITS, at: None };
+        Self(Arc::new(Inner { rate, parent, state: Mutex::new(state) }))
+    }
+
+    /// Nobody waits while it is held, and numbers are never left halfway.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// This bucket and those that it lies within, the innermost first.
@@ -89,26 +98,27 @@ impl Bucket {
 
     /// Draws `bytes` from this one bucket, in advance if it must; gives when they are there.
     fn draw(&self, bytes: usize, now: Instant) -> Instant {
-        let inner = &*self.0;
-        let passed = inner.at.get().map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        let (rate, state) = (self.0.rate, &mut *self.lock());
+        let passed = state.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         let gained = i128::try_from(passed.as_nanos()).unwrap_or(i128::MAX);
-        let gained = gained.saturating_mul(i128::from(inner.rate.bytes));
-        let full = i128::from(inner.rate.burst) * UNITS;
-        let level = inner.level.get().saturating_add(gained).min(full);
-        let level = level.saturating_sub(in_units(bytes));
-        inner.level.set(level);
-        inner.at.set(Some(inner.at.get().map_or(now, |at| at.max(now))));
-        if level >= 0 {
+        let gained = gained.saturating_mul(i128::from(rate.bytes));
+        let full = i128::from(rate.burst) * UNITS;
+        let level = state.level.saturating_add(gained).min(full);
+        state.level = level.saturating_sub(in_units(bytes));
+        // Another loop may be a little ahead.
+        state.at = state.at.max(Some(now));
+        if state.level >= 0 {
             return now;
         }
-        let wait = level.unsigned_abs().div_ceil(u128::from(inner.rate.bytes));
+        let wait = state.level.unsigned_abs().div_ceil(u128::from(rate.bytes));
         now + Duration::from_nanos(u64::try_from(wait).unwrap_or(WAIT_MAX).min(WAIT_MAX))
     }
 
     /// Gives back what was drawn and not used.
     fn give_back(&self, bytes: usize) {
         let full = i128::from(self.0.rate.burst) * UNITS;
-        self.0.level.set(self.0.level.get().saturating_add(in_units(bytes)).min(full));
+        let mut state = self.lock();
+        state.level = state.level.saturating_add(in_units(bytes)).min(full);
     }
 
     /// Draws `bytes` that have come already from all; gives when none is in debt.
@@ -321,6 +331,23 @@ mod tests {
         let sum: usize = sums.iter().sum();
         assert!((1_000_000 - 4096..=1_005_000).contains(&sum), "{sums:?}");
         assert!(sums.iter().all(|own| own.abs_diff(sum / 4) <= 5000), "{sums:?}");
+    }
+
+    #[test]
+    fn threads_draw_from_one() {
+        let now = start();
+        let all = Bucket::new(Rate::new(1000).burst(1000));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                let own = all.within(Rate::new(1_000_000));
+                scope.spawn(move || {
+                    for _ in 0..1000 {
+                        own.charge(1, now);
+                    }
+                });
+            }
+        });
+        assert_eq!(all.charge(0, now), now + Duration::from_secs(3));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! [`ClientOptions`]: how a client talks to its server.
 
-use crate::reply::ReplyLimits;
+use crate::reply::{self, ReplyLimits};
 use std::{fmt, net::IpAddr, rc::Rc, time::Duration};
 use trenza_tls::ClientTlsTo;
 
@@ -58,7 +58,7 @@ impl Default for ClientLimits {
             connect: Duration::from_secs(30),
             reply: Duration::from_secs(60),
             idle: Duration::from_secs(60),
-            replies: ReplyLimits::default(),
+            replies: reply::LIMITS,
             listing: 64 * 1024 * 1024,
             entries: 1_000_000,
         }

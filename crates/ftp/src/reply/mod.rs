@@ -8,14 +8,15 @@ mod tests;
 
 pub use feature::Features;
 pub use quote::{quote, unquote};
-pub use reader::{Reader, ReplyLimits};
+pub use reader::{LIMITS, Reader};
+pub use trenza_wire::reply::ReplyLimits;
 
 use crate::{Code, command::IAC};
 use std::fmt;
 use trenza_wire::OutBuf;
 
 /// What can be wrong with a reply: the server's fault, and nothing can be answered.
-pub type Error = trenza_wire::ProtocolError<()>;
+pub type Error = trenza_wire::reply::ReplyError;
 
 /// A reply.
 #[derive(Clone, PartialEq, Eq)]

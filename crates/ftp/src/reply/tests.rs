@@ -39,10 +39,10 @@ fn replies_there_and_back_at_any_split() {
     let text: Vec<u8> = replies.iter().flat_map(written).collect();
     for cut in 0..=text.len() {
         let (a, b) = text.split_at(cut);
-        assert_eq!(read(&[a, b], ReplyLimits::default()), Ok(replies.to_vec()), "cut at {cut}");
+        assert_eq!(read(&[a, b], LIMITS), Ok(replies.to_vec()), "cut at {cut}");
     }
     let bytes: Vec<&[u8]> = text.chunks(1).collect();
-    assert_eq!(read(&bytes, ReplyLimits::default()), Ok(replies.to_vec()));
+    assert_eq!(read(&bytes, LIMITS), Ok(replies.to_vec()));
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn replies_of_others() {
         ("211-a\r\n212 b\r\n2111 c\r\n12\r\n211 d\r\n", 211, vec!["a", "212 b", "2111 c", "12", "d"]),
         ("220-a\nb\n220 c\n", 220, vec!["a", "b", "c"]),
     ] {
-        let seen = read(&[text.as_bytes()], ReplyLimits::default()).expect(text);
+        let seen = read(&[text.as_bytes()], LIMITS).expect(text);
         let [reply] = &*seen else { panic!("{text}: {seen:?}") };
         let own: Vec<_> = reply.lines().map(String::from_utf8_lossy).collect();
         assert_eq!(

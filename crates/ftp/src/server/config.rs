@@ -1,9 +1,9 @@
 //! [`FtpServer`]: what a server is set up with.
 
-use super::{FtpFactory, FtpLimits, FtpRates, Home, TransferLog, home::Logins, seats::Seats};
+use super::{FtpFactory, FtpLimits, FtpRates, Home, TransferLog, home::Logins, pipes::Pipes, seats::Seats};
 use std::{fmt, net::Ipv4Addr, ops::RangeInclusive, sync::Arc};
 use trenza_auth::{Portal, Realm};
-use trenza_core::{Addresses, Reactor};
+use trenza_core::Addresses;
 use trenza_tls::ServerTls;
 
 /// An FTP server, with or without TLS. Its clones are the same server, and all loops of a program share one.
@@ -19,7 +19,7 @@ use trenza_tls::ServerTls;
 /// let server = FtpServer::new(Portal::new("ftp", users, Homes::of_tree(Arc::new(host.disk()))))
 ///     .passive_ports(50000..=50099)
 ///     .banner("hello");
-/// host.run(|reactor| reactor.listen_with("tcp:21", server.on(reactor)).map(drop))?;
+/// host.run(|reactor| reactor.listen_with("tcp:21", server.factory()).map(drop))?;
 ///
 /// let cli = net.host("cli").probe("tcp:srv:21");
 /// cli.send("USER ann\r\nPASS secret\r\nPWD\r\nQUIT\r\n");
@@ -35,10 +35,12 @@ use trenza_tls::ServerTls;
 /// With [`tls`](FtpServer::tls) clients may say AUTH TLS (RFC 4217). A port that has TLS from the start (implicit FTPS) is
 /// an endpoint with a TLS layer of the same [`ServerTls`]: data connections are protected there unless the client says
 /// PROT C. What was sent behind AUTH TLS in clear text goes to TLS and fails the handshake, so no command can be smuggled
-/// in. CCC is refused with 534, since TLS cannot be left again; so REIN over TLS forgets the user and stays in TLS.
+/// in. CCC is refused with 534 unless [`allow_ccc`](FtpServer::allow_ccc) says otherwise; REIN over TLS forgets the user and
+/// stays in TLS.
 ///
-/// An upload over TLS that ends without close_notify was cut short, by whoever is on the way or by a client that does not
-/// care: it is answered with 426.
+/// An upload over TLS that ends without close_notify (RFC 8446 section 6.1) was cut short, by whoever is on the way or by
+/// a client that does not care: it is answered with 426, and what came is kept as of other uploads that broke off. For
+/// devices that cannot do better there is [`allow_truncation`](FtpServer::allow_truncation).
 ///
 /// # Uploads
 ///
@@ -60,6 +62,8 @@ pub(super) struct Config {
     pub(super) tls_uploads: Option<ServerTls>,
     pub(super) tls_required: bool,
     pub(super) tls_reuse_required: bool,
+    pub(super) tls_truncated: bool,
+    pub(super) tls_clearable: bool,
     pub(super) passive_ports: Option<RangeInclusive<u16>>,
     pub(super) public_address: Option<Ipv4Addr>,
     pub(super) hosts: Vec<String>,
@@ -67,6 +71,8 @@ pub(super) struct Config {
     pub(super) sync: bool,
     pub(super) limits: FtpLimits,
     pub(super) rates: FtpRates,
+    /// What all data connections share.
+    pub(super) pipes: Pipes,
     pub(super) log: Option<Arc<dyn TransferLog>>,
     pub(super) seats: Arc<Seats>,
     pub(super) addresses: Addresses,
@@ -84,6 +90,8 @@ impl FtpServer {
             tls_uploads: None,
             tls_required: false,
             tls_reuse_required: false,
+            tls_truncated: false,
+            tls_clearable: false,
             passive_ports: None,
             public_address: None,
             hosts: Vec::new(),
@@ -92,6 +100,7 @@ impl FtpServer {
             addresses: Addresses::new(limits.per_address),
             limits,
             rates: FtpRates::default(),
+            pipes: Pipes::default(),
             log: None,
             seats: Arc::default(),
         }))
@@ -124,6 +133,22 @@ impl FtpServer {
     #[must_use]
     pub fn require_tls_reuse(self, on: bool) -> Self {
         self.change(|config| config.tls_reuse_required = on)
+    }
+
+    /// Takes an upload over TLS for whole that ends without close_notify, as the clients of some old devices end all of
+    /// theirs. Then whoever is on the way can cut one short, and nobody hears of it. Default: false, unlike vsftpd's
+    /// `strict_ssl_read_eof`.
+    #[must_use]
+    pub fn allow_truncation(self, on: bool) -> Self {
+        self.change(|config| config.tls_truncated = on)
+    }
+
+    /// Lets clients leave TLS on the control connection again, with CCC (RFC 2228 section 3), once they have logged in: for
+    /// firewalls that must read which ports data go to. From there on whoever is on the way can read commands, and send
+    /// some as the client. Where TLS is required, or was there from the start, CCC is refused all the same. Default: false.
+    #[must_use]
+    pub fn allow_ccc(self, on: bool) -> Self {
+        self.change(|config| config.tls_clearable = on)
     }
 
     /// The ports that passive data connections come to: what a firewall must let in. Default: any
@@ -174,7 +199,10 @@ impl FtpServer {
     /// Sets how fast data connections are.
     #[must_use]
     pub fn rates(self, rates: FtpRates) -> Self {
-        self.change(|config| config.rates = rates)
+        self.change(|config| {
+            config.pipes = Pipes::default().within(rates.all_in, rates.all_out);
+            config.rates = rates;
+        })
     }
 
     /// Has `log` told of every transfer of a file when it is over. Closures are logs.
@@ -183,9 +211,10 @@ impl FtpServer {
         self.change(|config| config.log = Some(Arc::new(log)))
     }
 
-    /// What listens on this loop: give it to [`Reactor::listen_with`]. Ports that are to share rates get clones of one.
-    pub fn on(&self, reactor: &Reactor) -> FtpFactory {
-        FtpFactory::new(self.0.clone(), reactor)
+    /// What listens: give it to [`Reactor::listen_with`](trenza_core::Reactor::listen_with), on each loop. All ports and
+    /// loops count together.
+    pub fn factory(&self) -> FtpFactory {
+        FtpFactory(self.0.clone())
     }
 
     /// A clone that was set up before goes on as it was, and counts its sessions together with this one.

@@ -1,5 +1,6 @@
 //! [`Failure`]: why a command was not done, and the reply that says so.
 
+use super::listing::TooMuch;
 use crate::Code;
 use trenza_storage::{Error, ErrorKind};
 
@@ -20,9 +21,16 @@ pub(super) enum Failure {
     Stranger,
     /// ABOR, or the end of the control connection.
     Aborted,
+    /// LIST -R would not end.
+    TooMuch,
 }
 
 impl Failure {
+    /// Why sending failed.
+    pub(super) fn of(error: trenza_core::Error) -> Self {
+        if error.is::<TooMuch>() { Self::TooMuch } else { Self::Storage(Error::from(error).kind()) }
+    }
+
     /// The reply.
     pub(super) fn reply(self) -> (Code, String) {
         let (code, text) = match self {
@@ -37,6 +45,7 @@ impl Failure {
                 (Code::NETWORK_PROTOCOL, "The data connection does not belong to the TLS session of this one")
             }
             Self::Aborted => (Code::TRANSFER_ABORTED, "Transfer aborted"),
+            Self::TooMuch => (Code::LOCAL_ERROR, "Too much for one listing: list its folders one by one"),
         };
         (code, text.into())
     }

@@ -31,6 +31,9 @@ impl Session {
         if self.config().tls.is_some() {
             lines.splice(0..0, ["AUTH TLS".to_owned(), "PBSZ".into(), "PROT".into()]);
         }
+        if self.clearing.is_some() {
+            lines.insert(0, "CCC".to_owned());
+        }
         // RFC 2389 section 3.2: a space before each.
         let lines = lines.iter().map(|line| format!(" {line}"));
         say_all(at, &Reply::of_lines(Code::STATUS, "Features:", lines, "End"));

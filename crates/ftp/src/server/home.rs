@@ -2,8 +2,8 @@
 
 use std::{
     fmt, fs,
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use trenza_auth::{Account, Credentials, Denied, Mechanism, Portal, Realm, Rights};
 use trenza_core::{Deferred, Map, Peer, Reactor};
@@ -22,17 +22,22 @@ pub struct Home {
 /// [`rights`](Account::rights) say, and store as much as its [`quota`](Account::quota) says.
 ///
 /// A quota is counted once for a folder, over all sessions and loops, when the first account that has one logs in, which
-/// takes a look at every file; until that is done others are told to come again. Accounts that share a folder share its quota, which is that of the first of them; those
-/// without one are counted too, if they log in later. A change of it holds from that account's next login on. Clones share
-/// what they count.
+/// takes a look at every file; until that is done others are told to come again. Accounts that share a folder share its
+/// quota, which is that of the first of them; those without one are counted too, if they log in later, and from the first
+/// login of any on with [`counted_for`](Homes::counted_for). A change of it holds from that account's next login on.
+/// Folders within each other are counted each by itself. Clones share what they count.
 #[derive(Clone)]
 pub struct Homes(Arc<Inner>);
 
 /// Opens what an account has as its root.
 type Open = dyn Fn(&Account) -> Result<(PathBuf, Arc<dyn Tree>)> + Send + Sync;
 
+/// Whether others have a quota in the folder of this account, which has none.
+type Shared = dyn Fn(&Account) -> bool + Send + Sync;
+
 struct Inner {
     open: Box<Open>,
+    shared: Option<Box<Shared>>,
     /// Folders whose quota is counted, by their path; None while that is being done.
     counted: Mutex<Map<PathBuf, Option<Counted>>>,
 }
@@ -40,8 +45,8 @@ struct Inner {
 /// A folder whose quota is counted.
 struct Counted {
     quota: Arc<Quota>,
-    /// Whose quota it is.
-    account: String,
+    /// Whose quota it is; None: nobody has come who has one.
+    account: Option<String>,
 }
 
 impl Homes {
@@ -70,7 +75,20 @@ impl Homes {
 
     /// Accounts have what `open` gives, and the path by which it is told from others. It may block.
     pub fn new(open: impl Fn(&Account) -> Result<(PathBuf, Arc<dyn Tree>)> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Inner { open: Box::new(open), counted: Mutex::default() }))
+        Self(Arc::new(Inner { open: Box::new(open), shared: None, counted: Mutex::default() }))
+    }
+
+    /// Counts the folder of an account that has no quota from its first login on, too, if `shared` says that another one
+    /// has a quota there: else what is written before that one logs in for the first time, and by sessions from before, is
+    /// not counted. `shared` is asked at each login of such an account, from the thread pool.
+    ///
+    /// # Panics
+    /// Clones have been made of it.
+    #[must_use]
+    pub fn counted_for(mut self, shared: impl Fn(&Account) -> bool + Send + Sync + 'static) -> Self {
+        let inner = Arc::get_mut(&mut self.0).expect("it is set up before it is cloned");
+        inner.shared = Some(Box::new(shared));
+        self
     }
 
     /// The tree of an account. It blocks.
@@ -88,26 +106,56 @@ impl Homes {
     }
 
     fn counted(&self, path: PathBuf, tree: Arc<dyn Tree>, account: &Account) -> Result<Arc<dyn Tree>> {
-        let lock = || self.0.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || self.0.lock();
         let limits = QuotaLimits { bytes: account.quota.unwrap_or(u64::MAX), ..QuotaLimits::default() };
         {
             let mut counted = lock();
-            match (counted.get(&path), account.quota) {
+            match (counted.get_mut(&path), account.quota) {
                 (Some(Some(Counted { quota, account: whose })), _) => {
-                    if *whose == account.name {
+                    if whose.is_none() && account.quota.is_some() {
+                        *whose = Some(account.name.clone());
+                    }
+                    if whose.as_ref() == Some(&account.name) {
                         quota.set_limits(limits);
                     }
                     return Ok(quota.clone());
                 }
                 // Who waited would take a thread of the pool from others, and who did not would write uncounted.
                 (Some(None), _) => return Err(ErrorKind::Busy.into()),
-                (None, None) => return Ok(tree),
-                (None, Some(_)) => counted.insert(path.clone(), None),
+                (None, None) if !self.0.shared.as_ref().is_some_and(|shared| shared(account)) => {
+                    return Ok(tree);
+                }
+                (None, _) => counted.insert(path.clone(), None),
             };
         }
-        let quota = Quota::new(tree, limits).map(Arc::new).inspect_err(|_| drop(lock().remove(&path)))?;
-        lock().insert(path, Some(Counted { quota: quota.clone(), account: account.name.clone() }));
+        let counting = Counting { homes: &self.0, path: &path };
+        let quota = Arc::new(Quota::new(tree, limits)?);
+        // Nobody's until somebody comes who has one.
+        let account = account.quota.map(|_| account.name.clone());
+        lock().insert(path.clone(), Some(Counted { quota: quota.clone(), account }));
+        drop(counting);
         Ok(quota)
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, Map<PathBuf, Option<Counted>>> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A folder is being counted. When that fails, by an error or a panic, the next one tries again.
+struct Counting<'a> {
+    homes: &'a Inner,
+    path: &'a Path,
+}
+
+impl Drop for Counting<'_> {
+    fn drop(&mut self) {
+        let mut counted = self.homes.lock();
+        if counted.get(self.path).is_some_and(Option::is_none) {
+            counted.remove(self.path);
+        }
     }
 }
 

@@ -30,6 +30,9 @@ pub struct FtpLimits {
     /// Up to so many entries a listing is sorted; longer ones come in the order of the file system. Default 10,000. STAT
     /// lists 1000 at most.
     pub sorted: usize,
+    /// How many entries LIST -R and NLST -R show, with those of all folders below. Default 100,000; then they break off
+    /// with 451. 0: as without -R.
+    pub recursive: usize,
     /// How large a file may be for SIZE in TYPE A, which has to read it, in bytes. Default 16 MiB; larger ones are
     /// refused with 550.
     pub ascii_size: u64,
@@ -49,19 +52,21 @@ impl Default for FtpLimits {
             data_wait: Duration::from_secs(30),
             data_idle: Duration::from_secs(60),
             sorted: 10_000,
+            recursive: 100_000,
             ascii_size: 16 * 1024 * 1024,
         }
     }
 }
 
-/// How fast data connections are, in bytes per second as they are on the wire. Default: as fast as they can.
+/// How fast data connections are on all loops together, in bytes per second as they are on the wire. Default: as fast as
+/// they can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FtpRates {
     /// Downloads of each session.
     pub session_out: Option<u64>,
     /// Uploads of each session.
     pub session_in: Option<u64>,
-    /// Downloads of all sessions of an account. Each loop of a program has an equal part of it, as of the following.
+    /// Downloads of all sessions of an account.
     pub account_out: Option<u64>,
     /// Uploads of all sessions of an account.
     pub account_in: Option<u64>,

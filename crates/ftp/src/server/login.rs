@@ -3,16 +3,18 @@
 use super::{
     Home,
     channel::Channel,
+    cleared::Clearable,
     session::{Access, Session, User, leave, say},
 };
 use crate::{
     Code,
     command::{Mechanism, Protection, Secret},
 };
+use std::rc::Rc;
 use trenza_auth::{Credentials, Denied};
 use trenza_core::{Result, Transport};
 use trenza_storage::{Path, Storage};
-use trenza_tls::StartTls;
+use trenza_tls::{Side, StartTls};
 
 /// The names of nobody in particular.
 const ANONYMOUS: [&[u8]; 2] = [b"anonymous", b"ftp"];
@@ -67,16 +69,18 @@ impl Session {
     fn let_in(&mut self, at: &Transport, home: Home) {
         let config = self.config();
         let name = &home.account.name;
-        let Some(place) = config.seats.enter_account(name, config.limits.per_account) else {
+        let rates = &config.rates;
+        let shared = || config.pipes.within(rates.account_in, rates.account_out);
+        let entered = config.seats.enter_account(name, config.limits.per_account, shared);
+        let Some((place, pipes)) = entered else {
             return leave(at, Code::UNAVAILABLE, "Too many sessions of this account");
         };
-        let (pipes, shared) = self.here.pipes(name);
+        let pipes = pipes.within(rates.session_in, rates.session_out);
         let user = User {
             storage: Storage::over(at.reactor(), home.tree),
             account: home.account,
             folder: Path::root(),
             pipes,
-            _shared: shared,
             _place: place,
         };
         self.access = Access::In(Box::new(user));
@@ -144,7 +148,30 @@ impl Session {
             self.settings.protection = Protection::Private;
         }
         say(at, Code::SECURITY_ACCEPTED, "TLS from here on");
+        if self.config().tls_clearable {
+            let clearing = self.clearing.insert(Rc::default()).clone();
+            at.push_layer(Clearable::new(tls.layer()?, clearing));
+            return Ok(());
+        }
         at.start_tls(&tls)
+    }
+
+    /// RFC 2228 section 3: from here on commands are not protected.
+    pub(super) fn clear(&self, at: &Transport) {
+        let config = self.config();
+        match &self.clearing {
+            _ if at.peer().secured.is_none() => say(at, Code::BAD_SEQUENCE, "There is no TLS to leave"),
+            Some(clearing) if !config.tls_required => {
+                if self.user().is_none() {
+                    return say(at, Code::NOT_LOGGED_IN, "Log in first, while nobody can read it");
+                }
+                if clearing.replace(true) {
+                    return say(at, Code::BAD_SEQUENCE, "TLS is over already");
+                }
+                say(at, Code::OK, "Commands are not protected from here on");
+            }
+            _ => say(at, Code::POLICY, "TLS cannot be left again"),
+        }
     }
 
     pub(super) fn buffer_size(&mut self, at: &Transport) {

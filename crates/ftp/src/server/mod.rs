@@ -10,8 +10,10 @@
 //! ```
 
 mod channel;
+mod cleared;
 mod config;
 mod done;
+mod factory;
 mod failure;
 mod features;
 mod files;
@@ -20,7 +22,7 @@ mod limits;
 mod listing;
 mod log;
 mod login;
-mod loops;
+mod pipes;
 mod receiver;
 mod seats;
 mod secure;
@@ -33,7 +35,7 @@ mod transfer;
 mod waiting;
 
 pub use config::FtpServer;
+pub use factory::FtpFactory;
 pub use home::{Home, Homes};
 pub use limits::{FtpLimits, FtpRates};
 pub use log::{Direction, Transfer, TransferLog};
-pub use loops::FtpFactory;

@@ -1,5 +1,6 @@
 //! [`Seats`]: how many sessions there are, on all loops.
 
+use super::pipes::Pipes;
 use std::sync::{
     Arc, Mutex, PoisonError,
     atomic::{AtomicUsize, Ordering::SeqCst},
@@ -10,7 +11,15 @@ use trenza_core::Map;
 #[derive(Debug, Default)]
 pub(super) struct Seats {
     all: AtomicUsize,
-    accounts: Mutex<Map<String, usize>>,
+    accounts: Mutex<Map<String, Sessions>>,
+}
+
+/// The sessions of an account.
+#[derive(Debug)]
+struct Sessions {
+    count: usize,
+    /// What their data connections share.
+    pipes: Pipes,
 }
 
 /// A session's place; dropping it leaves.
@@ -31,15 +40,23 @@ impl Seats {
         self.all.fetch_update(SeqCst, SeqCst, add).is_ok().then(|| Place(self.clone()))
     }
 
-    /// One more session of an account; None: it has `max`.
-    pub(super) fn enter_account(self: &Arc<Self>, name: &str, max: usize) -> Option<AccountPlace> {
+    /// One more session of an account, and the pipes that it shares with the others, which the first one makes; None:
+    /// the account has `max`.
+    pub(super) fn enter_account(
+        self: &Arc<Self>,
+        name: &str,
+        max: usize,
+        pipes: impl FnOnce() -> Pipes,
+    ) -> Option<(AccountPlace, Pipes)> {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = accounts.get(name).copied().unwrap_or(0);
-        if here >= max {
+        if max == 0 || accounts.get(name).is_some_and(|sessions| sessions.count >= max) {
             return None;
         }
-        accounts.insert(name.to_owned(), here + 1);
-        Some(AccountPlace { seats: self.clone(), name: name.to_owned() })
+        let new = || Sessions { count: 0, pipes: pipes() };
+        let sessions = accounts.entry(name.to_owned()).or_insert_with(new);
+        sessions.count += 1;
+        let place = AccountPlace { seats: self.clone(), name: name.to_owned() };
+        Some((place, sessions.pipes.clone()))
     }
 }
 
@@ -53,7 +70,7 @@ impl Drop for AccountPlace {
     fn drop(&mut self) {
         let mut accounts = self.seats.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         match accounts.get_mut(&self.name) {
-            Some(count) if *count > 1 => *count -= 1,
+            Some(sessions) if sessions.count > 1 => sessions.count -= 1,
             _ => drop(accounts.remove(&self.name)),
         }
     }

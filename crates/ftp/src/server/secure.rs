@@ -14,6 +14,8 @@ pub(super) struct Link {
     pub(super) control: Rc<Peer>,
     /// It must continue a session.
     pub(super) reuse: bool,
+    /// Its end need not be confirmed by close_notify.
+    pub(super) truncated: bool,
     /// How long it may move nothing.
     pub(super) idle: Duration,
 }
@@ -25,7 +27,10 @@ impl Link {
         let (ready, resolver) = data.reactor().deferred();
         match &self.tls {
             None => resolver.fire(Ok(())),
-            Some(tls) => data.push_layer(Announced { layer: tls.layer()?, ready: Some(resolver) }),
+            Some(tls) => {
+                let layer = tls.layer()?;
+                data.push_layer(Announced { layer, ready: Some(resolver), truncated: self.truncated });
+            }
         }
         Ok(ready)
     }
@@ -58,6 +63,8 @@ impl Link {
 struct Announced {
     layer: TlsLayer,
     ready: Option<Resolver<()>>,
+    /// Its end need not be confirmed by close_notify.
+    truncated: bool,
 }
 
 impl Layer for Announced {
@@ -74,7 +81,8 @@ impl Layer for Announced {
     }
 
     fn eof(&mut self, up: &mut Buf, down: &mut OutBuf) -> Result {
-        self.layer.eof(up, down)
+        let ended = self.layer.eof(up, down);
+        if self.truncated && self.layer.ready() { Ok(()) } else { ended }
     }
 
     fn close_write(&mut self, down: &mut OutBuf) {

@@ -2,7 +2,7 @@
 
 use super::{done::Done, failure::Failure, secure::Link, source::Source};
 use trenza_core::{Input, Protocol, Reason, Result, Transport};
-use trenza_storage::{Error, Storage};
+use trenza_storage::Storage;
 
 /// A data connection that sends a file or a listing, and then ends.
 pub(super) struct Sender {
@@ -48,7 +48,7 @@ impl Sender {
             }
             // How it ended is told by `connection_lost`.
             Err(_) if !data.is_open() => {}
-            Err(error) => self.fail(data, Failure::Storage(Error::from(error).kind())),
+            Err(error) => self.fail(data, Failure::of(error)),
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::{
     channel::Channel,
     config::Config,
     failure::{self, Failure},
-    loops::{AccountPipes, Here, Pipes},
+    pipes::Pipes,
     seats::{AccountPlace, Place},
     settings::Settings,
     transfer::Running,
@@ -34,7 +34,7 @@ const UNSENT_MAX: usize = 4 * 1024 * 1024;
 ///    └────────── REIN, USER, AUTH TLS ──────────────┘    transfer: only ABOR, STAT, NOOP and QUIT are read
 /// ```
 pub(super) struct Session {
-    pub(super) here: Rc<Here>,
+    config: Arc<Config>,
     reader: Reader,
     pub(super) access: Access,
     pub(super) settings: Settings,
@@ -48,6 +48,8 @@ pub(super) struct Session {
     stopping: bool,
     /// The client sends no more.
     ended: bool,
+    /// What ends TLS, where CCC may.
+    pub(super) clearing: Option<Rc<Cell<bool>>>,
     /// Commands before the login.
     pub(super) before_login: u32,
     /// Commands in a row that were not understood.
@@ -76,7 +78,6 @@ pub(super) struct User {
     /// The current folder.
     pub(super) folder: Path,
     pub(super) pipes: Pipes,
-    pub(super) _shared: Rc<AccountPipes>,
     pub(super) _place: AccountPlace,
 }
 
@@ -115,10 +116,10 @@ pub(super) fn refuse(at: &Transport, kind: ErrorKind) {
 }
 
 impl Session {
-    pub(super) fn new(here: Rc<Here>, at: &Transport, places: (Place, Option<Seat>)) -> Self {
-        let protected = at.peer().secured.is_some() && here.config.tls.is_some();
+    pub(super) fn new(config: Arc<Config>, at: &Transport, places: (Place, Option<Seat>)) -> Self {
+        let protected = at.peer().secured.is_some() && config.tls.is_some();
         Self {
-            here,
+            config,
             reader: Reader::default(),
             access: Access::Nobody,
             settings: Settings::new(protected),
@@ -128,6 +129,7 @@ impl Session {
             quitting: false,
             stopping: false,
             ended: false,
+            clearing: None,
             before_login: 0,
             errors: 0,
             late: false,
@@ -138,7 +140,7 @@ impl Session {
     }
 
     pub(super) fn config(&self) -> &Config {
-        &self.here.config
+        &self.config
     }
 
     pub(super) fn user(&self) -> Option<&User> {
@@ -201,6 +203,22 @@ impl Session {
         )
     }
 
+    /// Whether ABOR has come behind commands that wait for the end of the transfer. It ends the transfer now, and is
+    /// answered when it is its turn.
+    fn is_abort_ahead(&self, input: &Input<'_>) -> bool {
+        let frozen = Cell::new(false);
+        let mut ahead = Input::new(input.peek(), &frozen, input.unread_max());
+        let mut reader = self.reader.clone();
+        loop {
+            match reader.next(&mut ahead) {
+                Ok(Some(Command::Abor)) => return true,
+                Ok(None) => return false,
+                // What is wrong with them is told when it is their turn.
+                Ok(Some(_)) | Err(_) => {}
+            }
+        }
+    }
+
     /// Whether something is under way, and not for too long: data connections have their own limits, and what is done to
     /// files has twice the time that a client may be silent.
     fn is_at_work(&mut self) -> bool {
@@ -252,7 +270,7 @@ impl Session {
             Command::Auth(mechanism) => return self.protect(at, mechanism),
             Command::Pbsz(_) => self.buffer_size(at),
             Command::Prot(protection) => self.protection(at, protection),
-            Command::Ccc => say(at, Code::POLICY, "TLS cannot be left again"),
+            Command::Ccc => self.clear(at),
             Command::Lang(language) => self.language(at, language.as_deref()),
             Command::Feat => self.features(at),
             Command::Opts(option) => self.option(at, option),
@@ -329,6 +347,9 @@ impl Protocol for Session {
     fn data_received(&mut self, at: &Transport, input: &mut Input<'_>) -> Result {
         while at.is_open() && !at.is_full() && !self.quitting {
             if (self.waiting || self.transfer.is_some()) && !self.is_urgent(input) {
+                if self.transfer.is_some() && self.is_abort_ahead(input) {
+                    self.break_off(Failure::Aborted);
+                }
                 if input.len() > AHEAD_MAX {
                     at.pause();
                 }

@@ -3,8 +3,8 @@
 use super::listing::Rows;
 use crate::ascii::Encoder;
 use std::sync::Arc;
-use trenza_core::Transport;
-use trenza_storage::{File, Result, Storage};
+use trenza_core::{Result, Transport};
+use trenza_storage::{File, Storage};
 
 /// What a data connection sends.
 pub(super) enum Source {
@@ -22,7 +22,7 @@ impl Source {
         match self {
             Self::Bytes { file, from } => {
                 let size = file.opened().size;
-                storage.send(file, from..size, to).await
+                Ok(storage.send(file, from..size, to).await?)
             }
             Self::Text { file, skip } => text(storage, file, skip, to).await,
             Self::Rows(rows) => rows.send(to).await,

@@ -29,6 +29,7 @@ impl Session {
             style,
             rights: user.account.rights,
             sorted: self.config().limits.sorted,
+            below: 0,
         };
         Some((user.storage.clone(), asked))
     }
@@ -38,7 +39,8 @@ impl Session {
         let Some((storage, asked)) = self.asked(listed.path, style).filter(|_| self.can_transfer(at)) else {
             return;
         };
-        self.send_rows(at, storage, Asked { itself: listed.itself, ..asked });
+        let below = if listed.recursive { self.config().limits.recursive } else { 0 };
+        self.send_rows(at, storage, Asked { itself: listed.itself, below, ..asked });
     }
 
     pub(super) fn list_facts(&mut self, at: &Transport, path: Option<&[u8]>) {
@@ -114,7 +116,8 @@ impl Session {
             Some(user) => lines.push(format!(" Logged in as {}", user.account.name)),
             None => lines.push(" Not logged in".into()),
         }
-        if let Some(secured) = &at.peer().secured {
+        let cleared = self.clearing.as_ref().is_some_and(|clearing| clearing.get());
+        if let Some(secured) = at.peer().secured.as_ref().filter(|_| !cleared) {
             lines.push(format!(" Protected by {}, {}", secured.version, secured.cipher));
         }
         lines.push(format!(" TYPE {kind}, MODE S, STRU F"));

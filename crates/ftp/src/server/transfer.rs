@@ -258,6 +258,7 @@ impl Session {
             tls: tls.clone().filter(|_| self.settings.is_private()),
             control: at.peer(),
             reuse: config.tls_reuse_required,
+            truncated: config.tls_truncated,
             idle: config.limits.data_idle,
         };
         let (sending, receiving) = (link(&config.tls), link(&config.tls_uploads));

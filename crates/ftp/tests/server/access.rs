@@ -2,7 +2,7 @@
 
 use crate::{Site, server};
 use std::time::Duration;
-use trenza_ftp::{FtpLimits, FtpServer};
+use trenza_ftp::{FtpLimits, FtpServer, address};
 use trenza_sim::Net;
 
 #[test]
@@ -30,7 +30,7 @@ fn a_dialogue() {
         ("AUTH TLS", "502"),
         ("PBSZ 0", "503"),
         ("PROT P", "503"),
-        ("CCC", "534"),
+        ("CCC", "503"),
         ("TYPE A", "200"),
         ("TYPE L 8", "200"),
         ("TYPE E", "504"),
@@ -210,13 +210,50 @@ fn a_thousand_logins_a_second_hold_up_nobody() {
 }
 
 #[test]
+fn a_thousand_sessions_at_once() {
+    let limits = FtpLimits { per_account: 2000, ..FtpLimits::default() };
+    let site = Site::logged_in(Net::gentle(1), limited(limits));
+    site.write("a", "hello");
+    let mut sessions = Vec::new();
+    for n in 0..20 {
+        let host = site.net.host(&format!("cli{n}"));
+        for _ in 0..if n == 0 { 49 } else { 50 } {
+            let control = host.probe("tcp:srv:21");
+            control.send("USER ann\r\nPASS secret\r\nTYPE I\r\nPASV\r\n");
+            sessions.push((host.clone(), control));
+        }
+        site.net.advance(Duration::from_secs(1));
+    }
+    let more = site.cli.probe("tcp:srv:21");
+    site.net.run();
+    assert!(more.received().starts_with(b"421"));
+    let transfers: Vec<_> = sessions
+        .iter()
+        .map(|(host, control)| {
+            let replies = String::from_utf8(control.take_received()).unwrap();
+            let to = address::parse_227(replies.lines().last().unwrap().as_bytes()).unwrap();
+            control.send("RETR a\r\n");
+            host.probe_to(std::net::SocketAddr::from(to))
+        })
+        .collect();
+    site.net.run();
+    for (data, (_, control)) in transfers.iter().zip(&sessions) {
+        assert!(data.received() == b"hello" && data.eof());
+        assert!(String::from_utf8(control.take_received()).unwrap().contains("\r\n226 "));
+        control.close();
+    }
+    site.ask("PWD", "257");
+    site.leaves_nothing();
+}
+
+#[test]
 fn commands_are_understood_cut_at_any_byte() {
     let script = b"USER ann\r\nPASS secret\r\nPWD\nTYPE I\r\n\xff\xf4\xff\xf2ABOR\r\nMKD a b\r\nCWD a b\r\nPWD\r\nQUIT\r\n";
     let codes = |cut: usize| {
         let net = Net::gentle(1);
         let (srv, cli) = (net.host("srv"), net.host("cli"));
         let server = server(srv.disk());
-        srv.run(|reactor| reactor.listen_with("tcp:21", server.on(reactor)).map(drop)).unwrap();
+        srv.run(|reactor| reactor.listen_with("tcp:21", server.factory()).map(drop)).unwrap();
         let control = cli.probe("tcp:srv:21");
         control.send_split(script, &[cut]);
         net.run();
@@ -251,7 +288,7 @@ fn a_client_that_has_said_all_is_answered() {
         let net = Net::new(seed);
         let (srv, cli) = (net.host("srv"), net.host("cli"));
         let server = server(srv.disk());
-        srv.run(|reactor| reactor.listen_with("tcp:21", server.on(reactor)).map(drop)).unwrap();
+        srv.run(|reactor| reactor.listen_with("tcp:21", server.factory()).map(drop)).unwrap();
         let control = cli.probe("tcp:srv:21");
         control.send("USER ann\r\nPASS secret\r\nMKD a\r\nCWD a\r\nPWD\r\nMLST\r\nNOO");
         control.close_write();

@@ -51,7 +51,7 @@ fn is_in_order(srv: &HostHandle, when: &str) {
 
 fn serve(srv: &HostHandle) -> Result {
     let server = server(srv.disk());
-    srv.run(|reactor| reactor.listen_with("tcp:21", server.on(reactor)).map(drop))
+    srv.run(|reactor| reactor.listen_with("tcp:21", server.factory()).map(drop))
 }
 
 #[test]

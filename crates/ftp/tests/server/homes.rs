@@ -4,8 +4,8 @@ use crate::Site;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use trenza_auth::{Account, Anonymous, Chain, Memory, Portal, Rights};
 use trenza_ftp::{FtpServer, Homes};
-use trenza_sim::{Disk, DiskOpen, HostHandle, Net, Probe};
-use trenza_storage::Tree;
+use trenza_sim::{Disk, DiskFate, DiskOpen, HostHandle, Net, Probe};
+use trenza_storage::{ErrorKind, Path, Tree, Write};
 
 fn serve(disk: Disk, users: Memory) -> FtpServer {
     let tree: Arc<dyn Tree> = Arc::new(disk);
@@ -125,7 +125,7 @@ fn folders_of_the_machine() {
     let srv = net.host("srv");
     let homes = Homes::of_folder(dir.path());
     let server = FtpServer::new(Portal::new("ftp", users, homes));
-    srv.run(|reactor| reactor.listen_with("tcp:21", server.on(reactor)).map(drop)).unwrap();
+    srv.run(|reactor| reactor.listen_with("tcp:21", server.factory()).map(drop)).unwrap();
     let cli = net.host("cli");
     assert_eq!(files_of(&cli, &net, "all"), "all\r\nann\r\n");
     assert_eq!(files_of(&cli, &net, "ann"), "out\r\nown\r\n");
@@ -140,6 +140,28 @@ fn folders_of_the_machine() {
     let codes: Vec<&str> = replies.lines().map(|line| &line[..3]).collect();
     assert_eq!(codes, ["220", "331", "230", "200", "550", "550", "550", "213", "250"]);
     assert!(std::fs::exists("/etc/passwd").unwrap());
+}
+
+#[test]
+fn a_folder_that_cannot_be_opened_keeps_nobody_else_out() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    let users = Memory::new()
+        .with(Account::new("ann").root("file"), "p")
+        .with(Account::new("bob").root("file/below"), "p")
+        .with(Account::new("zoe"), "p");
+    let net = Net::gentle(1);
+    let srv = net.host("srv");
+    let server = FtpServer::new(Portal::new("ftp", users, Homes::of_folder(dir.path())));
+    srv.run(|reactor| reactor.listen_with("tcp:21", server.factory()).map(drop)).unwrap();
+    let cli = net.host("cli");
+    for name in ["ann", "bob"] {
+        let replies = files_of(&cli, &net, name);
+        let last = replies.lines().last().unwrap();
+        // Neither the folder's name nor what is wrong with it is anybody's business.
+        assert_eq!(last, "421 Logins do not work just now", "{name}");
+    }
+    assert_eq!(files_of(&cli, &net, "zoe"), "file\r\n");
 }
 
 /// As when `users.toml` is edited: sessions that are there already are bound by it, too.
@@ -170,7 +192,7 @@ fn a_folder_is_counted_once() {
     let srv = net.host("srv");
     srv.disk().root().open("a", DiskOpen::CreateNew).unwrap();
     let server = serve(srv.disk(), users);
-    srv.run(|reactor| reactor.listen_with("tcp:21", server.on(reactor)).map(drop)).unwrap();
+    srv.run(|reactor| reactor.listen_with("tcp:21", server.factory()).map(drop)).unwrap();
     let cli = net.host("cli");
     let sessions: Vec<_> = (0..3)
         .map(|_| {
@@ -185,4 +207,36 @@ fn a_folder_is_counted_once() {
         let last = &replies.lines().last().unwrap()[..3];
         assert!(last == "230" || last == "421", "{replies}");
     }
+}
+
+#[test]
+fn who_has_no_quota_is_counted_where_another_one_has() {
+    let tree: Arc<dyn Tree> = Arc::new(Disk::alone(1));
+    let homes = Homes::new(move |_| Ok((PathBuf::from("/"), tree.clone())))
+        .counted_for(|account| account.root.is_none());
+    let home = |account: Account| homes.home(Arc::new(account)).unwrap().tree;
+    let bob = home(Account::new("bob"));
+    let mut file = bob.write(&Path::new("a").unwrap(), Write::Create).unwrap();
+    file.write(&[0; 600]).unwrap();
+    let ann = home(Account::new("ann").quota(1000));
+    assert_eq!(ann.space().unwrap().free, 400, "what was begun before counts");
+    assert_eq!(file.write(&[0; 401]).unwrap_err().kind(), ErrorKind::Quota);
+    file.commit().unwrap();
+    assert_eq!((ann.space().unwrap().free, bob.space().unwrap().free), (400, 400));
+}
+
+#[test]
+fn a_count_that_failed_is_made_again() {
+    let disk = Disk::alone(1);
+    disk.root().open("a", DiskOpen::CreateNew).unwrap();
+    let tree: Arc<dyn Tree> = Arc::new(disk.clone());
+    let homes = Homes::new(move |_| Ok((PathBuf::from("/"), tree.clone())));
+    let home = || homes.home(Arc::new(Account::new("ann").quota(1000)));
+    let failing = disk.rule(|_| DiskFate::Fail);
+    assert_eq!(home().unwrap_err().kind(), ErrorKind::Io);
+    drop(failing);
+    let broken = disk.rule(|_| panic!("a bug of the tree"));
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(home)).is_err());
+    drop(broken);
+    assert_eq!(home().unwrap().tree.space().unwrap().free, 1000);
 }

@@ -1,7 +1,8 @@
 //! LIST, NLST, MLSD, STAT.
 
 use crate::Site;
-use trenza_sim::DiskOpen;
+use trenza_ftp::FtpLimits;
+use trenza_sim::{DiskOpen, Net};
 
 fn lines(bytes: &[u8]) -> Vec<String> {
     assert!(bytes.is_empty() || bytes.ends_with(b"\r\n"));
@@ -97,4 +98,52 @@ fn many_names() {
     site.ask("ABOR", "426");
     site.expect("226");
     site.leaves_nothing();
+}
+
+/// What NLST or LIST shows, empty lines too.
+fn tree(site: &Site, command: &str) -> String {
+    String::from_utf8(site.get(command)).unwrap().replace("\r\n", "\n")
+}
+
+#[test]
+fn what_is_below_a_folder() {
+    let site = Site::ann();
+    for folder in ["sub", "sub/one", "sub/one/two", "sub/three", "sub/none"] {
+        site.ask(format!("MKD {folder}"), "257");
+    }
+    for file in ["sub/inner", "sub/one/two/deep", "sub/three/file"] {
+        site.put(format!("STOR {file}"), "xyz");
+    }
+    let below = "sub:\ninner\nnone\none\nthree\n\nsub/none:\n\nsub/one:\ntwo\n\nsub/one/two:\ndeep\n\nsub/three:\nfile\n";
+    assert_eq!(tree(&site, "NLST -R sub"), below);
+    let long = tree(&site, "LIST -aR");
+    let headers: Vec<&str> = long.lines().filter(|line| line.ends_with(':')).collect();
+    assert_eq!(headers, [".:", "./sub:", "./sub/none:", "./sub/one:", "./sub/one/two:", "./sub/three:"]);
+    assert!(long.lines().any(|line| line.starts_with("-rw") && line.ends_with(" deep")), "{long}");
+    assert_eq!(tree(&site, "NLST -R /sub/three/"), "/sub/three/:\nfile\n");
+    assert_eq!(tree(&site, "NLST -R /").lines().nth(3), Some("/sub:"));
+    assert_eq!(tree(&site, "NLST -R sub/inner"), "sub/inner\n");
+    assert_eq!(tree(&site, "NLST -R sub/t*"), "sub/three\n");
+    site.leaves_nothing();
+}
+
+#[test]
+fn what_is_below_is_limited() {
+    let few = |recursive| {
+        let limits = FtpLimits { recursive, ..FtpLimits::default() };
+        let site = Site::logged_in(Net::gentle(1), |server| server.limits(limits));
+        for name in ["a", "b"] {
+            site.ask(format!("MKD {name}"), "257");
+            site.put(format!("STOR {name}/file"), "x");
+        }
+        site
+    };
+    let site = few(3);
+    let data = site.passive();
+    site.ask("NLST -R", "150");
+    site.expect("451");
+    assert!(data.received().starts_with(b".:\r\na\r\nb\r\n"));
+    site.leaves_nothing();
+    assert_eq!(tree(&few(4), "NLST -R"), ".:\na\nb\n\n./a:\nfile\n\n./b:\nfile\n");
+    assert_eq!(tree(&few(0), "NLST -R"), "a\nb\n");
 }

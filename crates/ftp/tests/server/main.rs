@@ -42,7 +42,7 @@ impl Site {
     fn new(net: Net, set_up: impl FnOnce(FtpServer) -> FtpServer) -> Self {
         let (srv, cli) = (net.host("srv"), net.host("cli"));
         let server = set_up(server(srv.disk()));
-        srv.run(|reactor| reactor.listen_with("tcp:21", server.on(reactor)).map(drop)).unwrap();
+        srv.run(|reactor| reactor.listen_with("tcp:21", server.factory()).map(drop)).unwrap();
         let control = cli.probe("tcp:srv:21");
         Self { net, srv, cli, control, read: RefCell::default() }
     }

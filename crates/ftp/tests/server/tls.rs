@@ -2,11 +2,11 @@
 
 use crate::{Site, server};
 use bytes::Bytes;
-use std::time::Duration;
-use trenza_core::Result;
+use std::{cell::Cell, rc::Rc, time::Duration};
+use trenza_core::{Buf, Flow, Layer, OutBuf, Result, Wire};
 use trenza_ftp::{Client, ClientOptions, Code, Command, Dial, FtpServer, command::Protection};
 use trenza_sim::{HostHandle, Net};
-use trenza_tls::{ClientTls, ClientTlsTo, Identity, ServerTls, Side, Trust};
+use trenza_tls::{ClientTls, ClientTlsTo, Identity, ServerTls, Side, TlsLayer, Trust};
 
 /// Who signs, and with it a certificate for `srv` and one for each client.
 struct Signer {
@@ -48,7 +48,7 @@ fn serve(net: &Net, tls: &ServerTls, set_up: impl FnOnce(FtpServer) -> FtpServer
     let srv = net.host("srv");
     let server = set_up(server(srv.disk()).tls(tls.clone()));
     srv.run(|reactor| {
-        let factory = server.on(reactor);
+        let factory = server.factory();
         reactor.listen_with("tcp:21", factory.clone())?;
         let implicit = tls.over(trenza_core::IntoEndpoint::into_endpoint("tcp:990")?);
         reactor.listen_with(implicit, factory)
@@ -263,4 +263,146 @@ fn another_certificate_gets_no_data() {
     .unwrap();
     assert_eq!(srv.disk().root().list().unwrap().len(), 1);
     leaves_nothing(&net, &srv, 2);
+}
+
+/// TLS that does not say goodbye.
+struct Rude(TlsLayer);
+
+impl Layer for Rude {
+    fn decode(&mut self, wire: &mut Wire<'_>, up: &mut Buf, down: &mut OutBuf) -> Result<Flow> {
+        self.0.decode(wire, up, down)
+    }
+
+    fn encode(&mut self, plain: &mut OutBuf, down: &mut OutBuf) -> Result {
+        self.0.encode(plain, down)
+    }
+
+    fn eof(&mut self, _: &mut Buf, _: &mut OutBuf) -> Result {
+        Ok(())
+    }
+
+    fn close_write(&mut self, _: &mut OutBuf) {}
+
+    fn ready(&self) -> bool {
+        self.0.ready()
+    }
+}
+
+#[test]
+fn an_upload_that_was_cut_short_is_whole_only_where_that_is_allowed() {
+    let signer = Signer::new();
+    for allowed in [false, true] {
+        let net = Net::gentle(1);
+        let srv = serve(&net, &signer.server(), |server| server.allow_truncation(allowed));
+        let tls = signer.client();
+        let options = ClientOptions::new().explicit_tls(tls.clone());
+        with(&net, "tcp:srv:21", options, async move |client| {
+            let reply = client.ask(&Command::Pasv).await?;
+            let to = std::net::SocketAddr::from(trenza_ftp::address::parse_227(reply.text()).unwrap());
+            let endpoint = trenza_core::IntoEndpoint::into_endpoint(to)?;
+            let rude = endpoint.layered(move || vec![Box::new(Rude(tls.layer().unwrap()))]);
+            let upload = trenza_core::Reactor::current().spawn(async move {
+                let mut stream = trenza_core::Reactor::current().open(rude).await?;
+                stream.write_all(b"half").await?;
+                stream.close().await
+            });
+            let reply = match client.ask(&Command::Stor(b"a".into())).await {
+                Ok(reply) if reply.code().is_preliminary() => client.ask(&Command::Noop).await,
+                other => other,
+            };
+            match reply {
+                Ok(reply) => assert!(allowed && reply.code() == Code::TRANSFER_DONE),
+                Err(error) => assert!(!allowed && error.code() == Some(Code::TRANSFER_ABORTED)),
+            }
+            client.noop().await.ok();
+            upload.await.ok();
+            Ok(())
+        })
+        .unwrap();
+        // What came is there in any case, to go on from.
+        assert_eq!(
+            srv.disk().root().open("a", trenza_sim::DiskOpen::Read).unwrap().read_all().unwrap(),
+            b"half"
+        );
+        leaves_nothing(&net, &srv, 2);
+    }
+}
+
+/// A client's TLS that ends with the server's, and answers that or not.
+struct Clearing {
+    tls: TlsLayer,
+    clear: Rc<Cell<bool>>,
+    answers: bool,
+}
+
+impl Layer for Clearing {
+    fn decode(&mut self, wire: &mut Wire<'_>, up: &mut Buf, down: &mut OutBuf) -> Result<Flow> {
+        match self.tls.decode(wire, up, down)? {
+            Flow::End if self.clear.get() => {
+                if self.answers {
+                    self.tls.close_write(down);
+                }
+                Ok(Flow::Done)
+            }
+            flow => Ok(flow),
+        }
+    }
+
+    fn encode(&mut self, plain: &mut OutBuf, down: &mut OutBuf) -> Result {
+        self.tls.encode(plain, down)
+    }
+
+    fn eof(&mut self, up: &mut Buf, down: &mut OutBuf) -> Result {
+        self.tls.eof(up, down)
+    }
+
+    fn ready(&self) -> bool {
+        self.tls.ready()
+    }
+}
+
+/// The codes of the replies to a script of commands, TLS begun before the second and left where CCC is allowed.
+fn script(seed: u64, allowed: bool, answers: bool) -> Vec<String> {
+    let (signer, net) = (Signer::new(), Net::new(seed));
+    let srv = serve(&net, &signer.server(), |server| server.allow_ccc(allowed));
+    let tls = signer.client();
+    let codes = net.block_on(&net.host("cli"), async move {
+        let mut stream = trenza_core::Reactor::current().open("tcp:srv:21").await?;
+        let clear = Rc::new(Cell::new(false));
+        let mut codes = Vec::new();
+        for command in ["", "AUTH TLS", "CCC", "USER ann", "PASS secret", "CCC", "PWD", "CCC", "NOOP", "QUIT"]
+        {
+            if !command.is_empty() {
+                clear.set(allowed && command == "CCC" && codes.len() > 4);
+                stream.write_all(format!("{command}\r\n").as_bytes()).await?;
+            }
+            let line =
+                stream.next(|input| Ok(input.line(512)?.map(<[u8]>::to_vec))).await?.unwrap_or_default();
+            codes.push(String::from_utf8_lossy(&line)[..3].to_owned());
+            if clear.get() {
+                // The server's close_notify comes behind the reply.
+                trenza_core::Reactor::current().sleep(Duration::from_secs(10)).await;
+            }
+            if command == "AUTH TLS" {
+                let layer = Clearing { tls: tls.layer()?, clear: clear.clone(), answers };
+                stream.transport().push_layer(layer);
+            }
+        }
+        stream.close().await?;
+        Ok(codes)
+    });
+    leaves_nothing(&net, &srv, 2);
+    codes.unwrap()
+}
+
+#[test]
+fn tls_is_left_again_only_where_that_is_allowed() {
+    for seed in 0..8 {
+        for answers in [false, true] {
+            let codes = script(seed, true, answers);
+            assert_eq!(codes, ["220", "234", "530", "331", "230", "200", "257", "503", "200", "221"]);
+        }
+        let codes = script(seed, false, true);
+        assert_eq!(codes, ["220", "234", "534", "331", "230", "534", "257", "534", "200", "221"]);
+    }
 }

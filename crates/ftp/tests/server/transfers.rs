@@ -191,6 +191,26 @@ fn commands_wait_for_a_transfer_and_quit_ends_it_well() {
 }
 
 #[test]
+fn abor_behind_other_commands_ends_a_transfer_too() {
+    let site = Site::ann();
+    site.write("a", vec![b'x'; 5_000_000]);
+    let data = site.passive();
+    data.read(false);
+    site.ask("RETR a", "150");
+    site.control.send(b"PWD\r\nWHAT\r\n\xff\xf4ABO");
+    assert!(site.is_quiet());
+    site.say("");
+    assert!(site.is_quiet(), "it was no ABOR");
+    site.say("ABOR");
+    for code in ["426", "257", "500", "500", "225"] {
+        site.expect(code);
+    }
+    site.net.run();
+    assert!(data.was_reset());
+    site.leaves_nothing();
+}
+
+#[test]
 fn of_an_upload_that_breaks_off_the_rest_can_follow() {
     let site = Site::ann();
     site.write("a", "this was there before");
@@ -364,6 +384,35 @@ fn rates_hold_for_each_session_account_and_all() {
     let moved: usize =
         moved.split("Transfer of /a: ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
     assert!(moved < 300_000, "{moved}");
+}
+
+#[test]
+fn loops_share_rates() {
+    for rates in [
+        FtpRates { account_out: Some(10_000), ..FtpRates::default() },
+        FtpRates { all_out: Some(10_000), ..FtpRates::default() },
+    ] {
+        let mut shared = None;
+        let site = Site::logged_in(Net::gentle(1), |server| shared.insert(server.rates(rates)).clone());
+        site.write("a", vec![b'x'; 1_000_000]);
+        // Each host of the simulator has a loop of its own.
+        let other = site.net.host("other");
+        let server = shared.unwrap();
+        other.run(|reactor| reactor.listen_with("tcp:21", server.factory()).map(drop)).unwrap();
+        let control = site.cli.probe("tcp:other:21");
+        control.send("USER ann\r\nPASS secret\r\nTYPE I\r\nPASV\r\n");
+        site.net.advance(Duration::from_secs(1));
+        let replies = String::from_utf8(control.received()).unwrap();
+        let to = trenza_ftp::address::parse_227(replies.lines().last().unwrap().as_bytes()).unwrap();
+        let there = site.cli.probe_to(std::net::SocketAddr::from(to));
+        let here = site.passive();
+        control.send("RETR a\r\n");
+        site.ask("RETR a", "150");
+        site.net.advance(Duration::from_secs(20));
+        let (here, there) = (here.received().len(), there.received().len());
+        assert!((190_000..=220_000).contains(&(here + there)), "{here} and {there}");
+        assert!(here.abs_diff(there) < 30_000, "{here} and {there}");
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn site(seed: u64, secured: bool) -> (Net, Dial) {
         server = server.tls(theirs);
         options = options.explicit_tls(ours);
     }
-    srv.run(|reactor| reactor.listen_with("tcp:21", server.on(reactor)).map(drop)).unwrap();
+    srv.run(|reactor| reactor.listen_with("tcp:21", server.factory()).map(drop)).unwrap();
     (net, Dial::new("tcp:srv:21", options).unwrap().account("ann", "secret"))
 }
 

@@ -10,7 +10,7 @@ mod example;
 use example::{ANY, Client, Example};
 use std::{
     fs,
-    net::TcpListener,
+    net::{TcpListener, UdpSocket},
     path::Path,
     time::{Duration, Instant},
 };
@@ -109,6 +109,26 @@ fn netstring() {
             (b"1:a,x", &format!("1:a,{wrong}")),
         ],
     );
+}
+
+#[test]
+fn lookup() {
+    // A name server with one answer: the question, repeated, and an address.
+    let server = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+    server.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout can be set");
+    let address = server.local_addr().expect("it is bound").to_string();
+    let example = Example::start("lookup", &["www.example.org", "A", &address]);
+    let mut question = [0; 512];
+    let (length, from) = server.recv_from(&mut question).expect("a question");
+    let name = &question[12..length - 15]; // without type and class, and the OPT record
+    let header = [&question[..2], &[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]].concat();
+    let record = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1];
+    let answer = [&header, name, &[0, 1, 0, 1], &record[..]].concat();
+    server.send_to(&answer, from).expect("it can be sent");
+    let said = example.says().to_lowercase();
+    assert_eq!(said, "www.example.org. 60 in a 192.0.2.1");
+    example.ends();
+    assert!(Example::filter("lookup", &["localhost"], "").contains("127.0.0.1"));
 }
 
 #[test]

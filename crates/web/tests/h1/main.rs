@@ -6,8 +6,8 @@ mod bodies;
 #[path = "../../../../fuzz/src/lib.rs"]
 #[allow(unreachable_pub, reason = "it is a crate of its own under the fuzzer")]
 mod checks;
-mod corpus;
 mod heads;
+mod replay;
 mod responses;
 
 use checks::{Seen, cut, requests};

@@ -159,3 +159,14 @@ fn what_may_not_be_is_refused() {
     assert!(!served.path("x").exists());
     assert!(served.curl(&["--user", "anonymous:me@", "{}/big.bin"]) == pattern(BIG));
 }
+
+#[test]
+fn leaves_tls_again_where_that_is_allowed() {
+    let served = Served::with(&["--allow-ccc"]);
+    for mode in ["active", "passive"] {
+        let ccc = ["--ssl-reqd", "--ftp-ssl-ccc-mode", mode, "-Q", "-PWD", "--verbose", "{}/big.bin"];
+        let output = served.command(&ccc).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.stdout == pattern(BIG) && said.contains("> CCC") && said.contains("< 200 "), "{said}");
+    }
+}

@@ -132,3 +132,15 @@ fn other_ways() {
     lftp(&served, PLAIN, &implicit);
     assert!(fs::read(served.here("implicit.bin")).unwrap() == big);
 }
+
+#[test]
+fn lists_what_is_below() {
+    let served = Served::new();
+    fs::create_dir_all(served.path("d/e")).unwrap();
+    fs::write(served.path("d/e/deep"), "x").unwrap();
+    let listed = lftp(&served, PLAIN, "ls -R");
+    let at = |what: &str| listed.find(what).unwrap_or_else(|| panic!("no {what:?} in {listed}"));
+    assert!(
+        at(".:\n") < at(" big.bin\n") && at("\n./d:\n") < at("\n./d/e:\n") && at(" deep\n") > at("./d/e:")
+    );
+}

@@ -34,6 +34,10 @@ const BIG: usize = 3_000_000;
 
 impl Served {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(options: &[&str]) -> Self {
         let (certificates, place) = (Certificates::new(), tempfile::tempdir().unwrap());
         let shown = |name: &str| place.path().join(name).display().to_string();
         fs::create_dir(place.path().join("files")).unwrap();
@@ -48,7 +52,7 @@ impl Served {
         let secured = ["--tls-cert", &cert, "--listen=tls:0:interface=127.0.0.1"];
         let mut program = Program::start(
             &crate::program(),
-            [&plain[..], &["--listen=tcp:0:interface=127.0.0.1"], &secured].concat(),
+            [&plain[..], &["--listen=tcp:0:interface=127.0.0.1"], &secured, options].concat(),
         );
         let ports = ["ftp://", "ftps://"].map(|scheme| {
             let url = program.hear_url(scheme);

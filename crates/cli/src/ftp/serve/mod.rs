@@ -154,7 +154,7 @@ impl Args {
         let sessions = room.clients(Some(self.limits.sessions()), reactor);
         // Whoever comes then is told so, for which there is room, too.
         reactor.set_connections_max(sessions.saturating_mul(2).saturating_add(sessions / 4 + 1));
-        let factory = self.logged(&server.server, lines).on(reactor);
+        let factory = self.logged(&server.server, lines).factory();
         let mut bound = Vec::new();
         for endpoint in &self.listen {
             let first = bound.is_empty() && reactor.loop_index() == 0;

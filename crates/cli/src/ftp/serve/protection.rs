@@ -31,6 +31,16 @@ pub(super) struct Protection {
     /// cannot
     #[arg(long)]
     require_tls_reuse: bool,
+
+    /// Let clients leave TLS on the control connection again (CCC), for firewalls that must read it; whoever is between
+    /// can read and send commands then
+    #[arg(long, conflicts_with = "require_tls")]
+    allow_ccc: bool,
+
+    /// Take uploads for whole whose TLS ends without a goodbye (close_notify), as some old devices send them; whoever is
+    /// between can cut them short then
+    #[arg(long)]
+    allow_truncation: bool,
 }
 
 /// A server's own side of TLS, made once for all loops: clients continue sessions on any of them.
@@ -43,7 +53,11 @@ pub(super) struct Protected {
 impl Protection {
     pub(super) fn protect(&self, server: FtpServer) -> Result<Protected> {
         let tls = self.tls()?;
-        let mut server = server.require_tls(self.require_tls).require_tls_reuse(self.require_tls_reuse);
+        let mut server = server
+            .require_tls(self.require_tls)
+            .require_tls_reuse(self.require_tls_reuse)
+            .allow_truncation(self.allow_truncation)
+            .allow_ccc(self.allow_ccc);
         match &tls {
             Some(tls) => server = server.tls(tls.clone()),
             None if self.require_tls || self.require_tls_reuse => {

@@ -44,7 +44,7 @@ impl Who {
         if !self.has_passwords() && !self.anonymous {
             return Err(nobody().into());
         }
-        let mut checkers = Chain::new();
+        let (mut checkers, mut known) = (Chain::new(), Vec::new());
         type Open = fn(&Path) -> Result<AccountsFile, FileError>;
         let files: [(_, Open); 2] = [
             (&self.users, |path| AccountsFile::toml(path)),
@@ -56,6 +56,7 @@ impl Who {
             if accounts.is_empty() {
                 warn(&format!("there is nobody in {} yet", path.display()));
             }
+            known.push(accounts.clone());
             checkers = checkers.with(accounts);
         }
         if self.anonymous {
@@ -64,7 +65,11 @@ impl Who {
             checkers = checkers.with(Anonymous::with(account));
         }
         let throttle = Throttle::trusting(self.trust.clone());
-        Ok(Portal::shared("ftp", Arc::new(checkers), throttle, Homes::of_folder(root)))
+        let homes = Homes::of_folder(root).counted_for(move |account| {
+            let has_quota = |other: &Account| other.quota.is_some() && other.root == account.root;
+            known.iter().any(|file| file.accounts().iter().any(|(other, _)| has_quota(other)))
+        });
+        Ok(Portal::shared("ftp", Arc::new(checkers), throttle, homes))
     }
 
     /// Somebody may have to tell a password.

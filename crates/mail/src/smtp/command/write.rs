@@ -49,7 +49,8 @@ impl Command {
 }
 
 impl Mail {
-    fn line(&self) -> String {
+    /// As a line, without its end.
+    pub(crate) fn line(&self) -> String {
         let mut line = String::from("MAIL FROM:<");
         if let Some(sender) = &self.sender {
             _ = write!(line, "{sender}");
@@ -87,7 +88,8 @@ impl Mail {
 }
 
 impl Rcpt {
-    fn line(&self) -> String {
+    /// As a line, without its end.
+    pub(crate) fn line(&self) -> String {
         let mut line = format!("RCPT TO:<{}>", self.to);
         if let Some(Notify { success, failure, delay }) = self.notify {
             let words = [(success, "SUCCESS"), (failure, "FAILURE"), (delay, "DELAY")];

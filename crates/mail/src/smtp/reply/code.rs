@@ -78,13 +78,6 @@ impl Code {
         (200..600).contains(&number).then_some(Self(number))
     }
 
-    /// The code that a line begins with; what follows it may be nothing, a space or a hyphen.
-    pub(super) fn of_line(line: &[u8]) -> Option<Self> {
-        let [a, b, c] = *line.get(..3)?.as_array()?;
-        let digit = |byte: u8| byte.is_ascii_digit().then(|| u16::from(byte - b'0'));
-        Self::new(digit(a)? * 100 + digit(b)? * 10 + digit(c)?)
-    }
-
     /// The number.
     pub fn number(self) -> u16 {
         self.0

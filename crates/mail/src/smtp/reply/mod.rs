@@ -7,8 +7,9 @@ mod status;
 mod tests;
 
 pub use code::Code;
-pub use reader::{Reader, ReplyLimits};
+pub use reader::{LIMITS, Reader};
 pub use status::Status;
+pub use trenza_wire::reply::ReplyLimits;
 
 use std::{borrow::Cow, fmt};
 use trenza_wire::OutBuf;
@@ -17,7 +18,7 @@ use trenza_wire::OutBuf;
 pub const LINE_MAX: usize = 512;
 
 /// What can be wrong with a reply: the server's fault, and nothing can be answered.
-pub type Error = trenza_wire::ProtocolError<()>;
+pub type Error = trenza_wire::reply::ReplyError;
 
 /// A reply. It is an error, too: what refuses something fails with one.
 ///

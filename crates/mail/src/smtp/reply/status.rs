@@ -42,6 +42,8 @@ statuses! {
     NO_ANSWER = 4, 4, 1
     /// 4.4.2: the connection was silent too long, or broke.
     TOO_SLOW = 4, 4, 2
+    /// 4.4.7: it was tried for too long.
+    EXPIRED = 4, 4, 7
     /// 4.5.3: too many recipients at once.
     TOO_MANY_RECIPIENTS = 4, 5, 3
     /// 4.4.3: the name servers do not answer.
@@ -101,7 +103,7 @@ impl Status {
     }
 
     /// The status that a text begins with, and what stands behind it and one space.
-    pub(super) fn split(text: &str) -> Option<(Self, &str)> {
+    pub(crate) fn split(text: &str) -> Option<(Self, &str)> {
         let (head, rest) = text.split_once(' ').unwrap_or((text, ""));
         let mut parts = head.split('.');
         let [class, subject, detail] = [parts.next()?, parts.next()?, parts.next()?];

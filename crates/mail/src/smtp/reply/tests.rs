@@ -38,10 +38,10 @@ fn replies_there_and_back_at_any_split() {
     let text: Vec<u8> = replies.iter().flat_map(written).collect();
     for cut in 0..=text.len() {
         let (a, b) = text.split_at(cut);
-        assert_eq!(read(&[a, b], ReplyLimits::default()), Ok(replies.to_vec()), "cut at {cut}");
+        assert_eq!(read(&[a, b], LIMITS), Ok(replies.to_vec()), "cut at {cut}");
     }
     let bytes: Vec<&[u8]> = text.chunks(1).collect();
-    assert_eq!(read(&bytes, ReplyLimits::default()), Ok(replies.to_vec()));
+    assert_eq!(read(&bytes, LIMITS), Ok(replies.to_vec()));
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn what_cannot_stand_in_a_line_is_not_written() {
     let long = Reply::new(Code::FAILED, Status::DENIED, "x".repeat(2000));
     let text = written(&long);
     assert!(text.split_inclusive(|byte| *byte == b'\n').all(|line| line.len() <= LINE_MAX));
-    let read = read(&[&text], ReplyLimits::default()).unwrap();
+    let read = read(&[&text], LIMITS).unwrap();
     assert_eq!(read[0].text().replace('\n', ""), "x".repeat(2000));
 }
 
@@ -68,7 +68,7 @@ fn replies_of_others() {
         ("550 5.1.1.1 a\r\n", 550, None, vec!["5.1.1.1 a"]),
         ("250 2.0.0.example\r\n", 250, None, vec!["2.0.0.example"]),
     ] {
-        let seen = read(&[text.as_bytes()], ReplyLimits::default()).unwrap();
+        let seen = read(&[text.as_bytes()], LIMITS).unwrap();
         let [reply] = &*seen else { panic!("{text}: {seen:?}") };
         assert_eq!((reply.code().number(), reply.status()), (code, status), "{text}");
         assert_eq!(reply.lines().collect::<Vec<_>>(), lines, "{text}");

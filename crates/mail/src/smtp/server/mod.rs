@@ -25,3 +25,4 @@ pub use config::{Mode, SmtpServer};
 pub use delivery::{Answer, Delivery, Envelope, Message, Outcome};
 pub use factory::SmtpFactory;
 pub use limits::SmtpLimits;
+pub(crate) use received::date;

@@ -30,7 +30,7 @@ pub(super) fn field(envelope: &Envelope, host: &str, now: SystemTime) -> String 
 }
 
 /// A date as messages have it (RFC 5322 section 3.3), in UTC.
-fn date(now: SystemTime) -> String {
+pub(crate) fn date(now: SystemTime) -> String {
     let at = Timestamp::try_from(now).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC);
     rfc2822::to_string(&at).unwrap_or_default()
 }
