@@ -1,6 +1,9 @@
 //! [`ClientOptions`]: how a client talks to its server.
 
-use crate::smtp::{Host, reply::ReplyLimits};
+use crate::smtp::{
+    Host,
+    reply::{LIMITS, ReplyLimits},
+};
 use std::{sync::Arc, time::Duration};
 use trenza_auth::Secret;
 use trenza_tls::ClientTlsTo;
@@ -56,7 +59,7 @@ pub struct ClientLimits {
     pub end: Duration,
     /// How long it may take to say goodbye. 5 s: nothing depends on it.
     pub quit: Duration,
-    /// What a reply may have.
+    /// What a reply may have. [`reply::LIMITS`](LIMITS).
     pub replies: ReplyLimits,
     /// From how many bytes on a message goes by BDAT, where the server has it (RFC 3030), and not by DATA. 1 MiB. One whose
     /// size is not known goes by DATA.
@@ -77,7 +80,7 @@ impl Default for ClientLimits {
             message: minutes(60),
             end: minutes(10),
             quit: Duration::from_secs(5),
-            replies: ReplyLimits::default(),
+            replies: LIMITS,
             chunking: 1024 * 1024,
         }
     }
