@@ -12,7 +12,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use trenza_core::driver::{Close, Open, SECOND, Token};
+use trenza_core::driver::{Close, Event, Open, SECOND, Token};
 use trenza_sys::DriverKind;
 use trenza_wire::OutBuf;
 
@@ -437,6 +437,32 @@ fn wait_returns_at_once_while_events_are_left(kind: DriverKind) {
     net.accept();
     net.driver.wait(None).unwrap();
     net.accept();
+}
+
+/// What is written in answer to a turn is to be in the processor's cache when it is sent.
+#[test]
+fn a_turn_over_readiness_receives_so_much_and_the_next_begins_at_once() {
+    const EACH: usize = 32 * 1024;
+    let mut net = Net::new(DriverKind::Poll);
+    let pairs: Vec<_> = (0..20).map(|_| net.pair()).collect();
+    for (token, peer) in &pairs {
+        (&mut &*peer).write_all(&pattern(EACH)).unwrap();
+        net.driver.read(*token, true);
+    }
+    let mut turns = Vec::new();
+    while turns.iter().sum::<usize>() < pairs.len() * EACH {
+        // It would wait for ever if it waited for more than what is there.
+        net.driver.wait(None).unwrap();
+        let mut received = 0;
+        while let Some(event) = net.driver.next() {
+            if let Event::Received { data, .. } = event {
+                received += data.len();
+            }
+        }
+        turns.push(received);
+    }
+    let most = turns.iter().max().copied();
+    assert!(turns.len() >= 3 && most.is_some_and(|most| most <= 320 * 1024), "{turns:?}");
 }
 
 fn used_places_never_get_events_of_their_former_owners(kind: DriverKind) {

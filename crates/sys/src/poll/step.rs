@@ -1,6 +1,6 @@
 //! What the poll driver tells, one step after the other.
 
-use super::PollDriver;
+use super::{PollDriver, TURN_BYTES};
 use crate::{
     adopted,
     carried::{self, Parcel, Part},
@@ -84,6 +84,9 @@ impl PollDriver {
                         Step::Received(token, bytes.len())
                     }
                 });
+            }
+            if self.received >= TURN_BYTES {
+                return None;
             }
             let Ready { token, write, reads } = self.ready.pop_front()?;
             if self.sockets.get_mut(token).is_some_and(|socket| socket.state == State::Watched) {
@@ -176,7 +179,10 @@ impl PollDriver {
                 self.change(token, |socket| socket.state = State::Ended);
                 Some(Step::Event(Event::Eof { token }))
             }
-            Ok(Some(received)) => Some(Step::Received(token, received)),
+            Ok(Some(received)) => {
+                self.received += received;
+                Some(Step::Received(token, received))
+            }
             Err(error) if is_short_of_memory(&error) => {
                 self.rest(token);
                 None
