@@ -226,7 +226,6 @@ fn a_server_that_does_not_read_is_given_up() {
 
 #[test]
 fn every_split_is_the_same() {
-    // The network of an even seed is gentle: the splits are the script's.
     for seed in 0..40 {
         let site = Site::new(Net::new(seed)).with(&["PIPELINING", "CHUNKING", "SIZE 100000"]);
         site.script.borrow_mut().recipients.insert("no", "550-5.1.1 who\r\n550 5.1.1 is that?");

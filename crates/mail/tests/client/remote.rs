@@ -12,6 +12,7 @@ use trenza_mail::{
 };
 use trenza_sim::{HostHandle, Net};
 use trenza_storage::{Path, Storage, Write};
+use trenza_tls::{ClientTls, Trust};
 
 /// A DNS that is a table.
 #[derive(Clone, Default)]
@@ -336,6 +337,35 @@ fn recipients_beyond_what_every_server_takes_come_in_parts() {
     let counts: Vec<usize> =
         world.scripts["a"].borrow().messages.iter().map(|taken| taken.recipients.len()).collect();
     assert_eq!((counts, world.sessions()[0]), (vec![100, 100, 50], 1));
+}
+
+#[test]
+fn a_server_that_takes_few_at_once_gets_the_rest_with_the_next_message() {
+    let world = World::new();
+    world.scripts["a"].borrow_mut().recipients_max = 2;
+    world.scripts["a"].borrow_mut().recipients.insert("no", "550 5.1.1 who?");
+    let carried = world.carry(world.remote(), &["1@a", "2@a", "no@a", "3@a", "4@a", "5@a"]);
+    let refused: Vec<bool> = carried.iter().map(|one| !one.fate.is_success()).collect();
+    assert_eq!(refused, [false, false, true, false, false, false], "{carried:?}");
+    assert_eq!((world.sessions()[0], world.taken()[0]), (1, 3));
+}
+
+#[test]
+fn tls_where_the_server_has_it() {
+    let (server, ..) = super::tls::tls();
+    let world = World::new().mx("x", &[(1, "a"), (2, "b")]);
+    for name in ["a", "b"] {
+        world.scripts[name].borrow_mut().extensions = vec!["STARTTLS"];
+        world.scripts[name].borrow_mut().tls = Some(server.clone());
+    }
+    let anybody = ClientTls::new().trust(Trust::DangerouslyAnybody).build().unwrap();
+    assert_eq!(relayed(&world.carry(world.remote().tls(anybody.clone()), &["ann@x"])), [Some("a")]);
+    let said = world.scripts["a"].borrow().heard.join(" ");
+    assert!(said.starts_with("EHLO cli.example.org STARTTLS EHLO"), "{said}");
+    // One that breaks its TLS gets the message all the same, by a second connection.
+    world.scripts["a"].borrow_mut().tricks.push(("STARTTLS", Trick::Close));
+    assert_eq!(relayed(&world.carry(world.remote().tls(anybody), &["ann@x"])), [Some("a")]);
+    assert_eq!(world.sessions(), [3, 0, 0]);
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub(crate) struct Script {
     pub(crate) tls: Option<ServerTls>,
     /// What it says of recipients, by their local parts.
     pub(crate) recipients: BTreeMap<&'static str, &'static str>,
+    /// How many recipients of a message it takes; 0: any number.
+    pub(crate) recipients_max: usize,
     /// What it says of messages in the end, of LMTP by local parts.
     pub(crate) ends: BTreeMap<&'static str, &'static str>,
     /// What it says to DATA, and waits for no message.
@@ -154,7 +156,11 @@ impl Session {
 
     async fn rcpt(&mut self, rcpt: &Rcpt) -> Result<bool> {
         let name = rcpt.to.mailbox().map_or("postmaster", |mailbox| mailbox.local()).to_owned();
-        let refusal = self.script.borrow().recipients.get(&*name).copied();
+        let mut refusal = self.script.borrow().recipients.get(&*name).copied();
+        let max = self.script.borrow().recipients_max;
+        if max > 0 && self.to.len() >= max {
+            refusal = Some("452 4.5.3 too many");
+        }
         if refusal.is_none() {
             self.to.push(name);
         }

@@ -39,7 +39,7 @@ Exit codes, as sendmail has them:
   64  there is no recipient or sender, or an address is none
   65  the message is too large, or an address in it is none
   67  a recipient does not exist
-  68  the server's host does not exist
+  68  a recipient's domain does not exist
   69  the server has refused the message, or a recipient, for good
   75  the server was not reached, or has refused it for now: try again
   76  the server does not speak SMTP

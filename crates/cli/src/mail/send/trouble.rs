@@ -26,7 +26,6 @@ pub(super) fn of(error: &ClientError) -> Complaint {
             "--ca FILE trusts servers that the certificates in FILE have signed; --insecure trusts anybody, and \
              whoever is between",
         ),
-        Cause::Connection(source) if source.to_string().contains("no such host") => complaint.code(NO_HOST),
         Cause::Connection(_) | Cause::TimedOut(_) => {
             complaint.code(TRY_AGAIN).remedy("is the server up, and the port of --server right?")
         }

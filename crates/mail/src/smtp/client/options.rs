@@ -59,7 +59,7 @@ pub struct ClientLimits {
     pub end: Duration,
     /// How long it may take to say goodbye. 5 s: nothing depends on it.
     pub quit: Duration,
-    /// What a reply may have. [`reply::LIMITS`](LIMITS).
+    /// What a reply may have. [`LIMITS`], with 16 KiB in all: one is kept for each recipient.
     pub replies: ReplyLimits,
     /// From how many bytes on a message goes by BDAT, where the server has it (RFC 3030), and not by DATA. 1 MiB. One whose
     /// size is not known goes by DATA.
@@ -80,7 +80,7 @@ impl Default for ClientLimits {
             message: minutes(60),
             end: minutes(10),
             quit: Duration::from_secs(5),
-            replies: LIMITS,
+            replies: ReplyLimits { bytes: 16 * 1024, ..LIMITS },
             chunking: 1024 * 1024,
         }
     }

@@ -14,6 +14,7 @@ use crate::{
 };
 use idle::{Idle, Kept};
 use std::{
+    collections::VecDeque,
     fmt,
     net::{IpAddr, SocketAddr},
     rc::Rc,
@@ -265,21 +266,29 @@ impl Shared {
             if left.is_empty() {
                 break;
             }
-            for part in left.chunks(self.limits.recipients.max(1)) {
+            let mut parts: VecDeque<Vec<usize>> =
+                left.chunks(self.limits.recipients.max(1)).map(<[usize]>::to_vec).collect();
+            while let Some(part) = parts.pop_front() {
                 let rcpts: Vec<Rcpt> =
                     part.iter().filter_map(|at| parcel.recipients.get(*at)).cloned().collect();
                 let (told, over) = self.try_one(&server, parcel, &rcpts).await;
-                for (at, fate) in part.iter().zip(told) {
-                    match fate {
+                let some = told.iter().any(|told| matches!(told, Told::Known(fate) if fate.is_success()));
+                let mut again = Vec::new();
+                for (at, told) in part.into_iter().zip(told) {
+                    match told {
+                        Told::Known(Fate::Later(reply)) if some && is_too_many(&reply) => again.push(at),
                         Told::Known(fate) => {
-                            if let Some(known) = carried.get_mut(*at) {
+                            if let Some(known) = carried.get_mut(at) {
                                 *known = Some(Carried::by(server.name.clone(), fate));
                             }
                         }
                         Told::Nothing(reply) => {
-                            failure = Carried::by(server.name.clone(), Fate::Unreachable(reply))
+                            failure = Carried::by(server.name.clone(), Fate::Unreachable(reply));
                         }
                     }
+                }
+                if !again.is_empty() {
+                    parts.push_front(again);
                 }
                 if over {
                     break;
@@ -319,6 +328,13 @@ impl Shared {
             return (fates.into_iter().map(|fate| Told::of(fate, notifies)).collect(), over);
         }
     }
+}
+
+/// Whether a recipient is refused because there were enough before it: it is welcome with the next message (RFC 5321
+/// section 4.5.3.1.10).
+fn is_too_many(reply: &Reply) -> bool {
+    reply.status() == Some(Status::TOO_MANY_RECIPIENTS)
+        || reply.code() == Code::NO_ROOM && reply.status().is_none()
 }
 
 /// What a server has told of a recipient.
