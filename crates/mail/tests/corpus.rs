@@ -1,9 +1,11 @@
 //! Replays the fuzzers' corpora on the stable compiler.
 
-#[path = "../../../fuzz/src/smtp.rs"]
-mod checks;
 #[path = "../../../fuzz/src/corpus.rs"]
 mod corpus;
+#[path = "../../../fuzz/src/pop3.rs"]
+mod pop3;
+#[path = "../../../fuzz/src/smtp.rs"]
+mod smtp;
 
 fn replay(target: &str, check: fn(&[u8])) {
     corpus::replay(target, 25, 64, b"\0 \n\r.-0<\"\xff", check);
@@ -11,15 +13,30 @@ fn replay(target: &str, check: fn(&[u8])) {
 
 #[test]
 fn commands() {
-    replay("smtp_commands", checks::smtp_commands);
+    replay("smtp_commands", smtp::smtp_commands);
 }
 
 #[test]
 fn replies() {
-    replay("smtp_replies", checks::smtp_replies);
+    replay("smtp_replies", smtp::smtp_replies);
 }
 
 #[test]
 fn data() {
-    replay("smtp_data", checks::smtp_data);
+    replay("smtp_data", smtp::smtp_data);
+}
+
+#[test]
+fn pop3_commands() {
+    replay("pop3_commands", pop3::pop3_commands);
+}
+
+#[test]
+fn pop3_replies() {
+    replay("pop3_replies", pop3::pop3_replies);
+}
+
+#[test]
+fn pop3_text() {
+    replay("pop3_text", pop3::pop3_text);
 }

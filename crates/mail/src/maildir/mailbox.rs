@@ -2,7 +2,7 @@
 
 use super::{Flags, name, store};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -141,6 +141,11 @@ impl Maildir {
         &self.folder
     }
 
+    /// The storage that it is in.
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
     /// Makes it, if it is not there; it is on the medium then.
     pub fn make(&self) -> Deferred<()> {
         self.run(store::make)
@@ -155,6 +160,16 @@ impl Maildir {
     pub fn open(&self, message: &Entry) -> Deferred<Arc<dyn File>> {
         let message = message.clone();
         self.run(move |tree, folder| found(tree, folder, &message, |path| tree.open(path)))
+    }
+
+    /// Opens a message and reads from it, as one job: a small message costs one way to the pool and back.
+    pub fn read<T: Send + 'static>(
+        &self,
+        message: &Entry,
+        read: impl FnOnce(Arc<dyn File>) -> Result<T> + Send + 'static,
+    ) -> Deferred<T> {
+        let message = message.clone();
+        self.run(move |tree, folder| read(found(tree, folder, &message, |path| tree.open(path))?))
     }
 
     /// Sets the flags of a message, which is not new any more then. As it is from there on.
@@ -177,6 +192,13 @@ impl Maildir {
     pub fn remove(&self, message: &Entry) -> Deferred<()> {
         let message = message.clone();
         self.run(move |tree, folder| found(tree, folder, &message, |path| tree.remove_file(path)))
+    }
+
+    /// Removes messages; those that are gone already are no errors. They stay away after a loss of power, too.
+    ///
+    /// Of several errors it is the first; all others are removed all the same.
+    pub fn remove_all(&self, messages: Vec<Entry>) -> Deferred<()> {
+        self.run(move |tree, folder| remove_all(tree, folder, messages))
     }
 
     /// Removes what deliveries have left in `tmp` that ended with their process: what was not changed for 36 hours. How
@@ -253,6 +275,38 @@ fn found<T>(tree: &dyn Tree, folder: &Path, message: &Entry, does: impl Fn(&Path
         }
     }
     Err(ErrorKind::NotFound.into())
+}
+
+fn remove_all(tree: &dyn Tree, folder: &Path, messages: Vec<Entry>) -> Result {
+    let (mut moved, mut result) = (BTreeSet::new(), Ok(()));
+    let gone = |removed: &Result| matches!(removed, Err(error) if error.kind() == ErrorKind::NotFound);
+    for message in messages {
+        let removed = message.path(folder).and_then(|path| tree.remove_file(&path));
+        if gone(&removed) {
+            moved.insert(message.id);
+        } else {
+            result = result.and(removed);
+        }
+    }
+    // Others may have given them flags. All are looked for at once.
+    for place in ["new", "cur"] {
+        let place = folder.join(place)?;
+        let mut there = Vec::new();
+        if !moved.is_empty() {
+            each(tree, &place, |found| {
+                let name = found.name.to_str().map(|name| name.split_once(":2,").map_or(name, |(id, _)| id));
+                if name.is_some_and(|id| moved.contains(id)) {
+                    there.push(place.join(found.name.as_encoded_bytes())?);
+                }
+                Ok(())
+            })?;
+        }
+        let removed = there.iter().map(|path| tree.remove_file(path));
+        result = removed.filter(|removed| !gone(removed)).fold(result, Result::and);
+        let synced = tree.sync(&place);
+        result = result.and(synced);
+    }
+    result
 }
 
 fn each(tree: &dyn Tree, folder: &Path, mut does: impl FnMut(trenza_storage::Entry) -> Result) -> Result {

@@ -32,8 +32,13 @@ impl Example {
 
     /// Starts an example with these arguments, in the folder of this package.
     pub(crate) fn start(name: &str, arguments: &[&str]) -> Self {
+        Self::start_in(Path::new(env!("CARGO_MANIFEST_DIR")), name, arguments)
+    }
+
+    /// The same in another folder.
+    pub(crate) fn start_in(folder: &Path, name: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(path(name));
-        command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
+        command.args(arguments).current_dir(folder);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
         let stdout = lines(child.stdout.take().expect("standard output is a pipe"));

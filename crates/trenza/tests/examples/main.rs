@@ -10,6 +10,7 @@ mod example;
 use example::{ANY, Client, Example};
 use std::{
     fs,
+    io::{BufRead, BufReader, Write},
     net::{TcpListener, UdpSocket},
     path::Path,
     time::{Duration, Instant},
@@ -482,6 +483,33 @@ fn send_mail() {
     let stored = fs::read_dir(dir.path().join("ann/new")).unwrap().next().unwrap().unwrap().path();
     assert!(fs::read_to_string(stored).unwrap().ends_with("\r\nSubject: hello\r\n\r\nHello!\r\n"));
     server.stops();
+}
+
+#[test]
+fn pop3_fetch() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("tcp:{}", listener.local_addr().unwrap());
+    // A server of one message.
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let (mut lines, mut heard) = (BufReader::new(stream.try_clone().unwrap()).lines(), Vec::new());
+        stream.write_all(b"+OK\r\n").unwrap();
+        for answer in
+            ["-ERR", "+OK", "+OK", "-ERR", "+OK\r\n1 a.b\r\n.", "+OK\r\nhello\r\n...\r\n.", "+OK", "+OK"]
+        {
+            heard.push(lines.next().unwrap().unwrap());
+            stream.write_all(format!("{answer}\r\n").as_bytes()).unwrap();
+        }
+        heard
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let example = Example::start_in(dir.path(), "pop3_fetch", &[&to, "ann", "secret"]);
+    assert_eq!(example.says(), "a.b: 11 bytes");
+    example.ends();
+    let heard = server.join().unwrap();
+    assert_eq!(heard[1..3], ["USER ann", "PASS secret"]);
+    assert_eq!(heard[4..], ["UIDL", "RETR 1", "DELE 1", "QUIT"]);
+    assert_eq!(fs::read(dir.path().join("a.b.eml")).unwrap(), b"hello\r\n..\r\n");
 }
 
 #[test]

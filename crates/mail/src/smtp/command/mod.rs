@@ -7,8 +7,9 @@ mod reader;
 mod tests;
 mod write;
 
+pub use crate::sasl::Response;
 pub use parameters::{Body, Mail, Notify, OriginalRecipient, Rcpt, Return};
-pub use reader::{AUTH_LINE_MAX, LINE_MAX, MAIL_LINE_MAX, RCPT_LINE_MAX, Reader, Response, Violation};
+pub use reader::{AUTH_LINE_MAX, LINE_MAX, MAIL_LINE_MAX, RCPT_LINE_MAX, Reader, Violation};
 
 use super::Host;
 use trenza_auth::Secret;

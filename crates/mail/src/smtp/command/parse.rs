@@ -5,8 +5,7 @@ use super::{
     Command, Mail, Rcpt,
     parameters::number,
 };
-use base64::{Engine, prelude::BASE64_STANDARD};
-use trenza_auth::Secret;
+use crate::sasl::{Begin, BeginError};
 
 impl Command {
     /// Reads a line without its end.
@@ -152,26 +151,9 @@ fn bdat(rest: &str) -> Result<Command, Reply> {
 }
 
 fn auth(rest: &str) -> Result<Command, Reply> {
-    let (mechanism, initial) = match rest.split_once(' ') {
-        Some((mechanism, initial)) => (mechanism, Some(initial.trim_start_matches(' '))),
-        None => (rest, None),
-    };
-    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if !(1..=20).contains(&mechanism.len()) || !mechanism.bytes().all(of_name) {
-        return wrong("AUTH is followed by a mechanism");
+    match Begin::parse(rest) {
+        Ok(Begin { mechanism, initial }) => Ok(Command::Auth { mechanism, initial }),
+        Err(BeginError::Mechanism) => wrong("AUTH is followed by a mechanism"),
+        Err(BeginError::Base64) => Err(Reply::new(Code::BAD_ARGUMENT, Status::SYNTAX, "This is no base64")),
     }
-    let initial = match initial {
-        None => None,
-        Some("=") => Some(Secret::new("")),
-        Some(text) => match decode(text.as_bytes()) {
-            Some(secret) => Some(secret),
-            None => return Err(Reply::new(Code::BAD_ARGUMENT, Status::SYNTAX, "This is no base64")),
-        },
-    };
-    Ok(Command::Auth { mechanism: mechanism.to_ascii_uppercase(), initial })
-}
-
-/// What base64 stands for.
-pub(super) fn decode(text: &[u8]) -> Option<Secret> {
-    BASE64_STANDARD.decode(text).ok().map(Secret::new)
 }

@@ -4,11 +4,13 @@ use super::{
     super::{Code, Reply, Status},
     Command,
     parameters::{AUTH_MAX, ENVID_MAX, ORCPT_MAX},
-    parse::decode,
 };
-use memchr::{memchr, memchr2};
-use trenza_auth::Secret;
-use trenza_wire::{Input, InputError};
+use crate::{
+    line::{LineError, LineReader},
+    sasl::{self, Response},
+};
+use memchr::memchr;
+use trenza_wire::Input;
 
 /// The longest command in bytes, with its CRLF (RFC 5321 section 4.5.3.1.4).
 pub const LINE_MAX: usize = 512;
@@ -18,7 +20,7 @@ pub const MAIL_LINE_MAX: usize = LINE_MAX + 26 + 17 + 10 + 9 + (7 + ENVID_MAX) +
 /// The same for RCPT, which NOTIFY and ORCPT lengthen (RFC 3461).
 pub const RCPT_LINE_MAX: usize = LINE_MAX + 29 + (7 + ORCPT_MAX);
 /// The longest line of a login in bytes, with its CRLF (RFC 4954 section 4).
-pub const AUTH_LINE_MAX: usize = 12_288;
+pub const AUTH_LINE_MAX: usize = sasl::LINE_MAX;
 
 /// What is wrong with what a client says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,21 +32,12 @@ pub enum Violation {
     Fatal(Reply),
 }
 
-/// A client's line during a login (RFC 4954 section 4).
-#[derive(Debug, PartialEq, Eq)]
-pub enum Response {
-    /// What it says, decoded.
-    Given(Secret),
-    /// `*`: it gives up.
-    Cancelled,
-}
-
 /// Takes commands from a connection, at the server's end.
 ///
 /// Lines end in CRLF, and nowhere else is there a CR or LF. A line that is too long is refused once, and passed over.
 #[derive(Debug, Clone, Default)]
 pub struct Reader {
-    skipping: bool,
+    lines: LineReader,
 }
 
 impl Reader {
@@ -58,8 +51,7 @@ impl Reader {
     /// # Errors
     /// The client's: see [`Violation`].
     pub fn next(&mut self, input: &mut Input<'_>) -> Result<Option<Command>, Violation> {
-        let most = line_max(input.peek());
-        match self.line(input, most)? {
+        match self.line(input, line_max)? {
             Some(line) => Command::parse(line).map(Some).map_err(Violation::Refused),
             None => Ok(None),
         }
@@ -70,50 +62,27 @@ impl Reader {
     /// # Errors
     /// As [`Reader::next`]; what is no base64 is refused.
     pub fn response(&mut self, input: &mut Input<'_>) -> Result<Option<Response>, Violation> {
-        match self.line(input, AUTH_LINE_MAX)? {
-            None => Ok(None),
-            Some(b"*") => Ok(Some(Response::Cancelled)),
-            Some(line) => match decode(line) {
-                Some(secret) => Ok(Some(Response::Given(secret))),
-                None => {
-                    let reply = Reply::new(Code::BAD_ARGUMENT, Status::SYNTAX, "This is no base64");
-                    Err(Violation::Refused(reply))
-                }
-            },
-        }
-    }
-
-    fn line<'a>(&mut self, input: &mut Input<'a>, most: usize) -> Result<Option<&'a [u8]>, Violation> {
-        if self.skipping && !self.skip(input)? {
-            return Ok(None);
-        }
-        match input.line(most.saturating_sub(2)) {
-            Ok(line) => Ok(line),
-            Err(InputError::BareCr | InputError::BareLf) => Err(bare()),
-            Err(_) => {
-                self.skipping = true;
-                let reply = Reply::new(Code::UNKNOWN, Status::SYNTAX, "The line is too long");
+        let Some(line) = self.line(input, |_| AUTH_LINE_MAX)? else { return Ok(None) };
+        match Response::parse(line) {
+            Some(response) => Ok(Some(response)),
+            None => {
+                let reply = Reply::new(Code::BAD_ARGUMENT, Status::SYNTAX, "This is no base64");
                 Err(Violation::Refused(reply))
             }
         }
     }
 
-    /// Passes over the rest of a line; true when it has ended.
-    fn skip(&mut self, input: &mut Input<'_>) -> Result<bool, Violation> {
-        let unread = input.peek();
-        let end = memchr2(b'\r', b'\n', unread).unwrap_or(unread.len());
-        match unread.get(end..) {
-            Some([b'\r', b'\n', ..]) => {
-                input.skip(end + 2);
-                self.skipping = false;
-                Ok(true)
+    fn line<'a>(
+        &mut self,
+        input: &mut Input<'a>,
+        most: impl FnOnce(&[u8]) -> usize,
+    ) -> Result<Option<&'a [u8]>, Violation> {
+        self.lines.next(input, most).map_err(|error| match error {
+            LineError::Bare => bare(),
+            LineError::TooLong => {
+                Violation::Refused(Reply::new(Code::UNKNOWN, Status::SYNTAX, "The line is too long"))
             }
-            Some([] | [b'\r']) => {
-                input.skip(end);
-                Ok(false)
-            }
-            _ => Err(bare()),
-        }
+        })
     }
 }
 

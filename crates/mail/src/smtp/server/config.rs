@@ -1,10 +1,7 @@
 //! [`SmtpServer`]: what a server is set up with.
 
-use super::{
-    Delivery, SmtpFactory, SmtpLimits,
-    seats::{Rates, Seats},
-};
-use crate::smtp::Mailbox;
+use super::{Delivery, SmtpFactory, SmtpLimits, rates::Rates};
+use crate::{seats::Seats, smtp::Mailbox};
 use std::{collections::BTreeSet, fmt, sync::Arc};
 use trenza_auth::{Account, Portal};
 use trenza_core::Addresses;

@@ -15,8 +15,8 @@ mod factory;
 mod limits;
 mod login;
 mod message;
+mod rates;
 mod received;
-mod seats;
 mod session;
 mod transaction;
 

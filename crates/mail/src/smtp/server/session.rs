@@ -4,14 +4,16 @@ use super::{
     Answer, Client, Mode,
     config::Config,
     factory::Here,
-    login::Exchange,
     message::{Incoming, Part},
-    seats::Place,
     transaction::Transaction,
 };
-use crate::smtp::{
-    Code, Command, Host, Reply, Status,
-    command::{Reader, Violation},
+use crate::{
+    sasl::Exchange,
+    seats::Place,
+    smtp::{
+        Code, Command, Host, Reply, Status,
+        command::{Reader, Violation},
+    },
 };
 use std::rc::Rc;
 use trenza_core::{Deferred, Input, Limits, Protocol, Reason, Result, Seat, Timeout, Transport};
@@ -352,6 +354,10 @@ impl Protocol for Session {
                 break;
             }
             moved = true;
+        }
+        if at.is_full() {
+            // Until it is writable: nobody has to keep what it sends meanwhile.
+            at.pause();
         }
         if moved && !self.waiting && at.is_open() {
             self.set_times(at);

@@ -2,7 +2,7 @@
 
 use super::{
     Mode,
-    seats::Whose,
+    rates::Whose,
     session::{Session, leave, say},
 };
 use crate::smtp::{Body, Code, Mail, Rcpt, Recipient, Reply, Status};

@@ -1,11 +1,8 @@
-//! [`Seats`]: how many sessions there are, on all loops; [`Rates`]: how many messages a minute.
+//! [`Rates`]: how many messages a minute.
 
 use std::{
     net::IpAddr,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use trenza_core::Map;
@@ -14,28 +11,6 @@ use trenza_core::Map;
 const MINUTE: Duration = Duration::from_secs(60);
 /// So many senders are counted at once; who comes when there are more is not.
 const COUNTED_MAX: usize = 10_000;
-
-/// Counts sessions.
-#[derive(Debug, Default)]
-pub(super) struct Seats(AtomicUsize);
-
-/// A session's place; dropping it leaves.
-#[derive(Debug)]
-pub(super) struct Place(Arc<Seats>);
-
-impl Seats {
-    /// One more session; None: there are `max`.
-    pub(super) fn enter(self: &Arc<Self>, max: usize) -> Option<Place> {
-        let add = |now: usize| (now < max).then_some(now + 1);
-        self.0.fetch_update(SeqCst, SeqCst, add).is_ok().then(|| Place(self.clone()))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, SeqCst);
-    }
-}
 
 /// Whose messages are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
