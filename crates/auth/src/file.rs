@@ -128,6 +128,16 @@ impl AccountsFile {
         self.records().iter().map(|record| (record.account().clone(), record.mechanisms())).collect()
     }
 
+    /// The account of this name, as the file was when it was last looked at.
+    pub fn account(&self, name: &str) -> Option<Arc<Account>> {
+        self.records().get(name).map(|record| record.account().clone())
+    }
+
+    /// Looks at the file, and reads it again if it has changed. This blocks. Logins see to it themselves.
+    pub fn look(&self) {
+        self.inner.look();
+    }
+
     /// How many accounts there are.
     pub fn len(&self) -> usize {
         self.records().len()

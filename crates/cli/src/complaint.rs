@@ -11,7 +11,9 @@ use std::{
     path::Path,
     process::ExitCode,
 };
-use trenza::{EndpointError, Interrupted, auth::FileError, proxy::UsersError, tls::TlsError};
+use trenza::{
+    EndpointError, Interrupted, auth::FileError, mail::local::AliasError, proxy::UsersError, tls::TlsError,
+};
 
 /// What could not be done and why, what to do about it, and the program's exit code.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,14 +43,19 @@ impl Complaint {
         Self { code, ..self }
     }
 
-    /// An endpoint that cannot be listened on.
+    /// An endpoint of `--listen` that cannot be listened on.
     pub(crate) fn listen(endpoint: &str, error: &(dyn Error + 'static)) -> Self {
+        Self::listen_by("--listen", endpoint, error)
+    }
+
+    /// An endpoint of another option.
+    pub(crate) fn listen_by(option: &str, endpoint: &str, error: &(dyn Error + 'static)) -> Self {
         if let Some(error) = error.downcast_ref() {
             return Self::endpoint(error);
         }
         let Some(kind) = error.downcast_ref().map(io::Error::kind) else { return Self::new(error) };
         match Place::of(endpoint) {
-            Some(place) => Self::port(kind, endpoint, &place),
+            Some(place) => Self::port(kind, option, endpoint, &place),
             None if endpoint.contains("unix:") => Self::socket(kind, endpoint, error),
             None => None,
         }
@@ -77,13 +84,13 @@ impl Complaint {
     }
 
     /// A port that cannot be listened on; None: the error says all there is to say.
-    fn port(kind: ErrorKind, endpoint: &str, place: &Place<'_>) -> Option<Self> {
+    fn port(kind: ErrorKind, option: &str, endpoint: &str, place: &Place<'_>) -> Option<Self> {
         let port = place.port;
         match kind {
             ErrorKind::AddrInUse => {
                 let other = place.with(port.checked_add(1).unwrap_or(8080));
                 let what = format!("port {port} is taken: another program listens on {endpoint}");
-                let remedy = format!("choose another one with --listen {other}; port 0 is any that is free");
+                let remedy = format!("choose another one with {option} {other}; port 0 is any that is free");
                 Some(Self::new(what).remedy(remedy))
             }
             ErrorKind::PermissionDenied if (1..1024).contains(&port) => {
@@ -91,13 +98,13 @@ impl Complaint {
                 let what = format!("no right to listen on port {port} ({endpoint})");
                 Some(Self::new(what).remedy(format!(
                     "ports below 1024 are for root, or for a program that was given them by \
-                     `setcap cap_net_bind_service=+ep FILE`; choose another one with --listen {other}"
+                     `setcap cap_net_bind_service=+ep FILE`; choose another one with {option} {other}"
                 )))
             }
             ErrorKind::AddrNotAvailable => {
                 let what = format!("this machine does not have the address of {endpoint}");
-                let remedy = "leave interface= out for all addresses: --listen";
-                Some(Self::new(what).remedy(format!("{remedy} {}{port}", place.before)))
+                let remedy = "leave interface= out for all addresses:";
+                Some(Self::new(what).remedy(format!("{remedy} {option} {}{port}", place.before)))
             }
             _ => None,
         }
@@ -231,6 +238,19 @@ impl Complaint {
                 complaint.remedy("mend that line; `trenza user --help` shows what a file looks like")
             }
             _ => complaint,
+        }
+    }
+
+    /// A file of aliases that cannot be used.
+    pub(crate) fn aliases(error: &AliasError) -> Self {
+        match error {
+            AliasError::Io { path, error } if error.kind() == ErrorKind::NotFound => {
+                Self::new(format!("there is no file {}", path.display()))
+                    .remedy("it has a line of NAME: ADDRESS, ADDRESS for each alias")
+            }
+            AliasError::Content { .. } => Self::new(error)
+                .remedy("mend that line; `trenza mail serve --help` shows what a file looks like"),
+            _ => Self::new(error),
         }
     }
 

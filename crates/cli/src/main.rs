@@ -1,6 +1,7 @@
 //! `trenza`: servers for the common Internet protocols, one command each.
 
 mod cert;
+mod certificates;
 mod complaint;
 mod drive;
 mod echo;
@@ -77,7 +78,7 @@ fn main() -> ExitCode {
         Command::Web(args) => web::run(args, descriptors),
         Command::Forward(args) => forward::run(args, descriptors),
         Command::Ftp(args) => ftp::run(args, descriptors),
-        Command::Mail(args) => mail::run(args),
+        Command::Mail(args) => mail::run(args, descriptors),
         Command::Socks(args) => socks::run(args, descriptors),
         Command::Echo(args) => echo::run(args, descriptors),
     };

@@ -1,18 +1,13 @@
-//! `trenza mail`: mail from and to servers of SMTP.
+//! `trenza mail`: a mail server, and a client for scripts.
 
 mod send;
+mod serve;
 
 use clap::Subcommand;
 use trenza::Result;
 
-const EXAMPLES: &str = "\
-Examples:
-  trenza mail send --to ann@example.org --from bob@example.org < message.txt
-  trenza mail send -t --server tcp:mail.example.org:587 --starttls --user bob < message.txt";
-
-/// Sends mail.
+/// Receives, keeps and sends mail.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -20,11 +15,13 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(Box<serve::Args>),
     Send(Box<send::Args>),
 }
 
-pub(crate) fn run(args: &Args) -> Result {
+pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
     match &args.command {
+        Command::Serve(args) => serve::run(args, descriptors),
         Command::Send(args) => send::run(args),
     }
 }

@@ -1,6 +1,6 @@
 //! [`Maildir`]: the messages that are in one.
 
-use super::{Flags, name, store};
+use super::{Flags, name, store, store::each};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -15,8 +15,6 @@ pub const MESSAGES_MAX: usize = 1_000_000;
 const TEMPORARY_AGE: Duration = Duration::from_secs(36 * 3600);
 /// The most folders of one Maildir that are listed; more are [`Unsupported`](ErrorKind::Unsupported).
 pub const FOLDERS_MAX: usize = 10_000;
-/// So many entries of a folder are looked at at once.
-const BATCH: usize = 256;
 
 /// A mailbox: the messages of a Maildir. Clones are the same.
 ///
@@ -307,15 +305,4 @@ fn remove_all(tree: &dyn Tree, folder: &Path, messages: Vec<Entry>) -> Result {
         result = result.and(synced);
     }
     result
-}
-
-fn each(tree: &dyn Tree, folder: &Path, mut does: impl FnMut(trenza_storage::Entry) -> Result) -> Result {
-    let mut list = tree.list(folder)?;
-    loop {
-        let batch = list.next(BATCH)?;
-        if batch.is_empty() {
-            return Ok(());
-        }
-        batch.into_iter().try_for_each(&mut does)?;
-    }
 }

@@ -1,4 +1,5 @@
-//! Maildir: a mailbox as folders, a message as a file. [`Maildirs`] delivers, [`Maildir`] has what was delivered.
+//! Maildir: a mailbox as folders, a message as a file. [`Mailstore`] puts messages into Maildirs, [`Maildirs`] those that a
+//! server receives; [`Maildir`] has what was delivered.
 //!
 //! ```text
 //!   ann/tmp ── write, sync ──▶ ann/new ── seen ──▶ ann/cur
@@ -7,9 +8,12 @@
 mod delivery;
 mod flags;
 mod mailbox;
+mod mailstore;
 mod name;
+mod quota;
 mod store;
 
 pub use delivery::Maildirs;
 pub use flags::Flags;
 pub use mailbox::{Entry, FOLDERS_MAX, MESSAGES_MAX, Maildir};
+pub use mailstore::{Mailstore, Place};

@@ -1,11 +1,42 @@
 //! What is done on the pool: making Maildirs, and storing messages so that they survive a loss of power.
 
-use trenza_storage::{ErrorKind, Path, Result, Tree, Write, Writer};
+use super::{Place, quota};
+use trenza_storage::{Entry, Error, ErrorKind, Path, Result, Tree, Write, Writer};
 
 /// Nobody else looks into a mailbox.
 const MODE: u32 = 0o700;
 /// The folders of a Maildir.
 pub(super) const FOLDERS: [&str; 3] = ["tmp", "new", "cur"];
+/// So many entries of a folder are looked at at once.
+const BATCH: usize = 256;
+
+/// Why a Maildir does not take a message.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// It holds as much as it may.
+    Full,
+    /// The message alone is more than it may hold.
+    TooLarge,
+    /// The disk.
+    Storage(Error),
+}
+
+impl Trouble {
+    /// The same for another one.
+    fn again(&self) -> Self {
+        match self {
+            Self::Full => Self::Full,
+            Self::TooLarge => Self::TooLarge,
+            Self::Storage(error) => Self::Storage(error.kind().into()),
+        }
+    }
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Storage(error)
+    }
+}
 
 /// Makes a Maildir where there is none. It is on the medium afterwards, with all folders that lead to it, also if it was
 /// there before: whoever made it may not have come as far.
@@ -41,33 +72,37 @@ fn make_folder(tree: &dyn Tree, path: &Path) -> Result {
     }
 }
 
-/// Brings a message that was written to the medium, and gives it its name in the `new` of each folder. What came of each;
+/// Brings a message that was written to the medium, and gives it its name in the `new` of each place. What came of each;
 /// with `together` all of them have it or none.
 pub(super) fn store(
     tree: &dyn Tree,
     mut writer: Box<dyn Writer>,
     temporary: &Path,
-    folders: &[Path],
+    places: &[Place],
     name: &str,
     together: bool,
-) -> Result<Vec<Result>> {
+) -> Result<Vec<Result<(), Trouble>>> {
     writer.sync()?;
     let size = writer.commit()?.size;
     let name = format!("{name},S={size}");
-    let last = folders.len().saturating_sub(1);
-    let mut each: Vec<Result> = Vec::with_capacity(folders.len());
-    for (number, folder) in folders.iter().enumerate() {
-        each.push(name_it(tree, temporary, folder, &name, number == last));
+    let last = places.len().saturating_sub(1);
+    let mut each: Vec<Result<(), Trouble>> = Vec::with_capacity(places.len());
+    for (number, Place { folder, quota }) in places.iter().enumerate() {
+        let fits = quota.map_or(Ok(()), |quota| quota::check(tree, folder, quota, size));
+        each.push(fits.and_then(|()| Ok(name_it(tree, temporary, folder, &name, number == last)?)));
     }
     if each.last().is_none_or(Result::is_err) {
         let _ = tree.remove_file(temporary);
     }
-    if together && let Some(error) = each.iter().find_map(|one| one.as_ref().err()) {
-        let kind = error.kind();
-        for (folder, _) in folders.iter().zip(&each).filter(|(_, one)| one.is_ok()) {
-            let _ = new(folder, &name).and_then(|path| tree.remove_file(&path));
+    let stored = places.iter().zip(&each).filter(|(_, one)| one.is_ok());
+    if together && let Some(trouble) = each.iter().find_map(|one| one.as_ref().err()) {
+        for (place, _) in stored {
+            let _ = new(&place.folder, &name).and_then(|path| tree.remove_file(&path));
         }
-        return Err(kind.into());
+        return Ok(each.iter().map(|_| Err(trouble.again())).collect());
+    }
+    for (place, _) in stored.filter(|(place, _)| place.quota.is_some()) {
+        quota::add(tree, &place.folder, size);
     }
     Ok(each)
 }
@@ -87,4 +122,16 @@ fn name_it(tree: &dyn Tree, temporary: &Path, folder: &Path, name: &str, moves: 
 
 fn new(folder: &Path, name: &str) -> Result<Path> {
     folder.join("new")?.join(name)
+}
+
+/// Does something with each entry of a folder.
+pub(super) fn each(tree: &dyn Tree, folder: &Path, mut does: impl FnMut(Entry) -> Result) -> Result {
+    let mut list = tree.list(folder)?;
+    loop {
+        let batch = list.next(BATCH)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        batch.into_iter().try_for_each(&mut does)?;
+    }
 }

@@ -6,6 +6,7 @@
 mod bounds;
 mod crashes;
 mod dialogue;
+mod exchange;
 mod faults;
 mod login;
 mod maildirs;
@@ -69,8 +70,12 @@ fn serve_with<D: Delivery>(
 
 impl Site {
     fn new(net: Net, server: &SmtpServer) -> Self {
+        Self::made(net, |srv| serve(srv, server))
+    }
+
+    fn made(net: Net, serve: impl FnOnce(&HostHandle)) -> Self {
         let (srv, cli) = (net.host("srv"), net.host("cli"));
-        serve(&srv, server);
+        serve(&srv);
         let client = cli.probe("tcp:srv:25");
         Self { net, srv, client, read: RefCell::default() }
     }
@@ -145,9 +150,14 @@ fn end_of_reply(read: &[u8]) -> Option<usize> {
     None
 }
 
-/// The messages in somebody's `new`, whose sizes are what their names tell.
+/// The messages in somebody's `new`.
 fn messages(disk: &Disk, name: &str) -> Vec<String> {
-    let Ok(folder) = disk.folder(&format!("mail/{name}/new")) else { return Vec::new() };
+    messages_in(disk, &format!("mail/{name}"))
+}
+
+/// The messages in the `new` of a Maildir, whose sizes are what their names tell.
+fn messages_in(disk: &Disk, maildir: &str) -> Vec<String> {
+    let Ok(folder) = disk.folder(&format!("{maildir}/new")) else { return Vec::new() };
     let entries = folder.list().unwrap();
     let read = entries.iter().map(|entry| {
         let text = folder.open(&entry.name, DiskOpen::Read).unwrap().read_all().unwrap();

@@ -7,6 +7,7 @@
 //! the log of the calls must show them.
 
 mod durable;
+mod mail;
 mod server;
 mod start;
 mod visit;

@@ -78,8 +78,8 @@ pub trait Delivery: 'static {
         Answer::Accept
     }
 
-    /// It is to be received for this recipient, too. At reception the domain is one of the server's, or it is the
-    /// postmaster; at submission it may be anybody.
+    /// It is to be received for this recipient, too. At reception the domain is one of the server's, or the address by which
+    /// the client has reached it, or it is the postmaster; at submission it may be anybody.
     fn recipient(&self, client: &Client, mail: &Mail, to: &Rcpt) -> Answer;
 
     /// The message comes. It fails with a [`Reply`], which the client is told; of any other error he learns nothing.
@@ -121,6 +121,20 @@ pub enum Answer {
     Refuse(Reply),
     /// It will turn out. An error that is a [`Reply`] is told to the client; any other is told as 451.
     Later(Deferred<()>),
+}
+
+impl Answer {
+    /// Waits until it has turned out.
+    ///
+    /// # Errors
+    /// Why it is not welcome, as [`Answer::Later`] has it.
+    pub async fn wait(self) -> trenza_core::Result {
+        match self {
+            Self::Accept => Ok(()),
+            Self::Refuse(reply) => Err(reply.into()),
+            Self::Later(later) => later.await,
+        }
+    }
 }
 
 /// What came of a message.

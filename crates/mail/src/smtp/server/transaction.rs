@@ -5,7 +5,7 @@ use super::{
     rates::Whose,
     session::{Session, leave, say},
 };
-use crate::smtp::{Body, Code, Mail, Rcpt, Recipient, Reply, Status};
+use crate::smtp::{Body, Code, Host, Mail, Rcpt, Recipient, Reply, Status};
 use trenza_core::Transport;
 
 /// A message that has begun.
@@ -102,9 +102,14 @@ impl Session {
         }
         let is_own = match &rcpt.to {
             Recipient::Postmaster => true,
-            Recipient::Mailbox(mailbox) => {
-                mailbox.host().domain().is_some_and(|domain| config.domains.contains(domain))
-            }
+            Recipient::Mailbox(mailbox) => match mailbox.host() {
+                Host::Domain(domain) => config.domains.contains(domain),
+                Host::Address(ip) => {
+                    let reached_by = self.client.peer.local.ip();
+                    reached_by.is_some_and(|own| own.to_canonical() == ip.to_canonical())
+                }
+                Host::Literal(_) => false,
+            },
         };
         if config.mode == Mode::Reception && !is_own {
             return refusal(
