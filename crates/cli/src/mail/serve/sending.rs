@@ -2,12 +2,12 @@
 
 use super::names::Dns;
 use crate::complaint::Complaint;
+use jiff::Timestamp;
 use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
 };
 use trenza::{
     Reactor, Result,
@@ -58,7 +58,7 @@ impl Sending {
                 .remedy("stop it, or name another folder with --queue")
         })?;
         let tree = Arc::new(Folder::new(folder)?);
-        let queue = Queue::open(tree, QueueOptions::new(hostname), SystemTime::now())?;
+        let queue = Queue::open(tree, QueueOptions::new(hostname), Timestamp::now().into())?;
         Ok(Some(Opened { queue, _lock }))
     }
 
