@@ -220,4 +220,8 @@ impl ClientOptions {
     fn is_opportunistic(&self) -> bool {
         matches!(self.security, Security::Opportunistic(_))
     }
+
+    fn speaks_lmtp(&self) -> bool {
+        self.lmtp
+    }
 }

@@ -320,12 +320,19 @@ impl Shared {
                 // It has closed a connection that waited, which says nothing of the server.
                 continue;
             }
-            let notifies = at.client.extensions().has("DSN");
+            let (notifies, delivers) = (at.client.extensions().has("DSN"), server.options.speaks_lmtp());
             let over = !at.client.is_open();
             if !over {
                 self.idle.put(&reactor, &server.key, at, &self.limits);
             }
-            return (fates.into_iter().map(|fate| Told::of(fate, notifies)).collect(), over);
+            let told = fates.into_iter().map(|fate| match Told::of(fate, notifies) {
+                // LMTP is spoken to who has the mailboxes (RFC 2033 section 1).
+                Told::Known(Fate::Relayed { reply, notifies: false }) if delivers => {
+                    Told::Known(Fate::Delivered(reply))
+                }
+                told => told,
+            });
+            return (told.collect(), over);
         }
     }
 }
