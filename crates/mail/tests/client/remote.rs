@@ -271,6 +271,7 @@ fn routes_come_before_the_dns() {
         assert_eq!(relayed(&world.carry(remote(), &[to])), [Some(host)]);
     }
     assert_eq!(remote().destination(&Recipient::Postmaster), "tcp:c:25");
+    assert_eq!(world.scripts["b"].borrow().heard[0], "EHLO cli.example.org");
     assert_eq!(world.remote().destination(&Mailbox::parse("ann@X").unwrap().into()), "x");
     let none = Remote::new("cli.example.org");
     let carried = world.carry(none, &["ann@x"]);

@@ -221,6 +221,10 @@ impl ClientOptions {
         matches!(self.security, Security::Opportunistic(_))
     }
 
+    fn has_name(&self) -> bool {
+        self.name.is_some()
+    }
+
     fn speaks_lmtp(&self) -> bool {
         self.lmtp
     }
