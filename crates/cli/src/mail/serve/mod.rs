@@ -18,14 +18,15 @@ use ports::{Ports, Purpose};
 use site::{Known, Site};
 use std::{fs, sync::Arc, time::Duration};
 use trenza::{
-    Reactor, Result,
-    auth::{Portal, Throttle},
+    Factory, Reactor, Result,
+    auth::{Accounts, Portal, Throttle},
     mail::{
-        local::Exchange,
+        local::{Exchange, Local},
         maildir::{Maildir, Mailstore},
+        pop3::{Pop3Server, Reply},
         smtp::{
             SmtpServer,
-            server::{Logged, Record},
+            server::{Logged, Mode, Record},
         },
     },
     storage::{Folder, Path, Storage, Tree},
@@ -40,6 +41,8 @@ Examples:
   trenza mail serve --domain example.org --hostname mail.example.org --maildir mail --users users.toml \\
       --smtp tcp:25 --submission tcp:587 --submission tls:465 --tls-certs /etc/letsencrypt/live
       For the world: receives for example.org, and takes what accounts send
+  trenza mail serve --domain example.org --maildir mail --users users.toml --smtp tcp:25 --pop3 tls:995 --tls-cert cert.pem
+      Accounts fetch their mail by POP3
   trenza mail serve --domain example.org --maildir mail --users users.toml --lmtp unix:/run/trenza/lmtp
       Behind another server, which receives
   trenza mail serve --domain example.org --maildir mail --users users.toml --aliases aliases --catch-all ann
@@ -121,19 +124,16 @@ struct Servers {
     reception: SmtpServer,
     submission: SmtpServer,
     lmtp: SmtpServer,
+    pop3: Pop3Server,
     tls: Option<ServerTls>,
 }
 
 impl Servers {
     fn new(args: &Args, known: &Known, tls: Option<ServerTls>) -> Self {
         let (host, domains) = (args.site.hostname(), args.site.domains());
-        let portal = Portal::shared(
-            "submission",
-            Arc::new(known.accounts.clone()),
-            Throttle::new(),
-            trenza::auth::Accounts,
-        );
-        let local = known.local.clone();
+        let (checker, throttle) = (Arc::new(known.accounts.clone()), Throttle::new());
+        let portal = |protocol| Portal::shared(protocol, checker.clone(), throttle.clone(), Accounts);
+        let (local, plain_auth) = (known.local.clone(), args.ports.allow_plain_auth);
         let made = |server: SmtpServer| {
             let server = server.limits(args.limits.smtp());
             match &tls {
@@ -141,23 +141,38 @@ impl Servers {
                 None => server,
             }
         };
-        let submission = SmtpServer::submission(host, portal)
+        let submission = SmtpServer::submission(host, portal("submission"))
             .senders(move |account, sender| local.owns(account, sender))
-            .allow_plain_auth(args.ports.allow_plain_auth);
+            .allow_plain_auth(plain_auth);
+        let pop3 =
+            Pop3Server::new(host, portal("pop3")).allow_plain_auth(plain_auth).limits(args.limits.pop3());
         Self {
             reception: made(SmtpServer::reception(host, domains)),
             submission: made(submission),
             lmtp: made(SmtpServer::lmtp(host)),
+            pop3: match &tls {
+                Some(tls) => pop3.tls(tls.clone()),
+                None => pop3,
+            },
             tls,
         }
     }
 
-    fn server(&self, purpose: Purpose) -> &SmtpServer {
-        match purpose {
-            Purpose::Reception => &self.reception,
-            Purpose::Submission => &self.submission,
-            Purpose::Lmtp => &self.lmtp,
+    fn smtp(&self, mode: Mode) -> &SmtpServer {
+        match mode {
+            Mode::Reception => &self.reception,
+            Mode::Submission => &self.submission,
+            Mode::Lmtp => &self.lmtp,
         }
+    }
+
+    /// What listens where accounts fetch their mail.
+    fn pop3(&self, storage: &Storage) -> impl Factory + use<> {
+        let storage = storage.clone();
+        self.pop3.on(move |account| match Local::maildir(account) {
+            Some(place) => Ok(Maildir::new(&storage, place.folder)),
+            None => Err(Reply::err("The account can have no mailbox")),
+        })
     }
 }
 
@@ -174,7 +189,7 @@ impl Args {
         let room = Room { descriptors, reserved: 0, each: DESCRIPTORS };
         let sessions = room.clients(Some(self.limits.sessions()), reactor);
         // Whoever comes then is told so, for which there is room, too.
-        reactor.set_connections_max(sessions.saturating_mul(3).saturating_add(sessions / 4 + 1));
+        reactor.set_connections_max(sessions.saturating_mul(4).saturating_add(sessions / 4 + 1));
         let store = Mailstore::new(storage, self.site.hostname());
         let delivery =
             Logged::new(reactor, Exchange::new(known.local.clone(), store), self.log(reactor, lines));
@@ -183,8 +198,12 @@ impl Args {
             let first = bound.is_empty() && reactor.loop_index() == 0;
             let told = first.then(|| (reactor.clone(), lines.clone(), STOPPING));
             let (on, secured) = planned.endpoint(servers.tls.as_ref())?;
-            let factory = servers.server(planned.purpose).on(delivery.clone());
-            let port = reactor.listen_with(on, Told::new(factory, told));
+            let port = match planned.purpose {
+                Purpose::Smtp(mode) => {
+                    reactor.listen_with(on, Told::new(servers.smtp(mode).on(delivery.clone()), told))
+                }
+                Purpose::Pop3 => reactor.listen_with(on, Told::new(servers.pop3(storage), told)),
+            };
             let port = port.map_err(|error| planned.complaint(&*error))?;
             bound.push(planned.bound(port.addr(), secured));
         }
