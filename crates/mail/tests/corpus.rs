@@ -8,6 +8,8 @@ mod pop3;
 mod queue;
 #[path = "../../../fuzz/src/smtp.rs"]
 mod smtp;
+#[path = "../../../fuzz/src/smtp_client.rs"]
+mod smtp_client;
 
 fn replay(target: &str, check: fn(&[u8])) {
     corpus::replay(target, 25, 64, b"\0 \n\r.-0<\"\xff", check);
@@ -21,6 +23,11 @@ fn commands() {
 #[test]
 fn replies() {
     replay("smtp_replies", smtp::smtp_replies);
+}
+
+#[test]
+fn sessions_of_a_client() {
+    corpus::replay("smtp_client", 12, 12, b"\0 2\n5-", smtp_client::smtp_client);
 }
 
 #[test]

@@ -29,6 +29,9 @@ fn with(policy: Policy) -> impl FnOnce(Endpoint) -> Endpoint {
     move |endpoint| endpoint.policy(policy)
 }
 
+/// What one read may bring before it is paid for.
+const READ: u64 = 256 * 1024;
+
 /// A connection whose server has a policy.
 async fn pair(ground: &Ground, policy: Policy) -> Result<(Transport, Transport)> {
     let (srv, cli) = (Actor::new(ground, "srv"), Actor::new(ground, "cli"));
@@ -57,10 +60,10 @@ async fn what_is_received_keeps_to_its_rate(ground: Ground) -> Result {
     let policy = Policy::new().rate_in(Rate::new(2_000_000).burst(5000));
     let (_, cli) = pair(&ground, policy).await?;
     let start = ground.reactor().now();
-    let all = ground.late() + 300_000;
+    let all = ground.late() + READ + 300_000;
     cli.write(&bytes(all as usize));
     ground.log().received("srv", all as usize).await;
-    let free = 5000 + ground.late();
+    let free = 5000 + READ + ground.late();
     assert!(ground.reactor().now() - start >= at_least(all - free, 2_000_000));
     assert!(ground.log().bytes("srv") == bytes(all as usize));
     cli.close();

@@ -78,20 +78,24 @@ impl<'a> Report<'a> {
     /// As a message. `returned` is what comes back: all of the message (`whole`), or its header.
     pub(super) fn text(&self, returned: &[u8], whole: bool) -> Vec<u8> {
         let global = self.is_global(returned);
-        let (head, status, message) = match (global, whole) {
-            (false, true) => ("us-ascii", "message/delivery-status", "message/rfc822"),
-            (false, false) => ("us-ascii", "message/delivery-status", "text/rfc822-headers"),
-            (true, true) => ("utf-8", "message/global-delivery-status", "message/global"),
-            (true, false) => ("utf-8", "message/global-delivery-status", "message/global-headers"),
+        let (charset, status, message) = match (global, whole) {
+            (false, true) => ("us-ascii", "delivery-status", "message/rfc822"),
+            (false, false) => ("us-ascii", "delivery-status", "text/rfc822-headers"),
+            (true, true) => ("utf-8", "global-delivery-status", "message/global"),
+            (true, false) => ("utf-8", "global-delivery-status", "message/global-headers"),
         };
         let encoding = |is_ascii: bool| if is_ascii { "" } else { "Content-Transfer-Encoding: 8bit\r\n" };
         let boundary = &self.boundary;
-        let mut text = self.head();
+        let mut text = self.head(status);
         text += encoding(!global && returned.is_ascii());
         text += "\r\nThis is a report about a message, in parts as MIME has them.\r\n";
-        _ = write!(text, "--{boundary}\r\nContent-Type: text/plain; charset={head}\r\n{}", encoding(!global));
+        _ = write!(
+            text,
+            "--{boundary}\r\nContent-Type: text/plain; charset={charset}\r\n{}",
+            encoding(!global)
+        );
         _ = write!(text, "Content-Description: What happened\r\n\r\n{}", self.for_people(global));
-        _ = write!(text, "--{boundary}\r\nContent-Type: {status}\r\n{}\r\n", encoding(!global));
+        _ = write!(text, "--{boundary}\r\nContent-Type: message/{status}\r\n{}\r\n", encoding(!global));
         text += &self.for_programs(global);
         _ = write!(text, "--{boundary}\r\nContent-Type: {message}\r\n{}\r\n", encoding(returned.is_ascii()));
         let mut text = text.into_bytes();
@@ -111,7 +115,8 @@ impl<'a> Report<'a> {
         mail.utf8 && !(is_ascii && all.all(|is_ascii| is_ascii) && returned.is_ascii())
     }
 
-    fn head(&self) -> String {
+    /// The header of the report, whose second part is of this type.
+    fn head(&self, status: &str) -> String {
         let sender = self.record.mail.sender.as_ref().map(ToString::to_string).unwrap_or_default();
         let (host, id, date) = (self.host, self.id.of_report(self.record.reports + 1), date(self.now));
         let subject = match self.worst() {
@@ -122,7 +127,7 @@ impl<'a> Report<'a> {
         format!(
             "From: Mail Delivery System <MAILER-DAEMON@{host}>\r\nTo: <{sender}>\r\nSubject: {subject}\r\n\
              Date: {date}\r\nMessage-ID: <{id}@{host}>\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n\
-             Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"{}\"\r\n",
+             Content-Type: multipart/report; report-type={status};\r\n\tboundary=\"{}\"\r\n",
             self.boundary
         )
     }
@@ -339,7 +344,7 @@ mod tests {
         for part in [
             "From: Mail Delivery System <MAILER-DAEMON@mx.example.org>\r\nTo: <ann@example.org>\r\n",
             "Message-ID: <a1-1@mx.example.org>\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n",
-            "\tboundary=\"=_b\"\r\n\r\n",
+            "multipart/report; report-type=delivery-status;\r\n\tboundary=\"=_b\"\r\n\r\n",
             "--=_b\r\nContent-Type: text/plain; charset=us-ascii\r\n",
             "\r\n  <a@example.com>\r\n      mx.example.com said: 550 5.1.1 No such user here\r\n",
             "--=_b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example.org\r\n",
@@ -373,6 +378,7 @@ mod tests {
         let text = String::from_utf8(text).unwrap();
         for part in [
             "To: <\u{e4}@example.org>\r\n",
+            "report-type=global-delivery-status;\r\n",
             "Content-Type: message/global-delivery-status\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
             "Content-Type: message/global-headers\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: \u{e4}\r\n--",
         ] {

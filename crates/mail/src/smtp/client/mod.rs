@@ -220,4 +220,12 @@ impl ClientOptions {
     fn is_opportunistic(&self) -> bool {
         matches!(self.security, Security::Opportunistic(_))
     }
+
+    fn has_name(&self) -> bool {
+        self.name.is_some()
+    }
+
+    fn speaks_lmtp(&self) -> bool {
+        self.lmtp
+    }
 }

@@ -160,3 +160,22 @@ fn lines_in_chunks() {
         }
     }
 }
+
+#[test]
+fn for_bdat_only_line_ends_are_mended() {
+    for (text, wire) in [
+        ("", ""),
+        ("a", "a\r\n"),
+        ("a\n.\r\n..b", "a\r\n.\r\n..b\r\n"),
+        (".\r.\r", ".\r\n.\r\n"),
+        ("\r\r\n\n", "\r\n\r\n\r\n"),
+    ] {
+        for cut in 0..=text.len() {
+            let (mut encoder, mut out) = (Encoder::undotted(), OutBuf::new());
+            encoder.encode(&text.as_bytes()[..cut], &mut out);
+            encoder.encode(&text.as_bytes()[cut..], &mut out);
+            encoder.finish(&mut out);
+            assert_eq!(out.to_vec().unwrap(), wire.as_bytes(), "{text:?} at {cut}");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 mod idle;
 mod names;
+mod resolver;
 mod route;
 
 pub use names::{Looking, Mx, NameError, Names};
@@ -93,7 +94,8 @@ struct Server {
 }
 
 impl Remote {
-    /// From a host of this name, by routes only: what has none is refused.
+    /// From a host of this name, which its clients say where a route has no other one; by routes only: what has none is
+    /// refused.
     pub fn new(name: impl Into<String>) -> Self {
         Self(Rc::new(Shared {
             name: name.into(),
@@ -183,7 +185,7 @@ impl Shared {
         match self.goal(to) {
             Some(Goal::Route(route)) => {
                 let name = route.endpoint.to_string();
-                let options = route.options.clone();
+                let options = self.named(route.options.clone());
                 Ok(vec![Server { key: name.clone(), name, endpoint: route.endpoint.clone(), options }])
             }
             Some(Goal::Domain(domain)) => self.receivers(domain).await,
@@ -240,16 +242,21 @@ impl Shared {
     /// A server at an address. None: no endpoint can name it.
     fn server(&self, host: &str, ip: IpAddr) -> Option<Server> {
         let endpoint = SocketAddr::new(ip, PORT).into_endpoint().ok()?;
-        let mut options = ClientOptions::new().limits(self.limits.client.clone());
-        if let Some(name) = Host::parse(&self.name) {
-            options = options.name(name);
-        }
+        let mut options = self.named(ClientOptions::new().limits(self.limits.client.clone()));
         if let Some(to) =
             self.tls.as_ref().and_then(|tls| tls.to(host).or_else(|_| tls.to(&ip.to_string())).ok())
         {
             options = options.opportunistic_tls(to);
         }
         Some(Server { name: host.to_owned(), key: format!("{host} {ip}"), endpoint, options })
+    }
+
+    /// With the name of this host, if there is no other one.
+    fn named(&self, options: ClientOptions) -> ClientOptions {
+        match Host::parse(&self.name) {
+            Some(name) if !options.has_name() => options.name(name),
+            _ => options,
+        }
     }
 
     /// Tries one server after the other until one has said something of each recipient.
@@ -320,12 +327,19 @@ impl Shared {
                 // It has closed a connection that waited, which says nothing of the server.
                 continue;
             }
-            let notifies = at.client.extensions().has("DSN");
+            let (notifies, delivers) = (at.client.extensions().has("DSN"), server.options.speaks_lmtp());
             let over = !at.client.is_open();
             if !over {
                 self.idle.put(&reactor, &server.key, at, &self.limits);
             }
-            return (fates.into_iter().map(|fate| Told::of(fate, notifies)).collect(), over);
+            let told = fates.into_iter().map(|fate| match Told::of(fate, notifies) {
+                // LMTP is spoken to who has the mailboxes (RFC 2033 section 1).
+                Told::Known(Fate::Relayed { reply, notifies: false }) if delivers => {
+                    Told::Known(Fate::Delivered(reply))
+                }
+                told => told,
+            });
+            return (told.collect(), over);
         }
     }
 }

@@ -1,0 +1,193 @@
+//! Errands: messages on their way to their destinations.
+
+use super::Runner;
+use crate::{
+    queue::{
+        Carried, Content, Fate, Parcel, QueueId, Record, State, index::Errand, ledger::Change,
+        record::seconds,
+    },
+    smtp::{Code, Reply, Status},
+};
+use std::{rc::Rc, time::Duration};
+use trenza_core::{TimedOut, timeout};
+use trenza_storage::{Error, ErrorKind};
+
+/// How many senders are told at once that a destination cannot be reached.
+const TOLD_MAX: usize = 256;
+
+impl Runner {
+    /// Carries a message to a destination.
+    pub(super) async fn errand(self: Rc<Self>, (id, name): Errand) -> trenza_core::Result {
+        let outcome = match self.load(&id, &name).await {
+            Ok(Some(loaded)) => Some(self.carry(&id, &name, loaded).await),
+            Ok(None) => None,
+            Err(error) => {
+                tracing::error!(%error, %id, "a message in the queue cannot be read");
+                let due = self.now() + self.queue.0.options.schedule.first.as_secs();
+                let inner = &mut *self.inner.borrow_mut();
+                inner.index.came_back(&name, None, 0, &self.queue.0.options.schedule, 0.0);
+                inner.index.release(&id, &name);
+                inner.index.add(&id, &name, due, u64::MAX);
+                None
+            }
+        };
+        if let Some((chosen, carried)) = outcome {
+            self.came_back(&id, &name, &chosen, carried);
+        }
+        self.pump();
+        Ok(())
+    }
+
+    /// What a message needs to be carried; None: there is nothing to carry, and the errand is over.
+    async fn load(&self, id: &QueueId, name: &Rc<str>) -> Result<Option<Loaded>, Error> {
+        let (spool, wanted) = (self.queue.0.spool.clone(), id.clone());
+        let loaded = self.storage.run(move |_| Ok((spool.read(&wanted)?, spool.open(&wanted)?))).await;
+        let schedule = &self.queue.0.options.schedule;
+        let (record, file) = match loaded.map_err(Error::from) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let index = &mut self.inner.borrow_mut().index;
+                index.came_back(name, None, 0, schedule, 0.0);
+                index.release(id, name);
+                return Ok(None);
+            }
+            loaded => loaded?,
+        };
+        let chosen = self.waiting(&record, name, self.now());
+        if chosen.is_empty() {
+            self.inner.borrow_mut().index.came_back(name, None, 0, schedule, 0.0);
+            self.plan_again(id, name, &record);
+            return Ok(None);
+        }
+        let size = file.opened().size;
+        Ok(Some(Loaded { record, chosen, message: Content::new(self.storage.clone(), file, size) }))
+    }
+
+    /// Those that wait for a destination and are due, by their places.
+    fn waiting(&self, record: &Record, name: &str, now: u64) -> Vec<usize> {
+        let most = self.queue.0.options.limits.parcel;
+        let each = record.recipients.iter().enumerate();
+        let due = each.filter(|(_, one)| {
+            matches!(one.state, State::Waiting { next, .. } if seconds(next) <= now)
+                && self.carrier.destination(&one.rcpt.to) == name
+        });
+        due.map(|(at, _)| at).take(most.max(1)).collect()
+    }
+
+    /// What came of the recipients that were chosen.
+    async fn carry(self: &Rc<Self>, id: &QueueId, name: &Rc<str>, loaded: Loaded) -> (Chosen, Vec<Carried>) {
+        let Loaded { record, chosen, message } = loaded;
+        let tries = |at: &usize| match record.recipients.get(*at).map(|one| one.state) {
+            Some(State::Waiting { tries, .. }) => tries,
+            _ => 0,
+        };
+        let places: Chosen = chosen.iter().map(|at| (*at, tries(at))).collect();
+        let recipients =
+            chosen.iter().filter_map(|at| Some(record.recipients.get(*at)?.rcpt.clone())).collect();
+        let mut mail = record.mail;
+        mail.size = Some(message.size());
+        let parcel = Parcel { id: id.to_string(), destination: name.to_string(), mail, recipients, message };
+        let runner = self.clone();
+        let limit = self.queue.0.options.limits.carry;
+        // A coroutine of its own, so that a panic of the carrier ends no more than that.
+        let carrying = async move { timeout(limit, async { Ok(runner.carrier.carry(parcel).await) }).await };
+        let nothing = match self.reactor.spawn(carrying).await {
+            Ok(mut carried) => {
+                let silence = Reply::new(Code::LOCAL_ERROR, Status::LOCAL_ERROR, "Nothing is known of it");
+                carried.resize(places.len(), Carried::new(Fate::Later(silence)));
+                return (places, carried);
+            }
+            Err(error) if error.is::<TimedOut>() => {
+                let text = format!("Not done after {} seconds", limit.as_secs());
+                Fate::Unreachable(Reply::new(Code::LOCAL_ERROR, Status::TOO_SLOW, text))
+            }
+            Err(error) => {
+                tracing::error!(%error, %id, to = %name, "a message could not be carried");
+                Fate::Later(Reply::new(Code::LOCAL_ERROR, Status::LOCAL_ERROR, "Something is wrong here"))
+            }
+        };
+        let carried = vec![Carried::new(nothing); places.len()];
+        (places, carried)
+    }
+
+    /// Takes in what came of an errand.
+    pub(super) fn came_back(
+        self: &Rc<Self>,
+        id: &QueueId,
+        name: &Rc<str>,
+        chosen: &Chosen,
+        carried: Vec<Carried>,
+    ) {
+        let unreachable = |one: &&Carried| matches!(one.fate, Fate::Unreachable(_));
+        let failed = carried.iter().find(unreachable).filter(|_| carried.iter().all(|one| unreachable(&one)));
+        let failed = failed.cloned();
+        self.tell(id, name, &carried);
+        let (now, schedule) = (self.now(), &self.queue.0.options.schedule);
+        let dice = self.dice();
+        let changes = self.changes(chosen, carried);
+        let overdue = {
+            let inner = &mut *self.inner.borrow_mut();
+            inner.index.came_back(name, Some(failed.is_none()), now, schedule, dice);
+            inner.pend(id, name.clone()).changes.extend(changes);
+            if failed.is_some() { inner.index.overdue(name, now, TOLD_MAX) } else { Vec::new() }
+        };
+        for id in overdue {
+            if let Some(failed) = failed.clone() {
+                self.spawn(self.clone().give_up(id, name.clone(), failed));
+            }
+        }
+    }
+
+    /// The same for a message that was not tried, since its destination cannot be reached, and whose sender is to be told
+    /// of that.
+    async fn give_up(self: Rc<Self>, id: QueueId, name: Rc<str>, failed: Carried) -> trenza_core::Result {
+        let (spool, wanted) = (self.queue.0.spool.clone(), id.clone());
+        let record = self.storage.run(move |_| spool.read(&wanted)).await.map_err(Error::from);
+        let chosen: Chosen = match &record {
+            Ok(record) => self.waiting(record, &name, self.now()).into_iter().map(|at| (at, 0)).collect(),
+            Err(error) => {
+                tracing::debug!(%error, %id, "a message in the queue cannot be read");
+                Vec::new()
+            }
+        };
+        let changes = self.changes(&chosen, vec![failed; chosen.len()]);
+        self.inner.borrow_mut().pend(&id, name).changes.extend(changes);
+        self.pump();
+        Ok(())
+    }
+
+    fn changes(&self, chosen: &Chosen, carried: Vec<Carried>) -> Vec<Change> {
+        let (now, schedule) = (self.reactor.wall(), &self.queue.0.options.schedule);
+        let change = |((at, tries), carried): (&(usize, u32), Carried)| {
+            let pause = match carried.fate {
+                Fate::Unreachable(_) => schedule.pause_of_destination(*tries, self.dice()),
+                _ => schedule.pause(*tries, self.dice()),
+            };
+            Change { at: *at, carried, next: now + pause.max(Duration::from_secs(1)) }
+        };
+        chosen.iter().zip(carried).map(change).collect()
+    }
+
+    fn tell(&self, id: &QueueId, name: &str, carried: &[Carried]) {
+        for one in carried {
+            let host = one.host.as_deref().unwrap_or("-");
+            tracing::info!(target: "trenza::mail", %id, to = name, host, "{}", one.fate);
+        }
+    }
+
+    /// Between -1 and 1.
+    pub(super) fn dice(&self) -> f64 {
+        let mut random = [0; 4];
+        self.reactor.random(&mut random);
+        f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX) * 2.0 - 1.0
+    }
+}
+
+/// What an errand needs.
+struct Loaded {
+    record: Record,
+    chosen: Vec<usize>,
+    message: Content,
+}
+
+/// The recipients of an errand: their places, and how often they were tried before.
+type Chosen = Vec<(usize, u32)>;
