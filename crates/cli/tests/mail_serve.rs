@@ -14,7 +14,7 @@ use std::{
     path::Path,
     process::{Command, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tempfile::{TempDir, tempdir};
 use trenza_tests::{PATIENCE, Program};
@@ -234,6 +234,55 @@ fn accounts_fetch_their_mail() {
     assert!(stop(program).contains("protocol=\"pop3\""));
 }
 
+/// Waits until somebody has so many messages.
+fn wait_for(place: &Path, name: &str, count: usize) -> Vec<String> {
+    let began = Instant::now();
+    loop {
+        let messages = messages(place, name);
+        if messages.len() >= count {
+            return messages;
+        }
+        assert!(began.elapsed() < PATIENCE, "{name} has {} messages", messages.len());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_is_for_others_goes_through_the_queue() {
+    let (here, there) = (place(), place());
+    let mut other = serve(there.path(), &[SMTP, "--domain=example.net", "--log-format=json"]);
+    let url = other.hear_url("smtp://");
+    fs::write(here.path().join("aliases"), "team: ann, ann@example.net\n").unwrap();
+    let route = format!("--route=example.net=tcp:{}", url.trim_start_matches("smtp://"));
+    let options =
+        [SMTP, SUBMISSION, "--allow-plain-auth", "--queue={}/queue", "--aliases={}/aliases", &route];
+    let mut program = serve(here.path(), &options);
+    let mut reception = Session::connect(&program.hear_url("smtp://"));
+    let mut submission = Session::connect(&program.hear_url("smtp://"));
+    submission.ask("AUTH PLAIN AGFubgBzZWNyZXQgb25l", "235");
+    submission.ask("MAIL FROM:<ann@example.org>", "250");
+    submission.ask("RCPT TO:<ann@example.net>", "250");
+    submission.ask("RCPT TO:<ann@example.org>", "250");
+    submission.ask("DATA", "354");
+    submission.ask("Subject: hello\r\n\r\n..Hello!\r\n.", "250");
+    for place in [&here, &there] {
+        let stored = wait_for(place.path(), "ann", 1);
+        assert!(stored[0].starts_with("Return-Path: <ann@example.org>\r\nReceived: "), "{}", stored[0]);
+        assert!(stored[0].ends_with("\r\nSubject: hello\r\n\r\n.Hello!\r\n"), "{}", stored[0]);
+    }
+    reception.send("b@example.com", "team@example.org");
+    let stored = wait_for(there.path(), "ann", 2);
+    assert!(stored.iter().any(|text| text.contains("\r\nDelivered-To: team@example.org\r\n")), "{stored:?}");
+    wait_for(here.path(), "ann", 2);
+    reception.ask("MAIL FROM:<b@example.com>", "250");
+    reception.ask("RCPT TO:<ann@example.net>", "550 5.7.1");
+    let (code, said) = fails(here.path(), &[&USUAL[..], &["--queue={}/queue"]].concat());
+    assert!(code == 1 && said.contains("another server has the queue"), "{said}");
+    drop((reception, submission));
+    stop(program);
+    stop(other);
+}
+
 #[test]
 fn many_workers_are_one_server() {
     let place = place();
@@ -275,6 +324,9 @@ fn who_gets_it_wrong_is_told_how_it_would_be_right() {
         (&["--catch-all=bob"], 1, &["no account or alias \"bob\"", "trenza user add bob"]),
         (&["--max-message=1K"], 2, &["less than 64K is too little"]),
         (&["--max-recipients=99"], 2, &["a number from 100 on is wanted"]),
+        (&["--relay=tcp:a:25"], 2, &["--queue"]),
+        (&["--aliases={}/file", "--queue={}/queue", "--route=x"], 2, &["--route x", "DOMAIN=ENDPOINT"]),
+        (&["--aliases={}/file", "--queue={}/file"], 1, &["cannot be the queue's folder"]),
         (&[&*taken], 1, &["is taken", "--smtp tcp:"]),
     ] {
         let all: Vec<&str> = match arguments {

@@ -1,7 +1,9 @@
 //! `trenza mail serve`: a mail server.
 
 mod limits;
+mod names;
 mod ports;
+mod sending;
 mod site;
 
 use crate::{
@@ -15,13 +17,14 @@ use crate::{
 use clap::ValueEnum;
 use limits::Limits;
 use ports::{Ports, Purpose};
+use sending::{Opened, Sending};
 use site::{Known, Site};
 use std::{fs, sync::Arc, time::Duration};
 use trenza::{
     Factory, Reactor, Result,
     auth::{Accounts, Portal, Throttle},
     mail::{
-        local::{Exchange, Local},
+        local::{Courier, Exchange, Local},
         maildir::{Maildir, Mailstore},
         pop3::{Pop3Server, Reply},
         smtp::{
@@ -39,8 +42,11 @@ Examples:
   trenza mail serve --domain example.org --maildir mail --users users.toml
       For this machine only; then: swaks --server 127.0.0.1:2525 --to ann@example.org
   trenza mail serve --domain example.org --hostname mail.example.org --maildir mail --users users.toml \\
-      --smtp tcp:25 --submission tcp:587 --submission tls:465 --tls-certs /etc/letsencrypt/live
-      For the world: receives for example.org, and takes what accounts send
+      --smtp tcp:25 --submission tcp:587 --submission tls:465 --tls-certs /etc/letsencrypt/live \\
+      --queue /var/spool/trenza
+      For the world: receives for example.org, and sends what accounts send, by the servers that the DNS names
+  trenza mail serve --domain example.org --maildir mail --users users.toml --queue queue --relay tcp:smtp.example.net:25
+      All that is for others goes to one server, which brings it on; `trenza mail queue list --queue queue` shows what waits
   trenza mail serve --domain example.org --maildir mail --users users.toml --smtp tcp:25 --pop3 tls:995 --tls-cert cert.pem
       Accounts fetch their mail by POP3
   trenza mail serve --domain example.org --maildir mail --users users.toml --lmtp unix:/run/trenza/lmtp
@@ -74,6 +80,9 @@ pub(super) struct Args {
     ports: Ports,
 
     #[command(flatten)]
+    sending: Sending,
+
+    #[command(flatten)]
     limits: Limits,
 
     /// The line that each message, and each recipient that is refused, leaves on standard error
@@ -100,6 +109,8 @@ enum LogFormat {
 const STOPPING: &str = "Stopping: messages have 10 s to come to their end. Ctrl-C again stops at once.";
 /// What a session may hold open: its connection and a file.
 const DESCRIPTORS: u64 = 2;
+/// What sending may hold open: connections to others, and messages.
+const SENDING: usize = 500;
 /// Temporary files that nobody has written to for so long are those of a server that was killed.
 const ABANDONED: Duration = Duration::from_secs(36 * 3600);
 
@@ -109,18 +120,19 @@ pub(super) fn run(args: &Args, descriptors: u64) -> Result {
     let entered = fs::metadata(args.site.maildir.join("."));
     entered.map_err(|error| Complaint::folder(&args.site.maildir, &error))?;
     args.ports.check()?;
-    let known = args.site.known()?;
-    let tls = args.ports.certificates.tls()?;
-    let servers = Servers::new(args, &known, tls);
+    let shared = Shared::new(args)?;
     let tree: Arc<dyn Tree> = Arc::new(Folder::new(&args.site.maildir)?);
     lines::run(&args.workers, |reactor, lines| {
         let storage = Storage::over(reactor, tree.clone());
-        args.serve(reactor, &servers, &known, &storage, lines, descriptors)
+        args.serve(reactor, &shared, &storage, lines, descriptors)
     })
 }
 
 /// What all loops share.
-struct Servers {
+struct Shared {
+    known: Known,
+    /// None: nothing is sent to others.
+    queue: Option<Opened>,
     reception: SmtpServer,
     submission: SmtpServer,
     lmtp: SmtpServer,
@@ -128,8 +140,10 @@ struct Servers {
     tls: Option<ServerTls>,
 }
 
-impl Servers {
-    fn new(args: &Args, known: &Known, tls: Option<ServerTls>) -> Self {
+impl Shared {
+    fn new(args: &Args) -> Result<Self> {
+        let (known, tls) = (args.site.known()?, args.ports.certificates.tls()?);
+        let queue = args.sending.open(args.site.hostname())?;
         let (host, domains) = (args.site.hostname(), args.site.domains());
         let (checker, throttle) = (Arc::new(known.accounts.clone()), Throttle::new());
         let portal = |protocol| Portal::shared(protocol, checker.clone(), throttle.clone(), Accounts);
@@ -146,7 +160,7 @@ impl Servers {
             .allow_plain_auth(plain_auth);
         let pop3 =
             Pop3Server::new(host, portal("pop3")).allow_plain_auth(plain_auth).limits(args.limits.pop3());
-        Self {
+        Ok(Self {
             reception: made(SmtpServer::reception(host, domains)),
             submission: made(submission),
             lmtp: made(SmtpServer::lmtp(host)),
@@ -154,8 +168,10 @@ impl Servers {
                 Some(tls) => pop3.tls(tls.clone()),
                 None => pop3,
             },
+            known,
+            queue,
             tls,
-        }
+        })
     }
 
     fn smtp(&self, mode: Mode) -> &SmtpServer {
@@ -177,32 +193,45 @@ impl Servers {
 }
 
 impl Args {
+    /// Where a loop brings what it receives; the first one carries on what the queue holds.
+    fn exchange(&self, reactor: &Reactor, shared: &Shared, storage: &Storage) -> Result<Exchange> {
+        let hostname = self.site.hostname();
+        let exchange = Exchange::new(shared.known.local.clone(), Mailstore::new(storage, hostname));
+        let Some(opened) = &shared.queue else { return Ok(exchange) };
+        let inlet = opened.queue.inlet(reactor);
+        let exchange = exchange.with_queue(inlet.clone());
+        if reactor.loop_index() == 0 {
+            let courier = Courier::new(&exchange, inlet, self.sending.remote(reactor, hostname)?);
+            reactor.start(opened.queue.carried_by(courier))?;
+        }
+        Ok(exchange)
+    }
+
     fn serve(
         &self,
         reactor: &Reactor,
-        servers: &Servers,
-        known: &Known,
+        shared: &Shared,
         storage: &Storage,
         lines: &Lines,
         descriptors: u64,
     ) -> Result {
-        let room = Room { descriptors, reserved: 0, each: DESCRIPTORS };
+        let sending = if shared.queue.is_some() { SENDING } else { 0 };
+        let room = Room { descriptors, reserved: sending as u64, each: DESCRIPTORS };
         let sessions = room.clients(Some(self.limits.sessions()), reactor);
         // Whoever comes then is told so, for which there is room, too.
-        reactor.set_connections_max(sessions.saturating_mul(4).saturating_add(sessions / 4 + 1));
-        let store = Mailstore::new(storage, self.site.hostname());
-        let delivery =
-            Logged::new(reactor, Exchange::new(known.local.clone(), store), self.log(reactor, lines));
+        reactor.set_connections_max(sessions.saturating_mul(4).saturating_add(sessions / 4 + sending + 1));
+        let exchange = self.exchange(reactor, shared, storage)?;
+        let delivery = Logged::new(reactor, exchange, self.log(reactor, lines));
         let mut bound = Vec::new();
         for planned in self.ports.planned() {
             let first = bound.is_empty() && reactor.loop_index() == 0;
             let told = first.then(|| (reactor.clone(), lines.clone(), STOPPING));
-            let (on, secured) = planned.endpoint(servers.tls.as_ref())?;
+            let (on, secured) = planned.endpoint(shared.tls.as_ref())?;
             let port = match planned.purpose {
                 Purpose::Smtp(mode) => {
-                    reactor.listen_with(on, Told::new(servers.smtp(mode).on(delivery.clone()), told))
+                    reactor.listen_with(on, Told::new(shared.smtp(mode).on(delivery.clone()), told))
                 }
-                Purpose::Pop3 => reactor.listen_with(on, Told::new(servers.pop3(storage), told)),
+                Purpose::Pop3 => reactor.listen_with(on, Told::new(shared.pop3(storage), told)),
             };
             let port = port.map_err(|error| planned.complaint(&*error))?;
             bound.push(planned.bound(port.addr(), secured));
@@ -211,9 +240,9 @@ impl Args {
             let root = self.site.maildir.canonicalize().unwrap_or_else(|_| self.site.maildir.clone());
             say(&format!("Serving mail of {}, in {}", self.site, root.display()));
             self.ports.say(&bound);
-            self.site.warn_of_postmaster(known);
+            self.site.warn_of_postmaster(&shared.known);
             self.workers.started();
-            sweep(reactor, known, storage);
+            sweep(reactor, &shared.known, storage);
         }
         Ok(())
     }
