@@ -2,7 +2,10 @@
 
 use crate::{passing::seconds, room::count};
 use std::{num::NonZeroUsize, time::Duration};
-use trenza::{auth::Size, mail::smtp::SmtpLimits};
+use trenza::{
+    auth::Size,
+    mail::{pop3::Pop3Limits, smtp::SmtpLimits},
+};
 
 /// No message is smaller than what a server must be able to take (RFC 5321 section 4.5.3.1.7).
 const SIZE_MIN: u64 = 64 * 1024;
@@ -22,7 +25,7 @@ pub(super) struct Limits {
     #[arg(long, value_name = "N", default_value = "600", value_parser = clap::value_parser!(u32).range(1..))]
     max_messages_per_minute: u32,
 
-    /// Sessions at once, for each of reception, submission and LMTP; one more is told to come later
+    /// Sessions at once, for each of reception, submission, LMTP and POP3; one more is told to come later
     #[arg(long, value_name = "N", default_value = "1000", value_parser = count)]
     max_sessions: NonZeroUsize,
 
@@ -30,7 +33,7 @@ pub(super) struct Limits {
     #[arg(long, value_name = "N", default_value = "50", value_parser = count)]
     max_sessions_per_address: NonZeroUsize,
 
-    /// How long a client may take for a command, in seconds
+    /// How long a client may take for a command, in seconds; one of POP3 may take ten minutes
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
     command_timeout: Duration,
 }
@@ -49,6 +52,14 @@ impl Limits {
             per_address: self.max_sessions_per_address.get(),
             command: self.command_timeout,
             ..SmtpLimits::default()
+        }
+    }
+
+    pub(super) fn pop3(&self) -> Pop3Limits {
+        Pop3Limits {
+            sessions: self.max_sessions.get(),
+            per_address: self.max_sessions_per_address.get(),
+            ..Pop3Limits::default()
         }
     }
 }

@@ -23,6 +23,7 @@ use trenza::{
     mail::{
         local::Exchange,
         maildir::{Maildir, Mailstore},
+        pop3::{Pop3Server, Reply, ResponseCode, server::Pop3Factory},
         smtp::{
             SmtpServer,
             server::{Logged, Record},
@@ -42,6 +43,8 @@ Examples:
       For the world: receives for example.org, and takes what accounts send
   trenza mail serve --domain example.org --maildir mail --users users.toml --lmtp unix:/run/trenza/lmtp
       Behind another server, which receives
+  trenza mail serve --domain example.org --maildir mail --users users.toml --smtp tcp:25 --pop3 tls:995 --tls-cert mail.pem
+      And its accounts fetch their mail; then: curl pop3s://mail.example.org/ --user ann
   trenza mail serve --domain example.org --maildir mail --users users.toml --aliases aliases --catch-all ann
 
 What is answered 250 is on the disk, synced. Messages for NAME@DOMAIN and NAME+ANYTHING@DOMAIN go to the Maildir of the
@@ -60,7 +63,7 @@ Aliases, a line each, read again when they change:
 Ctrl-C (or SIGTERM) stops: messages have 10 s to come to their end. A second one stops at once.
 Exit codes: 0 after a graceful stop, 1 error, 2 wrong usage, 130 or 143 when a second signal cut it short.";
 
-/// Receives mail for domains into Maildirs, and takes what accounts send.
+/// Receives mail for domains into Maildirs, takes what accounts send, and gives them what they have got.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -121,18 +124,17 @@ struct Servers {
     reception: SmtpServer,
     submission: SmtpServer,
     lmtp: SmtpServer,
+    pop3: Pop3Server,
     tls: Option<ServerTls>,
 }
 
 impl Servers {
     fn new(args: &Args, known: &Known, tls: Option<ServerTls>) -> Self {
         let (host, domains) = (args.site.hostname(), args.site.domains());
-        let portal = Portal::shared(
-            "submission",
-            Arc::new(known.accounts.clone()),
-            Throttle::new(),
-            trenza::auth::Accounts,
-        );
+        let (checker, throttle) = (Arc::new(known.accounts.clone()), Throttle::new());
+        // Who guesses at one guesses at both.
+        let portal =
+            |protocol| Portal::shared(protocol, checker.clone(), throttle.clone(), trenza::auth::Accounts);
         let local = known.local.clone();
         let made = |server: SmtpServer| {
             let server = server.limits(args.limits.smtp());
@@ -141,10 +143,17 @@ impl Servers {
                 None => server,
             }
         };
-        let submission = SmtpServer::submission(host, portal)
+        let submission = SmtpServer::submission(host, portal("submission"))
             .senders(move |account, sender| local.owns(account, sender))
             .allow_plain_auth(args.ports.allow_plain_auth);
+        let pop3 = Pop3Server::new(host, portal("pop3"))
+            .limits(args.limits.pop3())
+            .allow_plain_auth(args.ports.allow_plain_auth);
         Self {
+            pop3: match &tls {
+                Some(tls) => pop3.tls(tls.clone()),
+                None => pop3,
+            },
             reception: made(SmtpServer::reception(host, domains)),
             submission: made(submission),
             lmtp: made(SmtpServer::lmtp(host)),
@@ -152,12 +161,24 @@ impl Servers {
         }
     }
 
-    fn server(&self, purpose: Purpose) -> &SmtpServer {
+    /// None: it is for POP3.
+    fn smtp(&self, purpose: Purpose) -> Option<&SmtpServer> {
         match purpose {
-            Purpose::Reception => &self.reception,
-            Purpose::Submission => &self.submission,
-            Purpose::Lmtp => &self.lmtp,
+            Purpose::Reception => Some(&self.reception),
+            Purpose::Submission => Some(&self.submission),
+            Purpose::Lmtp => Some(&self.lmtp),
+            Purpose::Pop3 => None,
         }
+    }
+
+    /// Each account has the Maildir of its name.
+    fn pop3(&self, storage: &Storage) -> Pop3Factory {
+        let storage = storage.clone();
+        self.pop3.on(move |account| {
+            let folder = Path::new(&account.name);
+            let none = |_| Reply::err("There is no mailbox of this name").code(ResponseCode::SysPerm);
+            Ok(Maildir::new(&storage, folder.map_err(none)?))
+        })
     }
 }
 
@@ -174,7 +195,7 @@ impl Args {
         let room = Room { descriptors, reserved: 0, each: DESCRIPTORS };
         let sessions = room.clients(Some(self.limits.sessions()), reactor);
         // Whoever comes then is told so, for which there is room, too.
-        reactor.set_connections_max(sessions.saturating_mul(3).saturating_add(sessions / 4 + 1));
+        reactor.set_connections_max(sessions.saturating_mul(4).saturating_add(sessions / 4 + 1));
         let store = Mailstore::new(storage, self.site.hostname());
         let delivery =
             Logged::new(reactor, Exchange::new(known.local.clone(), store), self.log(reactor, lines));
@@ -183,8 +204,10 @@ impl Args {
             let first = bound.is_empty() && reactor.loop_index() == 0;
             let told = first.then(|| (reactor.clone(), lines.clone(), STOPPING));
             let (on, secured) = planned.endpoint(servers.tls.as_ref())?;
-            let factory = servers.server(planned.purpose).on(delivery.clone());
-            let port = reactor.listen_with(on, Told::new(factory, told));
+            let port = match servers.smtp(planned.purpose) {
+                Some(server) => reactor.listen_with(on, Told::new(server.on(delivery.clone()), told)),
+                None => reactor.listen_with(on, Told::new(servers.pop3(storage), told)),
+            };
             let port = port.map_err(|error| planned.complaint(&*error))?;
             bound.push(planned.bound(port.addr(), secured));
         }

@@ -29,6 +29,10 @@ pub(super) struct Ports {
     #[arg(long, value_name = "ENDPOINT")]
     lmtp: Vec<String>,
 
+    /// Gives accounts their mail by POP3, usually on tcp:110, and on tls:995 with TLS from the start
+    #[arg(long, value_name = "ENDPOINT")]
+    pop3: Vec<String>,
+
     #[command(flatten)]
     pub(super) certificates: Certificates,
 
@@ -43,6 +47,14 @@ pub(super) enum Purpose {
     Reception,
     Submission,
     Lmtp,
+    Pop3,
+}
+
+impl Purpose {
+    /// Whether it is for those who log in.
+    fn is_private(self) -> bool {
+        matches!(self, Self::Submission | Self::Pop3)
+    }
 }
 
 /// A port, before it listens.
@@ -63,11 +75,12 @@ pub(super) struct Bound {
 impl Ports {
     /// Where to listen, for what.
     pub(super) fn planned(&self) -> Vec<Planned<'_>> {
-        use Purpose::{Lmtp, Reception, Submission};
+        use Purpose::{Lmtp, Pop3, Reception, Submission};
         let all = [
             (Reception, "--smtp", &self.smtp),
             (Submission, "--submission", &self.submission),
             (Lmtp, "--lmtp", &self.lmtp),
+            (Pop3, "--pop3", &self.pop3),
         ];
         let ports = all.into_iter().flat_map(|(purpose, option, texts)| {
             texts.iter().map(move |text| Planned { purpose, option, text })
@@ -86,7 +99,7 @@ impl Ports {
     pub(super) fn check(&self) -> Result {
         for Planned { purpose, text, .. } in self.planned() {
             let closed = !self.certificates.offers() && !self.allow_plain_auth && !text.contains(":cert");
-            if purpose == Purpose::Submission && closed {
+            if purpose.is_private() && closed {
                 let what = format!(
                     "nobody could log in on {text}: passwords are for TLS, and there is no certificate"
                 );
@@ -107,6 +120,8 @@ impl Ports {
         for Bound { purpose, addr, secured } in bound {
             let scheme = match (purpose, secured) {
                 (Purpose::Lmtp, _) => "lmtp://",
+                (Purpose::Pop3, false) => "pop3://",
+                (Purpose::Pop3, true) => "pop3s://",
                 (_, false) => "smtp://",
                 (_, true) => "smtps://",
             };
@@ -114,23 +129,25 @@ impl Ports {
                 Purpose::Reception => " receives",
                 Purpose::Submission => " takes what accounts send",
                 Purpose::Lmtp => " takes what other servers have received",
+                Purpose::Pop3 => " gives accounts their mail",
             };
-            let tls = match (secured, self.certificates.offers()) {
-                (true, _) => ", with TLS from the start",
-                (false, true) => ", with TLS by STARTTLS",
-                (false, false) => "",
+            let tls = match (secured, self.certificates.offers(), purpose) {
+                (true, _, _) => ", with TLS from the start",
+                (false, true, Purpose::Pop3) => ", with TLS by STLS",
+                (false, true, _) => ", with TLS by STARTTLS",
+                (false, false, _) => "",
             };
             say(&shown(scheme, addr, &format!("{what}{tls}")));
         }
         let outside = |addr: &Addr| addr.ip().is_some_and(|ip| !ip.is_loopback());
         let open =
-            |purpose: Purpose| bound.iter().any(|bound| bound.purpose == purpose && outside(&bound.addr));
-        if open(Purpose::Lmtp) {
+            |which: fn(Purpose) -> bool| bound.iter().any(|one| which(one.purpose) && outside(&one.addr));
+        if open(|purpose| purpose == Purpose::Lmtp) {
             warn(
                 "whoever reaches a port of LMTP is believed: unix:PATH, or interface=127.0.0.1, is for this machine only",
             );
         }
-        if open(Purpose::Submission) && self.allow_plain_auth {
+        if open(Purpose::is_private) && self.allow_plain_auth {
             warn("whoever is between can read passwords: without --allow-plain-auth they are for TLS only");
         }
     }
