@@ -16,6 +16,7 @@ mod gnutls_cli;
 mod gnutls_serv;
 mod mail_clients;
 mod openssl;
+mod pop3;
 mod proxies;
 mod pyftpdlib;
 mod secure;

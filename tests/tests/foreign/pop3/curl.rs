@@ -26,9 +26,9 @@ fn fetches_over_stls_and_tls() {
 }
 
 #[test]
-fn logs_in_by_all_mechanisms() {
+fn logs_in_by_sasl() {
     let served = Served::new();
-    for mechanism in ["PLAIN", "LOGIN", "SCRAM-SHA-256", "+LOGIN"] {
+    for mechanism in ["PLAIN", "LOGIN"] {
         let options = format!("AUTH={mechanism}");
         let listed = fetch(&served, "", &["--login-options", &options]);
         assert_eq!(listed.iter().filter(|byte| **byte == b'\n').count(), messages().len(), "{mechanism}");

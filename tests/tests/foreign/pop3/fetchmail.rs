@@ -4,11 +4,10 @@ use super::{PASSWORD, Served, messages, with_lf};
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 /// Runs it once. What it has given to its delivery agent, and whether there was mail.
-fn fetchmail(served: &Served, options: &str) -> (Vec<u8>, bool) {
+fn fetchmail(served: &Served, port: u16, tls: &str) -> (Vec<u8>, bool) {
     let (configuration, out) = (served.here("fetchmailrc"), served.here("out"));
-    let ssl = if options.contains("sslproto") { "" } else { "ssl" };
     let text = format!(
-        "set no bouncemail\npoll localhost protocol pop3 {options} auth password user \"ann\" password \"{PASSWORD}\" {ssl} sslcertck \
+        "set no bouncemail\npoll localhost protocol pop3 port {port} auth password user \"ann\" password \"{PASSWORD}\" {tls} sslcertck \
          sslcertfile \"{}\" no rewrite no mimedecode mda \"cat >> {}\"\n",
         served.ca(),
         out.display()
@@ -28,10 +27,8 @@ fn fetchmail(served: &Served, options: &str) -> (Vec<u8>, bool) {
 fn fetches_over_stls_and_deletes_and_finds_nothing_over_tls() {
     let served = Served::new();
     let wanted = messages().iter().map(|message| with_lf(message)).collect::<Vec<_>>().concat();
-    let stls = format!("port {} sslproto \"tls1.2+\"", served.ports[0]);
-    let (got, some) = fetchmail(&served, &stls);
+    let (got, some) = fetchmail(&served, served.ports[0], "sslproto \"tls1.2+\"");
     assert!(some && got == wanted, "{} of {} bytes", got.len(), wanted.len());
     assert_eq!(served.left(), 0);
-    let tls = format!("port {}", served.ports[1]);
-    assert!(!fetchmail(&served, &tls).1);
+    assert!(!fetchmail(&served, served.ports[1], "ssl").1);
 }

@@ -53,9 +53,11 @@ impl Served {
         let mut add = add.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         add.stdin.take().unwrap().write_all(format!("{PASSWORD}\n").as_bytes()).unwrap();
         assert!(add.wait().unwrap().success());
-        let (maildir, users, cert) = (shown("mail"), shown("users.toml"), certificates.shown("localhost.pem"));
+        let (maildir, users, cert) =
+            (shown("mail"), shown("users.toml"), certificates.shown("localhost.pem"));
         let place_of = ["mail", "serve", "--domain=example.org", "--maildir", &maildir, "--users", &users];
-        let listen = ["--tls-cert", &cert, "--pop3=tcp:0:interface=127.0.0.1", "--pop3=tls:0:interface=127.0.0.1"];
+        let listen =
+            ["--tls-cert", &cert, "--pop3=tcp:0:interface=127.0.0.1", "--pop3=tls:0:interface=127.0.0.1"];
         let mut program = Program::start(&crate::program(), [&place_of[..], &listen].concat());
         let ports = ["pop3://", "pop3s://"].map(|scheme| {
             let url = program.hear_url(scheme);

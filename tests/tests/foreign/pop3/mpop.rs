@@ -19,8 +19,10 @@ fn fetched(mechanism: &str) {
     let tls = ["--tls=on".into(), "--tls-starttls=on".into(), format!("--tls-trust-file={ca}")];
     let how = ["--keep=off".into(), "--received-header=off".into(), "--pipelining=on".into(), delivery, uids];
     run(Command::new("mpop").args(server).args(login).args(tls).args(how));
-    let mut got: Vec<Vec<u8>> =
-        fs::read_dir(maildir.join("new")).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
+    let mut got: Vec<Vec<u8>> = fs::read_dir(maildir.join("new"))
+        .unwrap()
+        .map(|entry| fs::read(entry.unwrap().path()).unwrap())
+        .collect();
     let mut wanted: Vec<Vec<u8>> = messages().iter().map(|message| with_lf(message)).collect();
     got.sort();
     wanted.sort();

@@ -1,22 +1,22 @@
-"""Twisted's POP3Client against a server: PORT CA FOLDER, where the messages are that ann must have, by their numbers."""
+"""Twisted's AdvancedPOP3Client against a server: PORT CA FOLDER, where the messages are that ann must have, by their numbers."""
 
 import os
 import sys
 
 from twisted.internet import defer, protocol, reactor, ssl, task
-from twisted.mail.pop3client import POP3Client, ServerErrorResponse
+from twisted.mail.pop3 import AdvancedPOP3Client, ServerErrorResponse
 
 port, ca, folder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 trust = ssl.Certificate.loadPEM(open(ca).read())
 wanted = [open(os.path.join(folder, str(number)), "rb").read() for number in range(1, 6)]
 
 
-class Client(POP3Client):
+class Client(AdvancedPOP3Client):
     def __init__(self):
         self.greeted = defer.Deferred()
 
     def serverGreeting(self, greeting):
-        POP3Client.serverGreeting(self, greeting)
+        AdvancedPOP3Client.serverGreeting(self, greeting)
         self.greeted.callback(self)
 
 
