@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::{IsTerminal, Write, stderr},
+    io::{IsTerminal, Write, stderr, stdout},
 };
 
 /// What a text is, which decides its colour.
@@ -18,18 +18,31 @@ pub(crate) enum Style {
 
 /// Whether standard error may be coloured: it is a terminal that can, and the user did not say `NO_COLOR`.
 pub(crate) fn colours() -> bool {
+    stderr().is_terminal() && may_colour()
+}
+
+fn may_colour() -> bool {
     let unset = |name: &str| env::var_os(name).is_none_or(|value| value.is_empty());
-    stderr().is_terminal() && unset("NO_COLOR") && env::var_os("TERM").is_some_and(|term| term != "dumb")
+    unset("NO_COLOR") && env::var_os("TERM").is_some_and(|term| term != "dumb")
 }
 
 /// The text in the colours of its style, or as it is.
 pub(crate) fn paint(style: Style, text: &str) -> String {
+    painted(style, text, colours())
+}
+
+/// The same for standard output.
+pub(crate) fn paint_out(style: Style, text: &str) -> String {
+    painted(style, text, stdout().is_terminal() && may_colour())
+}
+
+fn painted(style: Style, text: &str, colours: bool) -> String {
     let code = match style {
         Style::Error => "1;31",
         Style::Hint => "1;36",
         Style::Link => "4;34",
     };
-    if colours() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    if colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 /// Tells of what is not as it should be, but keeps nothing from being done.

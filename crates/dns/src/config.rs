@@ -2,16 +2,12 @@
 
 use crate::{CacheLimits, Hosts, Name, PORT, ResolvConf};
 use std::{
-    fs::File,
-    io::{self, Read},
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
 /// How many name servers are asked; more are left out.
 pub const SERVERS_MAX: usize = 8;
-/// How many bytes of `/etc/resolv.conf` are read.
-const RESOLV_CONF_BYTES_MAX: u64 = 64 * 1024;
 
 /// What a resolver is set up with.
 ///
@@ -88,26 +84,4 @@ impl Config {
     pub fn asking(servers: impl IntoIterator<Item = SocketAddr>) -> Self {
         Self { servers: servers.into_iter().take(SERVERS_MAX).collect(), ..Self::default() }
     }
-
-    /// What `/etc/resolv.conf` and `/etc/hosts` say. It reads files: call it before the loop runs, or on a thread, as
-    /// [`Resolver::system`](crate::Resolver::system) does.
-    ///
-    /// # Errors
-    /// One of the files is there and cannot be read.
-    pub fn system() -> io::Result<Self> {
-        let conf = ResolvConf::parse(&read("/etc/resolv.conf", RESOLV_CONF_BYTES_MAX)?);
-        let hosts = Hosts::parse(&read("/etc/hosts", crate::HOSTS_BYTES_MAX as u64)?);
-        Ok(Self { hosts, ..conf.into() })
-    }
-}
-
-/// The beginning of a file; nothing, when there is no such file.
-fn read(path: &str, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    match File::open(path) {
-        Ok(file) => file.take(most).read_to_end(&mut bytes).map(|_| bytes),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(bytes),
-        Err(error) => Err(error),
-    }
-    .map_err(|error| io::Error::new(error.kind(), format!("cannot read {path}: {error}")))
 }

@@ -127,6 +127,11 @@ impl DatagramProtocol for Listener {
         Ok(())
     }
 
+    /// What is under way ends by itself soon, and who waits for it needs it to finish.
+    fn stopping(&mut self, _port: &UdpPort) -> Result {
+        Ok(())
+    }
+
     fn stopped(&mut self, _port: &UdpPort, _reason: &Reason) {
         // Who waits hears of it when the resolver is dropped.
         self.reply = None;
@@ -148,6 +153,7 @@ pub(crate) async fn over_tcp(
         // A turn's bytes may bring the whole of the longest answer at once.
         let unread = usize::from(u16::MAX) + 2;
         stream.transport().set_limits(Limits { unread, ..Limits::default() });
+        stream.end_at_stop(false);
         let length = u16::try_from(question.bytes().len())?;
         stream.write_all(&[&length.to_be_bytes(), question.bytes()].concat()).await?;
         let ended = || io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed without an answer");

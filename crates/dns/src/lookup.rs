@@ -1,8 +1,10 @@
 //! Names as DNS has them, and [`Lookup`]: one on its way, for all who want it.
 
 use crate::{
-    ALIASES_MAX, Answer, Error, ErrorKind, Name, Negative, RecordType, Result, Verdict, cache::Known,
-    resolver::Inner, server::ask,
+    ALIASES_MAX, Answer, Error, ErrorKind, Name, Negative, RecordType, Result, Verdict,
+    cache::Known,
+    resolver::{Inner, Setup},
+    server::ask,
 };
 use std::{net::SocketAddr, rc::Rc, time::Duration};
 
@@ -80,7 +82,9 @@ impl Lookup<'_> {
 
     /// Asks the servers in turn, all of them as often as is configured.
     async fn ask(&self, name: &Name) -> Result<Verdict> {
-        let Inner { reactor, config, servers, .. } = self.inner;
+        let reactor = &self.inner.reactor;
+        let setup = self.inner.setup();
+        let Setup { config, servers } = &*setup;
         let mut last = self.error(ErrorKind::Unreachable("there is no name server to ask".into()));
         for _ in 0..config.attempts {
             for server in servers.in_turn(reactor.now()) {

@@ -1,16 +1,18 @@
 //! [`Resolver`]: looks up names.
 
 use crate::{
-    Answer, Config, Error, ErrorKind, Mx, Name, RData, RecordType, Result,
+    Answer, Config, Error, ErrorKind, Files, LOOK_AGAIN, Mx, Name, RData, RecordType, Result,
     cache::Cache,
+    files::Stamp,
     lookup::{Lookup, absolute, text},
     server::{Servers, reason},
 };
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     rc::{Rc, Weak},
+    time::Instant,
 };
 use trenza_core::{Deferred, Map, Reactor, Semaphore, join, timeout};
 
@@ -57,11 +59,24 @@ pub struct Resolver(Rc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) reactor: Reactor,
-    pub(crate) config: Config,
-    pub(crate) servers: Servers,
+    setup: RefCell<Rc<Setup>>,
+    files: Option<Watched>,
     pub(crate) cache: RefCell<Cache>,
     under_way: RefCell<Map<Key, UnderWay>>,
     permits: Semaphore,
+}
+
+/// What it was set up with, and what is known of the servers.
+pub(crate) struct Setup {
+    pub(crate) config: Config,
+    pub(crate) servers: Servers,
+}
+
+/// Files that are looked at again.
+struct Watched {
+    files: Files,
+    stamp: Cell<Option<Stamp>>,
+    next: Cell<Instant>,
 }
 
 type Key = (Name, RecordType);
@@ -76,30 +91,47 @@ struct UnderWay {
 impl Resolver {
     /// A resolver with this configuration.
     pub fn new(reactor: &Reactor, config: Config) -> Self {
+        Self::with(reactor, config, None)
+    }
+
+    fn with(reactor: &Reactor, config: Config, files: Option<Watched>) -> Self {
         let permits = Semaphore::new(reactor, config.lookups.max(1));
         permits.set_waiters_max(config.waiting);
         Self(Rc::new(Inner {
             reactor: reactor.clone(),
-            servers: Servers::new(&config),
             cache: RefCell::new(Cache::new(config.cache.clone())),
             under_way: RefCell::default(),
             permits,
-            config,
+            setup: RefCell::new(Rc::new(Setup::new(config))),
+            files,
         }))
     }
 
-    /// A resolver that asks whom the system asks: `/etc/resolv.conf` and `/etc/hosts`, as they are now.
+    /// A resolver that asks whom the system asks.
     ///
     /// # Errors
-    /// Those of [`Config::system`].
+    /// Those of [`Files::read`].
     pub async fn system(reactor: &Reactor) -> trenza_core::Result<Self> {
-        let config = reactor.in_thread(|| Ok(Config::system()?)).await?;
-        Ok(Self::new(reactor, config))
+        Self::of_files(reactor, Files::system()).await
     }
 
-    /// What it was set up with.
-    pub fn config(&self) -> &Config {
-        &self.0.config
+    /// A resolver that asks whom these files say. They are read on a thread, and again when they have changed
+    /// ([`LOOK_AGAIN`]); with other servers it forgets what the former ones have said.
+    ///
+    /// # Errors
+    /// Those of [`Files::read`]. Later they leave everything as it is.
+    pub async fn of_files(reactor: &Reactor, files: Files) -> trenza_core::Result<Self> {
+        let read = files.clone();
+        let read = reactor.in_thread(move || Ok(read.read_if_new(None)?)).await?;
+        let (stamp, config) =
+            read.map_or_else(|| (None, Config::default()), |(stamp, config)| (Some(stamp), config));
+        let next = Cell::new(reactor.now() + LOOK_AGAIN);
+        Ok(Self::with(reactor, config, Some(Watched { files, stamp: Cell::new(stamp), next })))
+    }
+
+    /// What it is set up with.
+    pub fn config(&self) -> Config {
+        self.0.setup().config.clone()
     }
 
     /// The addresses of a name, those of IPv6 first: of the hosts file, or of both types that DNS has. An address is its
@@ -165,11 +197,13 @@ impl Resolver {
     /// The first one that is not "there is no such name", or that of the name as it is.
     pub async fn search(&self, name: &str) -> Result<Vec<IpAddr>> {
         let dots = name.bytes().filter(|byte| *byte == b'.').count();
-        let short = dots < usize::from(self.0.config.ndots);
-        if name.ends_with('.') || name.parse::<IpAddr>().is_ok() || self.0.config.search.is_empty() {
+        self.0.look_again();
+        let setup = self.0.setup();
+        let short = dots < usize::from(setup.config.ndots);
+        if name.ends_with('.') || name.parse::<IpAddr>().is_ok() || setup.config.search.is_empty() {
             return self.addresses(name).await;
         }
-        let longer = self.0.config.search.iter().map(|domain| format!("{name}.{}", text(domain)));
+        let longer = setup.config.search.iter().map(|domain| format!("{name}.{}", text(domain)));
         let as_it_is = std::iter::once(name.to_owned());
         let all: Vec<_> =
             if short { longer.chain(as_it_is).collect() } else { as_it_is.chain(longer).collect() };
@@ -218,7 +252,8 @@ impl Resolver {
     /// # Errors
     /// There is none, or nobody says so.
     pub async fn ptr(&self, ip: IpAddr) -> Result<Vec<String>> {
-        if let Some(name) = self.0.config.hosts.name(ip) {
+        self.0.look_again();
+        if let Some(name) = self.0.setup().config.hosts.name(ip) {
             return Ok(vec![text(name)]);
         }
         let answer = self.look_up(ip.into(), RecordType::PTR).await?;
@@ -251,7 +286,9 @@ impl Resolver {
 
     /// What needs no server.
     fn known(&self, name: &Name) -> Vec<IpAddr> {
-        let known = self.0.config.hosts.addresses_of(name);
+        self.0.look_again();
+        let setup = self.0.setup();
+        let known = setup.config.hosts.addresses_of(name);
         if known.is_empty()
             && name.iter().next_back().is_some_and(|top| top.eq_ignore_ascii_case(b"localhost"))
         {
@@ -262,6 +299,7 @@ impl Resolver {
 
     async fn look_up(&self, name: Name, record_type: RecordType) -> Outcome {
         let inner = &self.0;
+        inner.look_again();
         let key = (name.to_lowercase(), record_type);
         let error = |kind| Error::new(text(&name), Some(record_type), kind);
         let known = inner.cache.borrow_mut().get(&key.0, record_type, inner.reactor.now());
@@ -276,18 +314,58 @@ impl Resolver {
     }
 }
 
+impl Setup {
+    fn new(config: Config) -> Self {
+        Self { servers: Servers::new(&config), config }
+    }
+}
+
 impl Inner {
+    pub(crate) fn setup(&self) -> Rc<Setup> {
+        self.setup.borrow().clone()
+    }
+
+    /// Looks whether files have changed, if it is time; lookups do not wait for that.
+    fn look_again(self: &Rc<Self>) {
+        let Some(watched) = &self.files else { return };
+        if self.reactor.now() < watched.next.get() {
+            return;
+        }
+        watched.next.set(self.reactor.now() + LOOK_AGAIN);
+        let (files, before, weak) = (watched.files.clone(), watched.stamp.get(), Rc::downgrade(self));
+        self.reactor.in_thread(move || Ok(files.read_if_new(before)?)).then(move |read| {
+            let Some(inner) = weak.upgrade() else { return };
+            match read {
+                Ok(Some((stamp, config))) => inner.adopt(stamp, config),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "names are looked up as before"),
+            }
+        });
+    }
+
+    /// Files say something else.
+    fn adopt(&self, stamp: Stamp, config: Config) {
+        if let Some(watched) = &self.files {
+            watched.stamp.set(Some(stamp));
+        }
+        let former = self.setup.replace(Rc::new(Setup::new(config)));
+        if former.config.servers != self.setup().config.servers {
+            self.cache.borrow_mut().clear();
+        }
+    }
+
     /// Waits for a lookup, which begins if it is not under way.
     fn join(self: &Rc<Self>, key: Key, resolver: trenza_core::Resolver<Outcome>) -> Result<(), ErrorKind> {
+        let Config { lookups, waiting: waiting_max, .. } = self.setup().config;
         let mut under_way = self.under_way.borrow_mut();
         if let Some(lookup) = under_way.get_mut(&key) {
-            if lookup.waiting.len() >= self.config.waiting {
+            if lookup.waiting.len() >= waiting_max {
                 return Err(ErrorKind::Busy);
             }
             lookup.waiting.push(resolver);
             return Ok(());
         }
-        if under_way.len() >= self.config.lookups.saturating_add(self.config.waiting) {
+        if under_way.len() >= lookups.saturating_add(waiting_max) {
             return Err(ErrorKind::Busy);
         }
         let (inner, of) = (self.clone(), key.clone());
@@ -308,7 +386,7 @@ impl Inner {
             let _permit = self.permits.acquire().await?;
             Ok(Lookup { inner: self, name, record_type: *record_type }.run().await)
         };
-        match timeout(self.config.deadline, lookup).await {
+        match timeout(self.setup().config.deadline, lookup).await {
             Ok(outcome) => outcome,
             Err(error) if error.is::<trenza_core::TooManyWaiters>() => {
                 Err(Error::new(text(name), Some(*record_type), ErrorKind::Busy))
@@ -335,7 +413,8 @@ impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (answers, bytes) = self.kept();
         let under_way = self.0.under_way.borrow().len();
-        let servers = &self.0.config.servers;
+        let setup = self.0.setup();
+        let servers = &setup.config.servers;
         f.debug_struct("Resolver")
             .field("servers", servers)
             .field("answers", &answers)

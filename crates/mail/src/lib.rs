@@ -4,7 +4,9 @@
 //! [`Delivery`](smtp::server::Delivery); [`maildir`] is one that stores them, and [`local`] the one of a whole server, with
 //! accounts and aliases. [`queue`] keeps what is to be carried on. [`pop3`] has the codec, a server from which messages are
 //! fetched, and a client. [`mime`] takes messages apart and puts them together.
+//! [`checks`] says who vouches for them.
 
+pub mod checks;
 mod line;
 pub mod local;
 pub mod maildir;

@@ -4,6 +4,8 @@
 mod corpus;
 #[path = "../../../fuzz/src/pop3.rs"]
 mod pop3;
+#[path = "../../../fuzz/src/queue.rs"]
+mod queue;
 #[path = "../../../fuzz/src/smtp.rs"]
 mod smtp;
 
@@ -39,4 +41,9 @@ fn pop3_replies() {
 #[test]
 fn pop3_text() {
     replay("pop3_text", pop3::pop3_text);
+}
+
+#[test]
+fn records_of_the_queue() {
+    replay("queue_record", queue::queue_record);
 }

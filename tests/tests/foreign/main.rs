@@ -14,6 +14,7 @@ mod ftp;
 mod ftp_clients;
 mod gnutls_cli;
 mod gnutls_serv;
+mod mail_checks;
 mod mail_clients;
 mod openssl;
 mod pop3;

@@ -1,5 +1,6 @@
-//! `trenza mail`: a mail server.
+//! `trenza mail`: a mail server, and what waits in its queue.
 
+mod queue;
 mod serve;
 
 use clap::Subcommand;
@@ -15,10 +16,12 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::Args>),
+    Queue(queue::Args),
 }
 
 pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
     match &args.command {
         Command::Serve(args) => serve::run(args, descriptors),
+        Command::Queue(args) => queue::run(args),
     }
 }

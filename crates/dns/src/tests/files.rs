@@ -1,7 +1,13 @@
 //! The files of the system.
 
-use crate::{Config, Hosts, ResolvConf, SEARCH_MAX, SERVERS_MAX, server_address};
-use std::{net::IpAddr, time::Duration};
+use super::ns::{Ns, a};
+use crate::{
+    Config, Files, Hosts, LOOK_AGAIN, RecordType, ResolvConf, Resolver, SEARCH_MAX, SERVERS_MAX,
+    server_address,
+};
+use std::{fs, net::IpAddr, time::Duration};
+use trenza_core::Reactor;
+use trenza_sim::Net;
 
 #[test]
 fn resolv_conf_is_read() {
@@ -91,4 +97,60 @@ fn any_bytes_are_read() {
         let hosts = Hosts::parse(&bytes);
         let _ = hosts.addresses(&String::from_utf8_lossy(&bytes));
     }
+}
+
+#[test]
+fn files_that_change_are_read_again() {
+    let net = Net::gentle(1);
+    let servers = [1, 2].map(|last| {
+        Ns::start(&net.host(&format!("ns{last}")), move |asked| {
+            vec![asked.with([a(&asked.name(), 6000, last)])]
+        })
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let [conf, hosts] = ["resolv.conf", "hosts"].map(|name| folder.path().join(name));
+    let files = Files::new(&conf, &hosts);
+    fs::write(&conf, format!("nameserver {}\n", servers[0].at.ip())).unwrap();
+    net.block_on(&net.host("cli"), async move {
+        let reactor = Reactor::current();
+        let resolver = Resolver::of_files(&reactor, files).await?;
+        let last = async |name: &str| match resolver.addresses(name).await.unwrap()[..] {
+            [IpAddr::V4(ip)] => ip.octets()[3],
+            ref other => panic!("{other:?}"),
+        };
+        assert_eq!(last("www.example.org").await, 1);
+        fs::write(&hosts, "192.0.2.77 new.example.org\n").unwrap();
+        assert_eq!(last("new.example.org").await, 1, "nobody looks again so soon");
+        reactor.sleep(LOOK_AGAIN).await;
+        // The one that finds them changed does not wait for them.
+        assert_eq!(last("www.example.org").await, 1);
+        reactor.sleep(Duration::from_secs(1)).await;
+        assert_eq!(last("new.example.org").await, 77);
+        let asked = servers[0].asked();
+        let addresses = asked.iter().filter(|asked| asked.record_type() == RecordType::A);
+        assert_eq!(addresses.filter(|asked| asked.name() == "www.example.org").count(), 1, "it is kept");
+
+        // Other servers: what the former ones have said is forgotten. A file with a mistake changes nothing.
+        fs::write(&conf, format!("nameserver {} # new\n", servers[1].at.ip())).unwrap();
+        reactor.sleep(LOOK_AGAIN).await;
+        last("www.example.org").await;
+        reactor.sleep(Duration::from_secs(1)).await;
+        assert_eq!(last("www.example.org").await, 2);
+        fs::remove_file(&hosts).unwrap();
+        fs::create_dir(&hosts).unwrap();
+        reactor.sleep(LOOK_AGAIN).await;
+        last("www.example.org").await;
+        reactor.sleep(Duration::from_secs(1)).await;
+        assert_eq!(last("new.example.org").await, 77);
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = Files::new(folder.path(), "/nowhere").read().unwrap_err();
+    assert!(error.to_string().contains(&folder.path().display().to_string()), "{error}");
+    assert!(Files::new("/nowhere", "/nowhere").read().is_ok(), "files that are not there are empty");
 }

@@ -3,11 +3,13 @@
 use super::ns::{Asked, Ns, a, look_up, record};
 use crate::{Config, ErrorKind, Message, RData, RecordType, ResponseCode, SPOOFS_MAX, rdata};
 use std::{
+    cell::RefCell,
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    rc::Rc,
     time::Duration,
 };
-use trenza_sim::{Net, for_seeds};
+use trenza_sim::{Fault, Net, for_seeds};
 
 /// The answer that nobody else can give.
 const RIGHT: u8 = 1;
@@ -305,4 +307,46 @@ fn the_whole_has_a_limit_in_time() {
     let _drop = net.rule(|_| trenza_sim::Verdict::Drop);
     assert!(found(&net, config).is_err());
     assert!(net.elapsed() <= Duration::from_secs(31), "{:?}", net.elapsed());
+}
+
+#[test]
+fn every_fault_is_stood() {
+    for fault in Fault::all() {
+        for seed in 0..4 {
+            let net = fault.net(seed);
+            let (srv, cli) = (net.host("ns"), net.host("cli"));
+            let ns = Ns::start(&srv, |asked| {
+                let all = (0..100).map(|last| a(&asked.name(), 60, last));
+                vec![if asked.tcp { asked.with(all) } else { asked.cut() }]
+            });
+            let ended = Rc::new(RefCell::new(None));
+            let (end, at) = (ended.clone(), ns.at);
+            cli.run(|reactor| {
+                let resolver = crate::Resolver::new(reactor, Config::asking([at]));
+                let asking = reactor.spawn(async move { Ok(resolver.ipv4("www.example.org").await?) });
+                asking.then(move |found| *end.borrow_mut() = Some(found));
+            });
+            let guard = fault.strike(&net, &srv, &cli);
+            net.advance(Duration::from_secs(40));
+            if cli.is_down() || !cli.is_running() || ended.borrow().is_none() {
+                let is_ours =
+                    matches!(fault, Fault::ClientKilled | Fault::ClientCrash | Fault::ClientRestart);
+                assert!(is_ours, "{fault:?}, seed {seed}: it never ended");
+                continue;
+            }
+            match ended.take().expect("it has ended") {
+                Ok(found) => assert_eq!(found.len(), 100, "{fault:?}, seed {seed}"),
+                // Of datagrams every second one may be lost, and nobody is asked more than twice.
+                Err(error) => {
+                    let may_fail = !fault.is_harmless() || fault == Fault::Hostile("loss") || seed % 2 == 1;
+                    let error = error.downcast_ref::<crate::Error>().expect("an error of ours");
+                    assert!(may_fail && error.is_temporary(), "{fault:?}, seed {seed}: {error}");
+                }
+            }
+            drop(guard);
+            net.advance(Duration::from_secs(120));
+            let left = cli.left();
+            assert_eq!((left.ports, left.connections, left.tasks), (0, 0, 0), "{fault:?}, seed {seed}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::ns::{Ns, a, cname, look_up, name, record, soa};
 use crate::{Config, ErrorKind, Fault, Hosts, Mx, RData, RecordType, ResponseCode, rdata};
-use std::{collections::BTreeSet, net::IpAddr, time::Duration};
+use std::{cell::RefCell, collections::BTreeSet, net::IpAddr, rc::Rc, time::Duration};
 use trenza_core::join;
 use trenza_sim::{Net, for_seeds};
 
@@ -303,4 +303,29 @@ fn a_seed_replays_a_lookup() {
     };
     assert_eq!(run(7), run(7));
     assert_ne!(run(7).1, run(8).1);
+}
+
+#[test]
+fn what_is_under_way_at_a_stop_is_waited_for() {
+    for tcp in [false, true] {
+        let net = Net::gentle(1);
+        let ns = Ns::start(&net.host("ns"), move |asked| {
+            vec![if tcp && !asked.tcp { asked.cut() } else { asked.with([a(&asked.name(), 60, 1)]) }]
+        });
+        net.latency(Duration::from_secs(1));
+        let host = net.host("cli");
+        let found = Rc::new(RefCell::new(None));
+        let (end, at) = (found.clone(), ns.at);
+        host.run(|reactor| {
+            let resolver = crate::Resolver::new(reactor, Config::asking([at]));
+            let asking = reactor.spawn(async move { Ok(resolver.ipv4("www.example.org").await) });
+            asking.then(move |found| *end.borrow_mut() = Some(found.unwrap()));
+        });
+        // Over TCP: when the connection is there.
+        net.advance(Duration::from_millis(if tcp { 4500 } else { 500 }));
+        host.run(|reactor| reactor.stop());
+        net.advance(Duration::from_secs(8));
+        let found = found.take().expect("it has ended");
+        assert_eq!(found.map(|ips| ips.len()), Ok(1), "over TCP: {tcp}");
+    }
 }

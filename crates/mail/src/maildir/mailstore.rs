@@ -208,6 +208,11 @@ fn answered<T: 'static, U: 'static>(
     deferred
 }
 
+/// What a client is told of an error of storage, which passes.
+pub(crate) fn refusal(error: Error) -> Reply {
+    reply(&error.into())
+}
+
 /// What a client is told. All but a message that can never fit may come again.
 fn reply(trouble: &Trouble) -> Reply {
     let error = match trouble {

@@ -16,4 +16,5 @@ mod store;
 pub use delivery::Maildirs;
 pub use flags::Flags;
 pub use mailbox::{Entry, FOLDERS_MAX, MESSAGES_MAX, Maildir};
+pub(crate) use mailstore::refusal;
 pub use mailstore::{Mailstore, Place};

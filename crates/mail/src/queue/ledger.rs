@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use trenza_storage::{ErrorKind, Result, Write};
 
 /// So many messages are settled at once: they share the sync of the folder.
-pub(super) const BATCH_MAX: usize = 64;
+pub(super) const BATCH_MAX: usize = 128;
 
 /// What is to be noted of a message.
 #[derive(Debug, Clone, Default)]

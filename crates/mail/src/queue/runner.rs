@@ -17,16 +17,18 @@ use super::{
 use crate::smtp::{Code, Reply, Status};
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     rc::{Rc, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use trenza_core::{Deferred, Group, Reactor, Resolver, Service, TimedOut, Timer, timeout};
 use trenza_storage::{Error, ErrorKind, List, Storage};
 
 /// While what came of so many messages is not on the disk nothing new is tried.
 const PENDING_MAX: usize = 1000;
+/// So many batches are written at once: while one waits for the medium others are prepared.
+const WRITERS_MAX: usize = 4;
 /// How long to wait with what could not be written, in seconds.
 const WRITE_AGAIN: u64 = 30;
 /// How long to wait at least until all of the disk is looked at again, in seconds.
@@ -50,6 +52,7 @@ pub struct QueueRunner {
 struct Runner {
     queue: Queue,
     reactor: Reactor,
+    start: Instant,
     storage: Storage,
     carrier: Box<dyn Carrier>,
     inner: RefCell<Inner>,
@@ -64,8 +67,9 @@ struct Inner {
     index: Index,
     /// What is to be noted on the disk.
     pending: BTreeMap<QueueId, Pending>,
-    /// It is being done.
-    is_writing: bool,
+    /// Of which messages that is being done, and by how many jobs.
+    writing: BTreeSet<QueueId>,
+    writers: usize,
     /// All that was on the disk at the start is known, and reports that were owed are made.
     is_ready: bool,
     scan: Job,
@@ -77,7 +81,7 @@ struct Inner {
 struct Job {
     is_running: bool,
     was_done: bool,
-    /// Not before this time.
+    /// Not before this tick.
     not_before: u64,
 }
 
@@ -86,7 +90,7 @@ struct Pending {
     settlement: Settlement,
     /// Under which names the message is worked on for it.
     names: Vec<Rc<str>>,
-    /// It has failed, and is not to be tried again before this time.
+    /// It has failed, and is not to be tried again before this tick.
     not_before: u64,
 }
 
@@ -102,12 +106,14 @@ impl Service for QueueRunner {
         let runner = Rc::new(Runner {
             queue: self.queue.clone(),
             reactor: reactor.clone(),
+            start: reactor.now(),
             storage: Storage::over(reactor, self.queue.0.tree.clone()),
             carrier,
             inner: RefCell::new(Inner {
                 index: Index::new(self.queue.0.options.limits.clone()),
                 pending: BTreeMap::new(),
-                is_writing: false,
+                writing: BTreeSet::new(),
+                writers: 0,
                 is_ready: false,
                 scan: Job::default(),
                 look: Job::default(),
@@ -146,8 +152,14 @@ impl Service for QueueRunner {
 }
 
 impl Runner {
+    /// The wall clock, in seconds since the epoch: what is on the disk goes by it.
     fn now(&self) -> u64 {
         seconds(self.reactor.wall())
+    }
+
+    /// Seconds since the start, for what must not stand still when the wall clock is set back.
+    fn tick(&self) -> u64 {
+        self.reactor.now().saturating_duration_since(self.start).as_secs()
     }
 
     /// Does whatever is to be done now.
@@ -204,7 +216,7 @@ impl Runner {
         if (record.is_over() || record.recipients.iter().any(|one| is_owed(&one.state)))
             && !inner.index.is_busy(id)
         {
-            inner.pend(id, NOWHERE.into());
+            inner.pend_nowhere(id);
         }
     }
 
@@ -236,7 +248,10 @@ impl Runner {
         loop {
             let errand = {
                 let inner = &mut *self.inner.borrow_mut();
-                inner.is_ready |= inner.scan.was_done && inner.pending.values().all(|one| one.not_before > 0);
+                if !inner.is_ready {
+                    inner.is_ready =
+                        inner.scan.was_done && inner.pending.values().all(|one| one.not_before > 0);
+                }
                 let may = inner.is_ready && !self.is_stopping.get() && inner.pending.len() < PENDING_MAX;
                 if may { inner.index.start(self.now()) } else { None }
             };
@@ -429,24 +444,28 @@ type Chosen = Vec<(usize, u32)>;
 /// What came of messages, onto the disk.
 impl Runner {
     fn write(self: &Rc<Self>) {
-        let now = self.now();
+        let tick = self.tick();
         let (batch, names) = {
             let inner = &mut *self.inner.borrow_mut();
-            if inner.is_writing {
+            if inner.writers == WRITERS_MAX {
                 return;
             }
-            let batch = inner.take_batch(now);
+            let batch = inner.take_batch(tick);
             if batch.is_empty() {
                 return;
             }
-            inner.is_writing = true;
+            inner.writers += 1;
             let split = |(id, pending): (QueueId, Pending)| ((id, pending.settlement), pending.names);
             batch.into_iter().map(split).unzip::<_, _, Vec<_>, Vec<_>>()
         };
         let (spool, terms, work) = (self.queue.0.spool.clone(), self.terms(), batch.clone());
         let runner = self.clone();
         self.storage.run(move |_| Ok(ledger::settle(&spool, &work, &terms))).then(move |settled| {
-            runner.inner.borrow_mut().is_writing = false;
+            {
+                let inner = &mut *runner.inner.borrow_mut();
+                inner.writers -= 1;
+                batch.iter().for_each(|(id, _)| _ = inner.writing.remove(id));
+            }
             let Outcome { each, more } = settled.unwrap_or_default();
             runner.queue.count(more);
             let mut settled = each.into_iter();
@@ -494,7 +513,7 @@ impl Runner {
     /// It is tried again, before what came since.
     fn unsettled(&self, id: QueueId, settlement: Settlement, names: Vec<Rc<str>>, error: &Error) {
         tracing::error!(%error, %id, "what came of a message cannot be noted");
-        let not_before = self.now() + WRITE_AGAIN;
+        let not_before = self.tick() + WRITE_AGAIN;
         let inner = &mut *self.inner.borrow_mut();
         // Its report may be there, and nobody has told of it.
         inner.index.leave_out(self.now());
@@ -515,7 +534,7 @@ impl Runner {
         {
             let inner = &mut *self.inner.borrow_mut();
             let wanted = !inner.scan.was_done || (inner.is_ready && inner.index.wants_more(now));
-            if !wanted || !inner.scan.begin(now, SCAN_AGAIN) {
+            if !wanted || !inner.scan.begin(self.tick(), SCAN_AGAIN) {
                 return;
             }
             inner.index.begin_scan();
@@ -569,7 +588,7 @@ impl Runner {
         let every = self.queue.0.options.schedule.look.as_secs().max(1);
         {
             let inner = &mut *self.inner.borrow_mut();
-            if self.is_stopping.get() || !inner.is_ready || !inner.look.begin(self.now(), every) {
+            if self.is_stopping.get() || !inner.is_ready || !inner.look.begin(self.tick(), every) {
                 return;
             }
         }
@@ -580,7 +599,7 @@ impl Runner {
                 tracing::error!(%error, "what is asked of the queue cannot be read");
             }
             for (id, request) in asked.unwrap_or_default() {
-                runner.inner.borrow_mut().pend(&id, NOWHERE.into()).request = Some(request);
+                runner.inner.borrow_mut().pend_nowhere(&id).request = Some(request);
             }
             runner.inner.borrow_mut().look.end(true);
             runner.pump();
@@ -593,18 +612,19 @@ impl Runner {
 impl Runner {
     /// Wakes when there is something to do.
     fn sleep(self: &Rc<Self>) {
-        let now = self.now();
-        let next = {
+        let (now, tick) = (self.now(), self.tick());
+        let (turn, work) = {
             let inner = &*self.inner.borrow();
             let later = |job: &Job| Some(job.not_before).filter(|_| !job.is_running);
             let scan = later(&inner.scan).filter(|_| inner.index.wants_more(now) || !inner.scan.was_done);
             let pending = inner.pending.values().map(|one| one.not_before);
-            let times = [inner.index.next_turn(now), later(&inner.look), scan];
-            times.into_iter().flatten().chain(pending).filter(|at| *at > now).min()
+            let work = [later(&inner.look), scan].into_iter().flatten().chain(pending);
+            (inner.index.next_turn(now), work.filter(|at| *at > tick).min())
         };
         let wall = self.reactor.wall();
-        let until = |at: u64| time(at).duration_since(wall).unwrap_or_default();
-        let pause = next.map_or(SLEEP_MAX, until).min(SLEEP_MAX);
+        let turn = turn.map(|at| time(at).duration_since(wall).unwrap_or_default());
+        let work = work.map(|at| Duration::from_secs(at - tick));
+        let pause = turn.into_iter().chain(work).fold(SLEEP_MAX, Duration::min);
         let runner: Weak<Self> = Rc::downgrade(self);
         let timer = self.reactor.call_later(pause, move || {
             if let Some(runner) = runner.upgrade() {
@@ -619,7 +639,7 @@ impl Runner {
     fn end_if_idle(&self) {
         let is_idle = {
             let inner = &*self.inner.borrow();
-            inner.index.under_way() == 0 && !inner.is_writing && inner.pending.is_empty()
+            inner.index.under_way() == 0 && inner.writers == 0 && inner.pending.is_empty()
         };
         if self.is_stopping.get() && is_idle {
             if let Some(tell) = self.stopping.take() {
@@ -638,25 +658,30 @@ impl Runner {
 }
 
 impl Inner {
-    /// What is to be noted of a message, which is worked on under this name until it is.
+    /// What is to be noted of a message that was under way under this name, and is busy until it is noted.
     fn pend(&mut self, id: &QueueId, name: Rc<str>) -> &mut Settlement {
         let pending = self.pending.entry(id.clone()).or_default();
-        // What was under way is busy already.
-        if *name == *NOWHERE {
-            self.index.occupy(id, &name);
-        }
         pending.names.push(name);
         &mut pending.settlement
     }
 
-    /// What is to be noted now.
-    fn take_batch(&mut self, now: u64) -> Vec<(QueueId, Pending)> {
-        let due = self.pending.iter().filter(|(_, one)| one.not_before <= now);
+    /// The same of one that was not.
+    fn pend_nowhere(&mut self, id: &QueueId) -> &mut Settlement {
+        let name: Rc<str> = NOWHERE.into();
+        self.index.occupy(id, &name);
+        self.pend(id, name)
+    }
+
+    /// What is to be noted now. Of a message one thing at a time.
+    fn take_batch(&mut self, tick: u64) -> Vec<(QueueId, Pending)> {
+        let due =
+            self.pending.iter().filter(|(id, one)| one.not_before <= tick && !self.writing.contains(*id));
         let ids: Vec<QueueId> = due.map(|(id, _)| id.clone()).take(BATCH_MAX).collect();
         let mut batch = Vec::with_capacity(ids.len());
         for id in ids {
             let Some(mut pending) = self.pending.remove(&id) else { continue };
             pending.settlement.reports = !self.index.is_busy_besides(&id, &pending.names);
+            self.writing.insert(id.clone());
             batch.push((id, pending));
         }
         batch
@@ -665,11 +690,11 @@ impl Inner {
 
 impl Job {
     /// Whether it begins now.
-    fn begin(&mut self, now: u64, pause: u64) -> bool {
-        let begins = !self.is_running && now >= self.not_before;
+    fn begin(&mut self, tick: u64, pause: u64) -> bool {
+        let begins = !self.is_running && tick >= self.not_before;
         if begins {
             self.is_running = true;
-            self.not_before = now + pause;
+            self.not_before = tick + pause;
         }
         begins
     }

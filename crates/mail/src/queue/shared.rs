@@ -130,7 +130,7 @@ impl Queue {
         self.len() == 0
     }
 
-    /// The way in of a loop.
+    /// The way in of a loop: one for each, which is cloned.
     pub fn inlet(&self, reactor: &Reactor) -> Inlet {
         Inlet::new(self.clone(), reactor)
     }

@@ -112,6 +112,7 @@ impl Said {
         let host = match host {
             "-" => None,
             "" => return None,
+            host if host.contains(char::is_control) => return None,
             host => Some(host.to_owned()),
         };
         let code = Code::new(code.parse().ok().filter(|_| code.len() == 3)?)?;

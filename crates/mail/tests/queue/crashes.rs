@@ -43,7 +43,7 @@ struct When {
 
 /// How a run ended.
 #[derive(Debug, PartialEq, Eq)]
-enum Run {
+pub(crate) enum Run {
     /// All messages were taken before the power failed, and were on their way.
     Whole,
     Crashed,
@@ -69,20 +69,8 @@ impl Machine {
         let net = Net::new(seed);
         let host = net.host("mx");
         let is_dark = Arc::new(AtomicBool::new(false));
-        let (dark, seen) = (is_dark.clone(), RefCell::new(BTreeMap::new()));
-        let others = Others::in_the_dark(
-            &host,
-            move || dark.load(SeqCst),
-            move |to| {
-                let tries =
-                    *seen.borrow_mut().entry(to.to_owned()).and_modify(|tries| *tries += 1).or_insert(1);
-                match to.split('@').next().unwrap() {
-                    "no" => refused(),
-                    "later" if tries == 1 => later(),
-                    _ => taken(),
-                }
-            },
-        );
+        let dark = is_dark.clone();
+        let others = others(&host, move || dark.load(SeqCst));
         Self { net, host, others, forgets, is_dark }
     }
 
@@ -120,8 +108,21 @@ impl Machine {
     }
 }
 
+/// The other side, which refuses one recipient and takes another at the second try only.
+pub(crate) fn others(host: &HostHandle, is_dark: impl Fn() -> bool + 'static) -> Others {
+    let seen = RefCell::new(BTreeMap::new());
+    Others::in_the_dark(host, is_dark, move |to| {
+        let tries = *seen.borrow_mut().entry(to.to_owned()).and_modify(|tries| *tries += 1).or_insert(1);
+        match to.split('@').next().unwrap() {
+            "no" => refused(),
+            "later" if tries == 1 => later(),
+            _ => taken(),
+        }
+    })
+}
+
 /// Puts the messages in, one after the other; tells which were taken.
-fn submit(host: &HostHandle, queue: &Queue) -> Rc<RefCell<Vec<usize>>> {
+pub(crate) fn submit(host: &HostHandle, queue: &Queue) -> Rc<RefCell<Vec<usize>>> {
     let told = Rc::new(RefCell::new(Vec::new()));
     let (tell, inlet) = (told.clone(), queue.inlet(&host.reactor()));
     let all = async move {
@@ -165,7 +166,7 @@ fn crash_run(seed: u64, when: When, forgets: Forgets) -> Run {
     judge(&machine.others, &told, &before, is_whole, if when.again > 0 { 3 } else { 2 })
 }
 
-fn judge(others: &Others, told: &[usize], before: &[String], is_whole: bool, most: usize) -> Run {
+pub(crate) fn judge(others: &Others, told: &[usize], before: &[String], is_whole: bool, most: usize) -> Run {
     let got = others.0.got.borrow();
     let count = |to: &str, word: &str| {
         got.iter()

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod crashes;
+mod faults;
 mod forgetful;
 mod order;
 mod reports;
 mod requests;
 mod room;
+mod smtp;
 
 use std::{
     cell::{Cell, RefCell},

@@ -1,10 +1,10 @@
 //! What is tried when, and what waits for what.
 
-use crate::{DAY, HOUR, MINUTE, Site, from, later, options, rcpt, refused, taken, unreachable};
+use crate::{DAY, HOUR, MINUTE, Site, from, later, options, push, rcpt, refused, taken, unreachable};
 use std::{cell::Cell, rc::Rc, time::Duration};
 use trenza_mail::{
     queue::{Fate, QueueLimits, QueueOptions, State},
-    smtp::{Code, Reply},
+    smtp::{Code, Rcpt, Recipient, Reply, server::Outcome},
 };
 
 #[test]
@@ -181,6 +181,44 @@ fn what_is_under_way_ends_before_the_loop_does_and_the_rest_counts_as_not_tried(
         site.advance(2 * HOUR);
         assert_eq!(site.others.got(), ["a@one.example"], "{takes:?}");
     }
+}
+
+#[test]
+fn whom_no_domain_is_known_of_is_carried_and_reported_on_as_others_are() {
+    let tries = Rc::new(Cell::new(0));
+    let count = tries.clone();
+    let site = Site::new(options(), move |to| match to {
+        "Postmaster" => {
+            count.set(count.get() + 1);
+            if count.get() < 3 { later() } else { refused() }
+        }
+        _ => taken(),
+    });
+    site.submit(from("ann@home.example"), &[Rcpt::new(Recipient::Postmaster)], "Hello!\r\n");
+    site.advance(HOUR);
+    assert_eq!((tries.get(), site.others.got()), (3, vec!["ann@home.example".to_owned()]));
+    assert!(site.queue.is_empty() && site.files().is_empty());
+}
+
+#[test]
+fn what_comes_on_another_loop_is_carried_at_once() {
+    fn can_be_sent<T: Send + Sync>(_: &T) {}
+    let site = Site::new(options(), |_| taken());
+    can_be_sent(&site.queue);
+    let other = site.net.host("another-loop");
+    for number in 0..20 {
+        let inlet = site.queue.inlet(&other.reactor());
+        let put = async move {
+            let to = vec![rcpt(&format!("u{number}@one.example"))];
+            let mut message = inlet.submit(from("ann@home.example"), to).await?;
+            push(&mut *message, b"Hello!\r\n").await?;
+            message.finish().await
+        };
+        assert_eq!(site.net.block_on(&other, put).unwrap(), Outcome::Accepted);
+        site.advance(Duration::from_secs(1));
+        assert_eq!(site.others.got().len(), number + 1);
+    }
+    assert!(site.queue.is_empty());
 }
 
 #[test]

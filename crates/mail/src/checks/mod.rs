@@ -1,0 +1,29 @@
+//! Checks of mail on reception: may this host send it ([`spf`]), who has signed it ([`dkim`]), and what says the domain of
+//! its author to that ([`dmarc`])? [`Checks`] does all of them, and writes down what it found.
+//!
+//! ```text
+//!   a message ──▶ Examination ──▶ SPF ───┐
+//!                    │                   ├──▶ DMARC ──▶ Report: Authentication-Results, what is to become of it
+//!                    └──────────▶ DKIM ──┘
+//! ```
+
+mod cleaner;
+mod delivery;
+pub mod dkim;
+pub mod dmarc;
+mod examination;
+mod header;
+mod names;
+mod results;
+pub mod spf;
+#[cfg(test)]
+mod tests;
+mod within;
+
+pub use delivery::Checked;
+pub use dkim::{Dkim, DkimResult, DkimSigner, Signing, SigningError, SigningKey, SigningKeyError};
+pub use dmarc::{Dmarc, DmarcResult, Policy};
+pub use examination::{CHECK_TIME, Checks, Examination, Report};
+pub use header::HEADER_MAX;
+pub use names::{Answer, Names, NoAnswer};
+pub use spf::{Spf, SpfQuery, SpfResult};

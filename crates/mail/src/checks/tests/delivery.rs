@@ -1,0 +1,158 @@
+//! What a server with checks stores and refuses.
+
+use super::{Table, together::PEM};
+use crate::{
+    checks::{Checked, Checks, DkimSigner, SigningKey},
+    maildir::Maildirs,
+    smtp::{Code, Reply, SmtpServer, Status},
+};
+use trenza_sim::{HostHandle, Net, for_seeds};
+use trenza_storage::{Path, Storage, Tree};
+
+/// A server for ann@example.com, and DNS in which example.org sends from nowhere and signs.
+fn server(net: &Net, told: bool) -> HostHandle {
+    let host = net.host("mx");
+    let disk = host.disk();
+    disk.make_folder(&Path::new("checking").unwrap()).unwrap();
+    disk.sync(&Path::root()).unwrap();
+    let record = SigningKey::from_pem(PEM).unwrap().record();
+    let table = Table::new(&format!(
+        "example.org TXT v=spf1 -all\nsel._domainkey.example.org TXT {record}\n_dmarc.example.org TXT v=DMARC1; p=reject"
+    ));
+    host.run(|reactor| {
+        let storage = Storage::new(reactor, disk);
+        let maildirs = Maildirs::new(&storage, "mx", |_, to| match to.mailbox() {
+            Some(mailbox) if mailbox.local() == "ann" => Ok(Path::new("ann").unwrap()),
+            _ => Err(Reply::new(Code::REFUSED, Status::NO_MAILBOX, "No such user here")),
+        });
+        let checks = Checks::new(reactor, table, "mx.example.com");
+        let checked = Checked::new(checks, &storage, Path::new("checking").unwrap(), maildirs);
+        let checked = if told { checked.only_told() } else { checked };
+        reactor
+            .listen_with("tcp:25", SmtpServer::reception("mx.example.com", ["example.com"]).on(checked))
+            .unwrap();
+    });
+    host
+}
+
+fn signed(message: &str) -> String {
+    let mut signing = DkimSigner::new("example.org", "sel", SigningKey::from_pem(PEM).unwrap()).begin();
+    signing.push(message.as_bytes());
+    signing.finish(std::time::UNIX_EPOCH).unwrap() + message
+}
+
+/// Sends a message, and gives the last replies.
+fn send(net: &Net, message: &str) -> String {
+    let client = net.host("cli").probe("tcp:mx:25");
+    client.send("EHLO cli\r\nMAIL FROM:<bob@example.org>\r\nRCPT TO:<ann@example.com>\r\nDATA\r\n");
+    client.send(message);
+    client.send(".\r\nQUIT\r\n");
+    net.run();
+    let said = String::from_utf8(client.received()).unwrap();
+    said.rsplit("354 ").next().unwrap().split_once("\r\n").unwrap().1.to_owned()
+}
+
+/// What waits to be checked.
+fn waiting(host: &HostHandle) -> Vec<trenza_sim::DiskEntry> {
+    host.disk().folder("checking").unwrap().list().unwrap()
+}
+
+/// What was stored, on the medium.
+fn stored(host: &HostHandle) -> Vec<String> {
+    host.crash();
+    let disk = host.disk();
+    let Ok(new) = disk.folder("ann/new") else { return Vec::new() };
+    let names = new.list().unwrap();
+    let read = names.iter().map(|name| {
+        let path = Path::new("ann/new").unwrap().join(name.name.as_encoded_bytes()).unwrap();
+        let file = disk.open(&path).unwrap();
+        let mut text = vec![0; usize::try_from(file.metadata().unwrap().size).unwrap()];
+        let mut at = 0;
+        while at < text.len() {
+            at += file.read_at(&mut text[at..], at as u64).unwrap();
+        }
+        String::from_utf8(text).unwrap()
+    });
+    read.collect()
+}
+
+const MESSAGE: &str = "From: bob@example.org\r\nAuthentication-Results: mx.example.com; dmarc=pass\r\n\
+    Authentication-Results: other.example; dmarc=fail\r\nSubject: hello\r\n\r\nHello!\r\n";
+
+#[test]
+fn a_message_is_stored_with_what_was_found_out() {
+    for_seeds(0..30, |seed| {
+        let net = Net::new(seed);
+        let host = server(&net, false);
+        let long = format!("{MESSAGE}{}", "a long line of text, over and over\r\n".repeat(20_000));
+        for message in [MESSAGE, &long] {
+            let said = send(&net, &signed(message));
+            if !said.starts_with("250 ") {
+                // The network breaks connections.
+                continue;
+            }
+            assert!(waiting(&host).is_empty());
+            let stored = stored(&host);
+            let text = stored.last().expect("it was taken");
+            let (before, own) =
+                text.split_once("Authentication-Results: mx.example.com;").expect("the field");
+            assert!(before.starts_with("Return-Path: ") && !before.contains("Received:"), "{before}");
+            assert!(
+                own.contains("spf=fail") && own.contains("dkim=pass") && own.contains("dmarc=pass (p=reject")
+            );
+            assert!(!own.contains("mx.example.com; dmarc=pass"), "the forged one is gone");
+            assert!(own.contains("other.example; dmarc=fail"));
+            assert!(own.ends_with(message.split_once("\r\n\r\n").unwrap().1));
+            return;
+        }
+    });
+}
+
+#[test]
+fn what_its_domain_disowns_is_refused() {
+    let net = Net::gentle(1);
+    let host = server(&net, false);
+    let said = send(&net, MESSAGE);
+    assert!(said.starts_with("550 5.7.1 The domain example.org"), "{said}");
+    assert!(stored(&host).is_empty());
+}
+
+#[test]
+fn who_only_wants_to_be_told_gets_it() {
+    let net = Net::gentle(1);
+    let host = server(&net, true);
+    assert!(send(&net, MESSAGE).starts_with("250 "));
+    assert!(stored(&host)[0].contains("dmarc=fail (p=reject dis=reject)"));
+}
+
+#[test]
+fn who_hangs_up_leaves_nothing() {
+    let net = Net::gentle(1);
+    let host = server(&net, false);
+    let client = net.host("cli").probe("tcp:mx:25");
+    client.send("EHLO cli\r\nMAIL FROM:<bob@example.org>\r\nRCPT TO:<ann@example.com>\r\nDATA\r\nFrom: x\r\n\r\nhalf of");
+    net.run();
+    client.reset();
+    net.run();
+    assert!(waiting(&host).is_empty());
+    assert!(stored(&host).is_empty());
+}
+
+#[test]
+fn what_a_crash_has_left_is_cleared() {
+    for_seeds(0..40, |seed| {
+        let net = Net::gentle(seed);
+        let host = server(&net, true);
+        send(&net, MESSAGE);
+        host.restart(|_| ());
+        let disk = host.disk();
+        let clear = async {
+            let storage = Storage::new(&trenza_core::Reactor::current(), disk);
+            Checked::clear(&storage, &Path::new("checking")?).await
+        };
+        net.block_on(&host, clear).unwrap();
+        // Temporary names are left to `Tree::sweep`, as everywhere.
+        let left = host.disk().list(&Path::new("checking").unwrap()).unwrap().next(10).unwrap();
+        assert!(left.is_empty(), "{left:?}");
+    });
+}

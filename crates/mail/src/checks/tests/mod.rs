@@ -1,0 +1,7 @@
+//! Checks with DNS that is a table.
+
+mod delivery;
+mod table;
+mod together;
+
+pub(in crate::checks) use table::{Table, at_once};
