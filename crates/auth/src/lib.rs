@@ -9,7 +9,7 @@
 //!
 //! A protocol gives a [`Portal`] what the client has shown, and gets an avatar or [`Denied`]. Passwords are hashed on the
 //! thread pool, so many at a time ([`Hashing`]); a name that nobody has takes as long as a wrong password. An account can
-//! log in by [`Mechanism`]s: its checker says which, and [`scram`] has the server's side of SCRAM-SHA-256.
+//! log in by [`Mechanism`]s: its checker says which, and [`scram`] has SCRAM-SHA-256, both sides.
 
 mod account;
 mod anonymous;

@@ -33,6 +33,11 @@ impl Complaint {
         Self { remedy: Some(remedy.into()), ..self }
     }
 
+    /// The same, told in other words.
+    pub(crate) fn described(self, what: impl fmt::Display) -> Self {
+        Self { what: what.to_string(), ..self }
+    }
+
     /// With another exit code than 1.
     pub(crate) fn code(self, code: u8) -> Self {
         Self { code, ..self }

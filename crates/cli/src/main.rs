@@ -3,6 +3,7 @@
 mod cert;
 mod certificates;
 mod complaint;
+mod drive;
 mod echo;
 mod endpoint;
 mod forward;

@@ -16,6 +16,7 @@ mod gnutls_cli;
 mod gnutls_serv;
 mod mail_checks;
 mod mail_clients;
+mod mail_servers;
 mod openssl;
 mod pop3;
 mod proxies;

@@ -137,7 +137,7 @@ impl fmt::Debug for ScramServer {
     }
 }
 
-fn text(message: &[u8]) -> Result<&str, ScramError> {
+pub(super) fn text(message: &[u8]) -> Result<&str, ScramError> {
     if message.len() > SCRAM_MESSAGE_MAX {
         return Err(ScramError("it is too long"));
     }
@@ -145,7 +145,7 @@ fn text(message: &[u8]) -> Result<&str, ScramError> {
 }
 
 /// Printable ASCII without commas (RFC 5802 section 7).
-fn is_nonce(text: &str) -> bool {
+pub(super) fn is_nonce(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'!'..=b'~') && byte != b',')
 }
 

@@ -108,14 +108,7 @@ impl ScramKeys {
     }
 
     fn derive(&self, password: &Secret) -> ([u8; 32], [u8; 32]) {
-        let mut salted = Zeroizing::new([0; 32]);
-        pbkdf2::derive(
-            pbkdf2::PBKDF2_HMAC_SHA256,
-            self.iterations,
-            &self.salt,
-            &prepared(password.bytes()),
-            &mut *salted,
-        );
+        let salted = salted(password, &self.salt, self.iterations);
         let client_key = Zeroizing::new(hmac(&*salted, &[b"Client Key"]));
         (hash(&*client_key), hmac(&*salted, &[b"Server Key"]))
     }
@@ -126,6 +119,14 @@ impl fmt::Debug for ScramKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ScramKeys").field("iterations", &self.iterations).finish_non_exhaustive()
     }
+}
+
+/// `SaltedPassword`.
+pub(super) fn salted(password: &Secret, salt: &[u8], iterations: NonZeroU32) -> Zeroizing<[u8; 32]> {
+    let mut salted = Zeroizing::new([0; 32]);
+    let password = prepared(password.bytes());
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, salt, &password, &mut *salted);
+    salted
 }
 
 /// The password as SASLprep (RFC 4013) has it, so that it is the same bytes whoever types it; as it is where that cannot

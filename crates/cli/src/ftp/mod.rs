@@ -10,9 +10,9 @@ mod server;
 mod trouble;
 mod url;
 
+use crate::drive::drive;
 use clap::Subcommand;
-use std::{future::pending, time::Duration};
-use trenza::{Reactor, Result, block_on};
+use trenza::Result;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,18 +69,4 @@ pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
         Command::Mirror(args) => mirror::run(args),
         Command::Serve(args) => serve::run(args, descriptors),
     }
-}
-
-/// Runs what a client does to its end; the first signal ends it at once.
-fn drive(work: impl AsyncFnOnce() -> Result + 'static) -> Result {
-    block_on(async move |reactor: Reactor| {
-        // There is nothing to say goodbye for: what has come is kept.
-        reactor.set_grace(Duration::ZERO);
-        let done = work().await;
-        if done.is_err() && reactor.is_stopping() {
-            // It was cut short, and the signal is what counts.
-            pending::<()>().await;
-        }
-        done
-    })
 }

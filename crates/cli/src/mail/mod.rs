@@ -1,6 +1,7 @@
-//! `trenza mail`: a mail server, and what waits in its queue.
+//! `trenza mail`: a mail server, what waits in its queue, and a client for scripts.
 
 mod queue;
+mod send;
 mod serve;
 
 use clap::Subcommand;
@@ -17,11 +18,13 @@ pub(crate) struct Args {
 enum Command {
     Serve(Box<serve::Args>),
     Queue(queue::Args),
+    Send(Box<send::Args>),
 }
 
 pub(crate) fn run(args: &Args, descriptors: u64) -> Result {
     match &args.command {
         Command::Serve(args) => serve::run(args, descriptors),
         Command::Queue(args) => queue::run(args),
+        Command::Send(args) => send::run(args),
     }
 }

@@ -1,9 +1,11 @@
 //! SMTP (RFC 5321) and LMTP (RFC 2033).
 //!
 //! The codec knows neither sockets nor clocks: [`mod@command`] and [`mod@reply`] are what is said, [`data`] the message
-//! behind DATA, [`xtext`] what stands in parameters. [`SmtpServer`] is the server, [`server`] what it is made of.
+//! behind DATA, [`xtext`] what stands in parameters. [`SmtpServer`] is the server, [`server`] what it is made of;
+//! [`client::Client`] is the client.
 
 mod address;
+pub mod client;
 pub mod command;
 pub mod data;
 pub mod reply;

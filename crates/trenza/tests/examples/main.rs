@@ -470,6 +470,22 @@ fn smtp_server() {
 }
 
 #[test]
+fn send_mail() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Example::start("smtp_server", &[ANY, dir.path().to_str().unwrap()]);
+    let endpoint = format!("tcp:{}", server.address());
+    let said = Example::filter(
+        "send_mail",
+        &[&endpoint, "me@example.com", "ann@example.org", "bob@example.org"],
+        "",
+    );
+    assert!(said.starts_with("not to bob@example.org: ") && said.ends_with("\nsent to 1 of 2\n"), "{said}");
+    let stored = fs::read_dir(dir.path().join("ann/new")).unwrap().next().unwrap().unwrap().path();
+    assert!(fs::read_to_string(stored).unwrap().ends_with("\r\nSubject: hello\r\n\r\nHello!\r\n"));
+    server.stops();
+}
+
+#[test]
 fn pop3_fetch() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = format!("tcp:{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! [`Encoder`]: a message as it goes behind DATA.
+//! [`Encoder`]: a message as it goes behind DATA or BDAT.
 
 use memchr::memchr2;
 use trenza_wire::OutBuf;
@@ -21,6 +21,8 @@ use trenza_wire::OutBuf;
 #[derive(Debug, Clone)]
 pub struct Encoder {
     place: Place,
+    /// They are doubled, and there is one at the end.
+    dots: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,9 +34,14 @@ enum Place {
 }
 
 impl Encoder {
-    /// At the start of a message.
+    /// At the start of a message for DATA.
     pub fn new() -> Self {
-        Self { place: Place::LineStart }
+        Self { place: Place::LineStart, dots: true }
+    }
+
+    /// At the start of a message for BDAT (RFC 3030), where dots are as any byte, and only line ends are mended.
+    pub fn undotted() -> Self {
+        Self { place: Place::LineStart, dots: false }
     }
 
     /// Appends more of it.
@@ -49,7 +56,7 @@ impl Encoder {
                     continue;
                 }
             }
-            if self.place == Place::LineStart && *first == b'.' {
+            if self.dots && self.place == Place::LineStart && *first == b'.' {
                 out.push_slice(b".");
             }
             let end = match *first {
@@ -72,7 +79,12 @@ impl Encoder {
 
     /// Appends the end.
     pub fn finish(self, out: &mut OutBuf) {
-        out.push_slice(if self.place == Place::LineStart { b".\r\n" } else { b"\r\n.\r\n" });
+        if self.place != Place::LineStart {
+            out.push_slice(b"\r\n");
+        }
+        if self.dots {
+            out.push_slice(b".\r\n");
+        }
     }
 }
 

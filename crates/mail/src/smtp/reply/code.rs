@@ -68,6 +68,8 @@ codes! {
     FAILED = 554
     /// 555: the parameters of MAIL or RCPT are not known.
     UNKNOWN_PARAMETER = 555
+    /// 556: the domain takes no mail (RFC 7504).
+    TAKES_NO_MAIL = 556
 }
 
 impl Code {

@@ -38,24 +38,36 @@ statuses! {
     NO_ROOM = 4, 3, 1
     /// 4.3.2: the server is stopping, or has too much to do.
     STOPPING = 4, 3, 2
+    /// 4.4.1: the host does not answer.
+    NO_ANSWER = 4, 4, 1
     /// 4.4.2: the connection was silent too long, or broke.
     TOO_SLOW = 4, 4, 2
     /// 4.4.7: it was tried for too long.
     EXPIRED = 4, 4, 7
     /// 4.5.3: too many recipients at once.
     TOO_MANY_RECIPIENTS = 4, 5, 3
+    /// 4.4.3: the name servers do not answer.
+    NO_NAMES = 4, 4, 3
+    /// 4.5.0: the other end breaks the protocol.
+    REMOTE_PROTOCOL = 4, 5, 0
     /// 4.7.0: it is not allowed just now.
     NOT_NOW = 4, 7, 0
     /// 5.1.1: no such mailbox.
     NO_MAILBOX = 5, 1, 1
+    /// 5.1.2: no such domain.
+    NO_DOMAIN = 5, 1, 2
     /// 5.1.3: this is no address of a recipient.
     BAD_RECIPIENT = 5, 1, 3
     /// 5.1.7: this is no address of a sender.
     BAD_SENDER = 5, 1, 7
+    /// 5.1.10: the domain takes no mail (RFC 7505).
+    NULL_MX = 5, 1, 10
     /// 5.2.2: the mailbox is full.
     FULL = 5, 2, 2
     /// 5.3.4: the message is too large.
     TOO_LARGE = 5, 3, 4
+    /// 5.4.4: no way is known to get there.
+    NO_ROUTE = 5, 4, 4
     /// 5.4.6: the message goes in circles.
     LOOP = 5, 4, 6
     /// 5.5.0: it breaks the protocol.
@@ -66,6 +78,8 @@ statuses! {
     SYNTAX = 5, 5, 2
     /// 5.5.4: an argument is wrong or not known.
     BAD_ARGUMENT = 5, 5, 4
+    /// 5.6.3: it would have to be converted, which is not done.
+    CONVERSION = 5, 6, 3
     /// 5.6.7: an address that is not ASCII needs SMTPUTF8 (RFC 6531).
     NOT_ASCII = 5, 6, 7
     /// 5.7.0: it is not allowed.
