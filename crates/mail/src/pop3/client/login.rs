@@ -19,6 +19,10 @@ impl Client {
         if !is_private && !self.options.plain_auth {
             return Err(self.dialogue.error(ASKED, Cause::Lacks(Lack::Tls)));
         }
+        if [login.name.as_bytes(), login.password.bytes()].iter().any(|part| part.contains(&0)) {
+            let what = "a name or password with a NUL in it cannot be said";
+            return Err(self.dialogue.error(ASKED, Cause::local(what)));
+        }
         let known = &self.capabilities;
         // A server without CAPA has USER and PASS.
         let takes_passwords = known.has("USER") || known.lines().next().is_none();
@@ -43,10 +47,6 @@ impl Client {
     async fn plain(&mut self, login: &Login) -> Result<(), ClientError> {
         const ASKED: &str = "AUTH PLAIN";
         let parts = [login.name.as_bytes(), login.password.bytes()];
-        if parts.iter().any(|part| part.contains(&0)) {
-            let what = "a name or password with a NUL in it cannot be said by PLAIN";
-            return Err(self.dialogue.error(ASKED, Cause::local(what)));
-        }
         let mut message =
             Zeroizing::new(Vec::with_capacity(2 + parts.iter().map(|part| part.len()).sum::<usize>()));
         for part in parts {
