@@ -213,6 +213,28 @@ fn aliases_are_read_again_and_accounts_too() {
 }
 
 #[test]
+fn accounts_fetch_their_mail() {
+    let place = place();
+    let pop3 = "--pop3=tcp:0:interface=127.0.0.1";
+    let options = [SMTP, pop3, "--pop3=tls:0:interface=127.0.0.1", "--tls-cert={}/localhost.pem"];
+    let mut program = serve(place.path(), &[&options[..], &["--allow-plain-auth"]].concat());
+    Session::connect(&program.hear_url("smtp://")).send("b@c", "ann@example.org");
+    let url = program.hear_url("pop3://");
+    assert!(program.hear("pop3s://").contains("gives accounts their mail, with TLS from the start"));
+    let mut client = TcpStream::connect(url.trim_start_matches("pop3://")).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.write_all(b"USER ann\r\nPASS secret one\r\nRETR 1\r\nDELE 1\r\nQUIT\r\n").unwrap();
+    let mut said = String::new();
+    client.read_to_string(&mut said).unwrap();
+    assert!(
+        said.contains("\r\nReturn-Path: <b@c>\r\n") && said.contains("\r\n\r\nHello!\r\n.\r\n"),
+        "{said}"
+    );
+    assert!(messages(place.path(), "ann").is_empty());
+    assert!(stop(program).contains("protocol=\"pop3\""));
+}
+
+#[test]
 fn many_workers_are_one_server() {
     let place = place();
     let mut program = serve(place.path(), &[SMTP, "--workers=3", "--quiet"]);

@@ -94,6 +94,8 @@ impl ThreadPool {
         }
         state.jobs.push_back(job);
         if state.idle >= state.jobs.len() {
+            // Not while it is held: who is woken would only wait for it.
+            drop(state);
             self.shared.news.notify_one();
             return Ok(());
         }

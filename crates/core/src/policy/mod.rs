@@ -164,7 +164,7 @@ impl Policy {
     }
 
     /// Each connection receives at most so fast, as its bytes are on the wire: where it has received too much it is not
-    /// read for a while. One read, of 64 KiB at most, may exceed the burst; over a longer time the rate is kept exactly.
+    /// read for a while. One read, of 256 KiB at most, may exceed the burst; over a longer time the rate is kept exactly.
     #[must_use]
     pub fn rate_in(mut self, each: Rate) -> Self {
         self.input.each = Some(each);

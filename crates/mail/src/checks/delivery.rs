@@ -1,208 +1,200 @@
-//! [`Checked`]: a delivery that gets messages with what was found out about them.
+//! [`Checked`] and [`Signed`]: deliveries that do something with messages before another one gets them.
 
-use super::{Checks, Examination, Report, cleaner::Cleaner};
-use crate::maildir::refusal;
+use super::{Checks, DkimSigner, Examination, Signing, Spool, cleaner::Cleaner, spool::Look};
 use crate::smtp::{
     Code, Mail, Rcpt, Reply, Status,
-    server::{Answer, Client, Delivery, Envelope, Message, Mode, Outcome},
+    server::{Answer, Client, Delivery, Envelope, Message, Mode},
 };
-use std::{fmt, rc::Rc, sync::Arc};
-use trenza_core::{Deferred, Result};
-use trenza_storage::{BATCH, Error, ErrorKind, File, Path, Storage, Upload, Write};
+use std::{fmt, future::Future, pin::Pin, rc::Rc};
+use trenza_core::{Deferred, Reactor, Result};
 
 /// Checks messages at reception before another delivery gets them: with the field Authentication-Results before them, and
 /// without fields that claim to be it. What the author's domain wants to be refused (DMARC) is refused with 550.
 ///
-/// A message is whole before its signatures can be checked, so it waits in a file, which has no name any more when it is
-/// read, and never in memory. It is on the medium when the other delivery says so. What was submitted, or came over LMTP,
-/// goes straight on: it was checked where it came in.
+/// It is on the medium when the other delivery says so. What was submitted, or came over LMTP, goes straight on: it was
+/// checked where it came in.
 ///
 /// ```
-/// use trenza_mail::{checks::{Checked, Checks}, maildir::Maildirs, smtp::SmtpServer};
+/// use trenza_mail::{checks::{Checked, Checks, Spool}, maildir::Maildirs, smtp::SmtpServer};
 /// use trenza_storage::{Path, Storage};
 ///
 /// # fn serve(reactor: &trenza_core::Reactor, checks: Checks, storage: Storage, maildirs: Maildirs) -> trenza_core::Result {
-/// let checked = Checked::new(checks, &storage, Path::new("checking")?, maildirs);
+/// let spool = Spool::new(&storage, Path::new("waiting")?);
+/// let checked = Checked::new(checks, spool, maildirs);
 /// reactor.listen_with("tcp:25", SmtpServer::reception("mx.example.org", ["example.org"]).on(checked))?;
 /// # Ok(())
 /// # }
 /// ```
 pub struct Checked {
-    shared: Rc<Shared>,
-    storage: Storage,
-    /// Where messages wait.
-    folder: Path,
-}
-
-struct Shared {
     checks: Checks,
-    inner: Box<dyn Delivery>,
+    spool: Spool,
+    inner: Rc<dyn Delivery>,
     refuse: bool,
 }
 
 impl Checked {
-    /// Checks what `inner` gets. Messages wait in `folder`, which must be there.
-    pub fn new(checks: Checks, storage: &Storage, folder: Path, inner: impl Delivery) -> Self {
-        let shared = Shared { checks, inner: Box::new(inner), refuse: true };
-        Self { shared: Rc::new(shared), storage: storage.clone(), folder }
-    }
-
-    /// Makes the folder that messages wait in, and removes what a crash has left there: their senders still have them. What
-    /// has a temporary name is left to [`Tree::sweep`](trenza_storage::Tree::sweep). To be called before anything is received, by one loop of a program.
-    ///
-    /// # Errors
-    /// Those of the tree.
-    pub fn clear(storage: &Storage, folder: &Path) -> Deferred<()> {
-        let folder = folder.clone();
-        storage.run(move |tree| {
-            match tree.make_folder(&folder) {
-                Err(error) if error.kind() != ErrorKind::Exists => return Err(error),
-                _ => {}
-            }
-            let mut list = tree.list(&folder)?;
-            loop {
-                let entries = list.next(BATCH)?;
-                for entry in &entries {
-                    tree.remove_file(&folder.join(entry.name.as_encoded_bytes())?)?;
-                }
-                if entries.is_empty() {
-                    return Ok(());
-                }
-            }
-        })
+    /// Checks what `inner` gets.
+    pub fn new(checks: Checks, spool: Spool, inner: impl Delivery) -> Self {
+        Self { checks, spool, inner: Rc::new(inner), refuse: true }
     }
 
     /// Only writes down what it finds, and refuses nothing.
-    pub fn only_told(mut self) -> Self {
-        if let Some(shared) = Rc::get_mut(&mut self.shared) {
-            shared.refuse = false;
-        }
-        self
+    #[must_use]
+    pub fn only_told(self) -> Self {
+        Self { refuse: false, ..self }
     }
 }
 
 impl Delivery for Checked {
     fn session(&self, client: &Client) -> Answer {
-        self.shared.inner.session(client)
+        self.inner.session(client)
     }
 
     fn sender(&self, client: &Client, mail: &Mail) -> Answer {
-        self.shared.inner.sender(client, mail)
+        self.inner.sender(client, mail)
     }
 
     fn recipient(&self, client: &Client, mail: &Mail, to: &Rcpt) -> Answer {
-        self.shared.inner.recipient(client, mail, to)
+        self.inner.recipient(client, mail, to)
     }
 
     fn message(&self, envelope: Rc<Envelope>) -> Deferred<Box<dyn Message>> {
         if envelope.client.mode != Mode::Reception {
-            return self.shared.inner.message(envelope);
+            return self.inner.message(envelope);
         }
-        let (shared, storage) = (self.shared.clone(), self.storage.clone());
-        let path = self.folder.join(&envelope.id);
-        self.storage.reactor().spawn(async move {
-            let path = path?;
-            let upload = storage.upload(&path, Write::Create).await.map_err(told)?;
-            let examination = shared.checks.begin(&envelope);
-            let waiting = Waiting { shared, storage, envelope, path, upload, examination };
-            Ok(Box::new(waiting) as Box<dyn Message>)
-        })
+        let look = Checking {
+            checks: self.checks.clone(),
+            examination: self.checks.begin(&envelope),
+            id: envelope.id.clone(),
+            refuse: self.refuse,
+        };
+        self.spool.message(envelope, self.inner.clone(), Box::new(look))
     }
 }
 
-/// A message that is received and looked at.
-struct Waiting {
-    shared: Rc<Shared>,
-    storage: Storage,
-    envelope: Rc<Envelope>,
-    path: Path,
-    upload: Upload,
+/// A message that is checked.
+struct Checking {
+    checks: Checks,
     examination: Examination,
+    id: String,
+    refuse: bool,
 }
 
-impl Message for Waiting {
+impl Look for Checking {
     fn push(&mut self, bytes: &[u8]) {
         self.examination.push(bytes);
-        self.upload.push(bytes);
     }
 
-    fn is_full(&self) -> bool {
-        self.upload.is_full()
+    fn finish(self: Box<Self>) -> Pin<Box<dyn Future<Output = Result<String>>>> {
+        Box::pin(async move {
+            let report = self.examination.finish().await;
+            tracing::info!(
+                message = %self.id, spf = %report.spf.result, dmarc = %report.dmarc.result,
+                disposition = %report.dmarc.disposition, "checked"
+            );
+            if self.refuse && report.is_refused() {
+                let text = format!("The domain {} wants this message to be refused", report.dmarc.domain);
+                return Err(Reply::new(Code::REFUSED, Status::DENIED, text).into());
+            }
+            Ok(report.field)
+        })
     }
 
-    fn room(&self) -> Option<Deferred<()>> {
-        Some(self.upload.room())
-    }
-
-    fn finish(self: Box<Self>) -> Deferred<Outcome> {
-        let reactor = self.storage.reactor().clone();
-        reactor.spawn(self.check())
+    fn cleaner(&self) -> Option<Cleaner> {
+        Some(Cleaner::new(self.checks.clone()))
     }
 }
 
-impl Waiting {
-    async fn check(self: Box<Self>) -> Result<Outcome> {
-        let Self { shared, storage, envelope, path, upload, examination } = *self;
-        let written = upload.finish_with(move |tree, writer| {
-            let size = writer.commit()?.size;
-            let file = tree.open(&path);
-            tree.remove_file(&path)?;
-            Ok((file?, size))
-        });
-        let (file, size) = written.await.map_err(told)?;
-        let report = examination.finish().await;
-        tracing::info!(
-            message = %envelope.id, spf = %report.spf.result, dmarc = %report.dmarc.result,
-            disposition = %report.dmarc.disposition, "checked"
-        );
-        if shared.refuse && report.is_refused() {
-            let text = format!("The domain {} wants this message to be refused", report.dmarc.domain);
-            return Err(Reply::new(Code::REFUSED, Status::DENIED, text).into());
+/// Signs messages at submission before another delivery gets them: with the keys of the domain that their sender in MAIL
+/// is in. What has none, or cannot be signed, goes on as it is.
+pub struct Signed {
+    reactor: Reactor,
+    signers: Vec<DkimSigner>,
+    spool: Spool,
+    inner: Rc<dyn Delivery>,
+}
+
+impl Signed {
+    /// Signs what `inner` gets. Of several signers for a domain each signs, so a domain may have a key of RSA, which
+    /// everybody understands, and one of Ed25519.
+    pub fn new(
+        reactor: &Reactor,
+        signers: impl IntoIterator<Item = DkimSigner>,
+        spool: Spool,
+        inner: impl Delivery,
+    ) -> Self {
+        let signers = signers.into_iter().collect();
+        Self { reactor: reactor.clone(), signers, spool, inner: Rc::new(inner) }
+    }
+}
+
+impl Delivery for Signed {
+    fn session(&self, client: &Client) -> Answer {
+        self.inner.session(client)
+    }
+
+    fn sender(&self, client: &Client, mail: &Mail) -> Answer {
+        self.inner.sender(client, mail)
+    }
+
+    fn recipient(&self, client: &Client, mail: &Mail, to: &Rcpt) -> Answer {
+        self.inner.recipient(client, mail, to)
+    }
+
+    fn message(&self, envelope: Rc<Envelope>) -> Deferred<Box<dyn Message>> {
+        let domain = envelope.mail.sender.as_ref().and_then(|sender| sender.host().domain());
+        let is_for = |signer: &&DkimSigner| {
+            domain.is_some_and(|domain| {
+                let before = domain.strip_suffix(signer.domain());
+                before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+            })
+        };
+        let signing: Vec<_> = self.signers.iter().filter(is_for).map(DkimSigner::begin).collect();
+        if envelope.client.mode != Mode::Submission || signing.is_empty() {
+            return self.inner.message(envelope);
         }
-        hand_on(&shared, &storage, envelope, &report, file, size).await
+        let look = BeingSigned { reactor: self.reactor.clone(), signing, id: envelope.id.clone() };
+        self.spool.message(envelope, self.inner.clone(), Box::new(look))
     }
 }
 
-/// Gives the message to the other delivery.
-async fn hand_on(
-    shared: &Shared,
-    storage: &Storage,
-    envelope: Rc<Envelope>,
-    report: &Report,
-    file: Arc<dyn File>,
-    size: u64,
-) -> Result<Outcome> {
-    let mut message = shared.inner.message(envelope).await?;
-    let mut cleaner = Cleaner::new(shared.checks.clone());
-    message.push(report.field.as_bytes());
-    let mut pieces = storage.read(file, 0..size);
-    let mut out = Vec::new();
-    while let Some(piece) = pieces.next().await.map_err(refusal)? {
-        cleaner.push(&piece, &mut out);
-        give(&mut *message, &mut out).await?;
-    }
-    cleaner.finish(&mut out);
-    give(&mut *message, &mut out).await?;
-    message.finish().await
+/// A message that is signed.
+struct BeingSigned {
+    reactor: Reactor,
+    signing: Vec<Signing>,
+    id: String,
 }
 
-/// What the client is told of a lack of room, say.
-fn told(error: trenza_core::Error) -> trenza_core::Error {
-    refusal(Error::from(error)).into()
-}
-
-async fn give(message: &mut dyn Message, out: &mut Vec<u8>) -> Result {
-    message.push(out);
-    out.clear();
-    while message.is_full() {
-        let Some(room) = message.room() else { break };
-        room.await?;
+impl Look for BeingSigned {
+    fn push(&mut self, bytes: &[u8]) {
+        self.signing.iter_mut().for_each(|signing| signing.push(bytes));
     }
-    Ok(())
+
+    fn finish(self: Box<Self>) -> Pin<Box<dyn Future<Output = Result<String>>>> {
+        let now = self.reactor.wall();
+        let fields = self.signing.into_iter().map(|signing| {
+            signing.finish(now).unwrap_or_else(|error| {
+                tracing::warn!(message = %self.id, %error, "it goes on without a signature");
+                String::new()
+            })
+        });
+        let fields: String = fields.collect();
+        Box::pin(async { Ok(fields) })
+    }
+
+    fn cleaner(&self) -> Option<Cleaner> {
+        None
+    }
 }
 
 impl fmt::Debug for Checked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Checked({:?})", self.shared.checks)
+        write!(f, "Checked({:?})", self.checks)
+    }
+}
+
+impl fmt::Debug for Signed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signed").field("signers", &self.signers).finish_non_exhaustive()
     }
 }

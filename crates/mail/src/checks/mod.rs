@@ -16,14 +16,16 @@ mod header;
 mod names;
 mod results;
 pub mod spf;
+mod spool;
 #[cfg(test)]
 mod tests;
 mod within;
 
-pub use delivery::Checked;
+pub use delivery::{Checked, Signed};
 pub use dkim::{Dkim, DkimResult, DkimSigner, Signing, SigningError, SigningKey, SigningKeyError};
 pub use dmarc::{Dmarc, DmarcResult, Policy};
 pub use examination::{CHECK_TIME, Checks, Examination, Report};
 pub use header::HEADER_MAX;
 pub use names::{Answer, Names, NoAnswer};
 pub use spf::{Spf, SpfQuery, SpfResult};
+pub use spool::Spool;

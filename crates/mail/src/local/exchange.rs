@@ -3,6 +3,7 @@
 use super::{Expansion, Local};
 use crate::{
     maildir::{Mailstore, Place},
+    queue::Inlet,
     smtp::{
         Code, Mail, Rcpt, Reply, Status,
         server::{Answer, Client, Delivery, Envelope, Message, Mode, Outcome},
@@ -19,26 +20,46 @@ use trenza_core::{Deferred, Reactor};
 /// How often accounts and aliases are looked at, at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Where a server of several ports brings what it receives: into the Maildirs that recipients stand for. A loop has its own;
-/// clones are the same, for all ports.
+/// Where a server of several ports brings what it receives: into the Maildirs that recipients stand for, and what is for
+/// others too into a queue, whose [`Courier`](super::Courier) brings it on. A loop has its own; clones are the same, for all
+/// ports.
+///
+/// Only at submission may somebody send to others; at reception, and by LMTP, an address of this server may stand for some.
+/// Without a queue both are refused.
 #[derive(Clone)]
 pub struct Exchange(Rc<Inner>);
 
 struct Inner {
     local: Local,
     store: Mailstore,
+    queue: Option<Inlet>,
     looked: Cell<Option<Instant>>,
 }
 
 impl Exchange {
     /// For what `local` knows, into the Maildirs of `store`.
     pub fn new(local: Local, store: Mailstore) -> Self {
-        Self(Rc::new(Inner { local, store, looked: Cell::new(None) }))
+        Self(Rc::new(Inner { local, store, queue: None, looked: Cell::new(None) }))
+    }
+
+    /// The same with a queue, for what is for others.
+    #[must_use]
+    pub fn with_queue(&self, queue: Inlet) -> Self {
+        let (local, store) = (self.0.local.clone(), self.0.store.clone());
+        Self(Rc::new(Inner { local, store, queue: Some(queue), looked: Cell::new(None) }))
+    }
+
+    pub(super) fn local(&self) -> &Local {
+        &self.0.local
+    }
+
+    pub(super) fn store(&self) -> &Mailstore {
+        &self.0.store
     }
 
     /// Looks at accounts and aliases, if that was not done just now. With a pool that is too busy to look, they are as they
     /// were.
-    async fn look(&self) {
+    pub(super) async fn look(&self) {
         if !self.is_stale() {
             return;
         }
@@ -66,15 +87,17 @@ impl Exchange {
     fn expand(&self, client: &Client, to: &Rcpt) -> Result<Expansion, Reply> {
         let refusal = || Reply::new(Code::REFUSED, Status::DENIED, "This server sends nothing there");
         if !self.0.local.is_own(&to.to, client.peer.local.ip()) {
-            return Err(refusal());
+            let other = to.to.mailbox().filter(|_| client.mode == Mode::Submission && self.0.queue.is_some());
+            let elsewhere = vec![other.ok_or_else(refusal)?.clone()];
+            return Ok(Expansion { elsewhere, ..Expansion::default() });
         }
         let expansion = self.0.local.expand(&to.to)?;
         match expansion.elsewhere.first() {
-            Some(other) => {
+            Some(other) if self.0.queue.is_none() => {
                 tracing::warn!(to = %to.to, %other, "an address stands for one elsewhere, and there is no queue");
                 Err(refusal())
             }
-            None => Ok(expansion),
+            _ => Ok(expansion),
         }
     }
 
@@ -123,6 +146,12 @@ impl Delivery for Exchange {
             Ok(expansions) => expansions,
             Err(reply) => return trenza_auth::at_once(self.reactor(), Err(reply.into())),
         };
+        // What is for others, and what the sender wants to be told of, is the queue's.
+        let told = |to: &Rcpt| to.notify.is_some_and(|notify| notify.success);
+        let away = expansions.iter().any(|expansion| !expansion.elsewhere.is_empty());
+        if let Some(queue) = self.0.queue.as_ref().filter(|_| away || envelope.recipients.iter().any(told)) {
+            return queue.receive(&envelope);
+        }
         let counts: Vec<usize> = expansions.iter().map(|expansion| expansion.maildirs.len()).collect();
         let places: Vec<Place> = expansions.into_iter().flat_map(|expansion| expansion.maildirs).collect();
         if places.is_empty() {

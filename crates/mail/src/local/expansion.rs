@@ -92,6 +92,12 @@ impl Local {
         Self { catch_all: Some(name.into()), ..self }
     }
 
+    /// An account's Maildir; None: no folder can be called like it.
+    pub fn maildir(account: &Account) -> Option<Place> {
+        let folder = Path::new(&account.name).ok()?;
+        Some(Place { folder, quota: account.quota })
+    }
+
     /// Whether an address is one of this server's: of one of its domains, or of the address by which a client has
     /// reached it (RFC 5321 section 4.1.3).
     pub fn is_own(&self, to: &Recipient, reached_by: Option<IpAddr>) -> bool {
@@ -138,9 +144,9 @@ impl Local {
         if Mailbox::parse(&account.name).is_some_and(|own| own == *sender) {
             return true;
         }
-        let (to, own) = (Recipient::from(sender.clone()), maildir(account));
+        let (to, own) = (Recipient::from(sender.clone()), Self::maildir(account));
         let is_there = |found: Expansion| {
-            own.is_ok_and(|own| found.maildirs.iter().any(|place| place.folder == own.folder))
+            own.is_some_and(|own| found.maildirs.iter().any(|place| place.folder == own.folder))
         };
         self.is_own(&to, None) && self.expand(&to).is_ok_and(is_there)
     }
@@ -192,7 +198,7 @@ impl Search<'_> {
                 }
                 let account = self.local.account(&named(name, at)).or_else(|| self.local.account(&key));
                 if let Some(account) = account {
-                    found.add_maildir(maildir(&account)?);
+                    found.add_maildir(Local::maildir(&account).ok_or_else(nobody)?);
                     return Ok(());
                 }
             }
@@ -236,7 +242,7 @@ impl Search<'_> {
             Target::Name(name) => self.name(name, domain, found),
             Target::Account(name) => {
                 let account = self.local.account(name).ok_or_else(nobody)?;
-                found.add_maildir(maildir(&account)?);
+                found.add_maildir(Local::maildir(&account).ok_or_else(nobody)?);
                 Ok(())
             }
             Target::Address(mailbox) => match mailbox.host().domain() {
@@ -267,15 +273,6 @@ impl Local {
 /// A name, in a domain or in all.
 fn named(name: &str, domain: Option<&str>) -> String {
     domain.map_or_else(|| name.to_owned(), |domain| format!("{name}@{domain}"))
-}
-
-/// An account's Maildir.
-fn maildir(account: &Account) -> Result<Place, Reply> {
-    let folder = Path::new(&account.name).map_err(|error| {
-        tracing::error!(account = account.name, %error, "an account can have no Maildir");
-        nobody()
-    })?;
-    Ok(Place { folder, quota: account.quota })
 }
 
 fn nobody() -> Reply {

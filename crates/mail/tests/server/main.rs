@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod bounds;
+mod courier;
 mod crashes;
 mod dialogue;
 mod exchange;

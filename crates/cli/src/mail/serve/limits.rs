@@ -33,7 +33,7 @@ pub(super) struct Limits {
     #[arg(long, value_name = "N", default_value = "50", value_parser = count)]
     max_sessions_per_address: NonZeroUsize,
 
-    /// How long a client may take for a command, in seconds; one of POP3 may take ten minutes
+    /// How long a client may take for a command, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
     command_timeout: Duration,
 }

@@ -18,15 +18,15 @@ use ports::{Ports, Purpose};
 use site::{Known, Site};
 use std::{fs, sync::Arc, time::Duration};
 use trenza::{
-    Reactor, Result,
-    auth::{Portal, Throttle},
+    Factory, Reactor, Result,
+    auth::{Accounts, Portal, Throttle},
     mail::{
-        local::Exchange,
+        local::{Exchange, Local},
         maildir::{Maildir, Mailstore},
-        pop3::{Pop3Server, Reply, ResponseCode, server::Pop3Factory},
+        pop3::{Pop3Server, Reply},
         smtp::{
             SmtpServer,
-            server::{Logged, Record},
+            server::{Logged, Mode, Record},
         },
     },
     storage::{Folder, Path, Storage, Tree},
@@ -41,10 +41,10 @@ Examples:
   trenza mail serve --domain example.org --hostname mail.example.org --maildir mail --users users.toml \\
       --smtp tcp:25 --submission tcp:587 --submission tls:465 --tls-certs /etc/letsencrypt/live
       For the world: receives for example.org, and takes what accounts send
+  trenza mail serve --domain example.org --maildir mail --users users.toml --smtp tcp:25 --pop3 tls:995 --tls-cert cert.pem
+      Accounts fetch their mail by POP3
   trenza mail serve --domain example.org --maildir mail --users users.toml --lmtp unix:/run/trenza/lmtp
       Behind another server, which receives
-  trenza mail serve --domain example.org --maildir mail --users users.toml --smtp tcp:25 --pop3 tls:995 --tls-cert mail.pem
-      And its accounts fetch their mail; then: curl pop3s://mail.example.org/ --user ann
   trenza mail serve --domain example.org --maildir mail --users users.toml --aliases aliases --catch-all ann
 
 What is answered 250 is on the disk, synced. Messages for NAME@DOMAIN and NAME+ANYTHING@DOMAIN go to the Maildir of the
@@ -63,7 +63,7 @@ Aliases, a line each, read again when they change:
 Ctrl-C (or SIGTERM) stops: messages have 10 s to come to their end. A second one stops at once.
 Exit codes: 0 after a graceful stop, 1 error, 2 wrong usage, 130 or 143 when a second signal cut it short.";
 
-/// Receives mail for domains into Maildirs, takes what accounts send, and gives them what they have got.
+/// Receives mail for domains into Maildirs, and takes what accounts send.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -132,10 +132,8 @@ impl Servers {
     fn new(args: &Args, known: &Known, tls: Option<ServerTls>) -> Self {
         let (host, domains) = (args.site.hostname(), args.site.domains());
         let (checker, throttle) = (Arc::new(known.accounts.clone()), Throttle::new());
-        // Who guesses at one guesses at both.
-        let portal =
-            |protocol| Portal::shared(protocol, checker.clone(), throttle.clone(), trenza::auth::Accounts);
-        let local = known.local.clone();
+        let portal = |protocol| Portal::shared(protocol, checker.clone(), throttle.clone(), Accounts);
+        let (local, plain_auth) = (known.local.clone(), args.ports.allow_plain_auth);
         let made = |server: SmtpServer| {
             let server = server.limits(args.limits.smtp());
             match &tls {
@@ -145,39 +143,35 @@ impl Servers {
         };
         let submission = SmtpServer::submission(host, portal("submission"))
             .senders(move |account, sender| local.owns(account, sender))
-            .allow_plain_auth(args.ports.allow_plain_auth);
-        let pop3 = Pop3Server::new(host, portal("pop3"))
-            .limits(args.limits.pop3())
-            .allow_plain_auth(args.ports.allow_plain_auth);
+            .allow_plain_auth(plain_auth);
+        let pop3 =
+            Pop3Server::new(host, portal("pop3")).allow_plain_auth(plain_auth).limits(args.limits.pop3());
         Self {
+            reception: made(SmtpServer::reception(host, domains)),
+            submission: made(submission),
+            lmtp: made(SmtpServer::lmtp(host)),
             pop3: match &tls {
                 Some(tls) => pop3.tls(tls.clone()),
                 None => pop3,
             },
-            reception: made(SmtpServer::reception(host, domains)),
-            submission: made(submission),
-            lmtp: made(SmtpServer::lmtp(host)),
             tls,
         }
     }
 
-    /// None: it is for POP3.
-    fn smtp(&self, purpose: Purpose) -> Option<&SmtpServer> {
-        match purpose {
-            Purpose::Reception => Some(&self.reception),
-            Purpose::Submission => Some(&self.submission),
-            Purpose::Lmtp => Some(&self.lmtp),
-            Purpose::Pop3 => None,
+    fn smtp(&self, mode: Mode) -> &SmtpServer {
+        match mode {
+            Mode::Reception => &self.reception,
+            Mode::Submission => &self.submission,
+            Mode::Lmtp => &self.lmtp,
         }
     }
 
-    /// Each account has the Maildir of its name.
-    fn pop3(&self, storage: &Storage) -> Pop3Factory {
+    /// What listens where accounts fetch their mail.
+    fn pop3(&self, storage: &Storage) -> impl Factory + use<> {
         let storage = storage.clone();
-        self.pop3.on(move |account| {
-            let folder = Path::new(&account.name);
-            let none = |_| Reply::err("There is no mailbox of this name").code(ResponseCode::SysPerm);
-            Ok(Maildir::new(&storage, folder.map_err(none)?))
+        self.pop3.on(move |account| match Local::maildir(account) {
+            Some(place) => Ok(Maildir::new(&storage, place.folder)),
+            None => Err(Reply::err("The account can have no mailbox")),
         })
     }
 }
@@ -204,9 +198,11 @@ impl Args {
             let first = bound.is_empty() && reactor.loop_index() == 0;
             let told = first.then(|| (reactor.clone(), lines.clone(), STOPPING));
             let (on, secured) = planned.endpoint(servers.tls.as_ref())?;
-            let port = match servers.smtp(planned.purpose) {
-                Some(server) => reactor.listen_with(on, Told::new(server.on(delivery.clone()), told)),
-                None => reactor.listen_with(on, Told::new(servers.pop3(storage), told)),
+            let port = match planned.purpose {
+                Purpose::Smtp(mode) => {
+                    reactor.listen_with(on, Told::new(servers.smtp(mode).on(delivery.clone()), told))
+                }
+                Purpose::Pop3 => reactor.listen_with(on, Told::new(servers.pop3(storage), told)),
             };
             let port = port.map_err(|error| planned.complaint(&*error))?;
             bound.push(planned.bound(port.addr(), secured));

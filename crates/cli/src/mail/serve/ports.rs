@@ -6,7 +6,9 @@ use crate::{
     passing::shown,
     terminal::{say, warn},
 };
-use trenza::{Addr, Endpoint, Result, tls::ServerTls};
+use Mode::{Lmtp, Reception, Submission};
+use Purpose::{Pop3, Smtp};
+use trenza::{Addr, Endpoint, Result, mail::smtp::server::Mode, tls::ServerTls};
 
 /// Where it listens if nothing is said.
 const RECEPTION: &str = "tcp:2525:interface=127.0.0.1";
@@ -29,7 +31,7 @@ pub(super) struct Ports {
     #[arg(long, value_name = "ENDPOINT")]
     lmtp: Vec<String>,
 
-    /// Gives accounts their mail by POP3, usually on tcp:110, and on tls:995 with TLS from the start
+    /// Lets accounts fetch their mail, usually on tls:995, and on tcp:110 with TLS by STLS
     #[arg(long, value_name = "ENDPOINT")]
     pop3: Vec<String>,
 
@@ -44,17 +46,8 @@ pub(super) struct Ports {
 /// What a port is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    Reception,
-    Submission,
-    Lmtp,
+    Smtp(Mode),
     Pop3,
-}
-
-impl Purpose {
-    /// Whether it is for those who log in.
-    fn is_private(self) -> bool {
-        matches!(self, Self::Submission | Self::Pop3)
-    }
 }
 
 /// A port, before it listens.
@@ -75,11 +68,10 @@ pub(super) struct Bound {
 impl Ports {
     /// Where to listen, for what.
     pub(super) fn planned(&self) -> Vec<Planned<'_>> {
-        use Purpose::{Lmtp, Pop3, Reception, Submission};
         let all = [
-            (Reception, "--smtp", &self.smtp),
-            (Submission, "--submission", &self.submission),
-            (Lmtp, "--lmtp", &self.lmtp),
+            (Smtp(Reception), "--smtp", &self.smtp),
+            (Smtp(Submission), "--submission", &self.submission),
+            (Smtp(Lmtp), "--lmtp", &self.lmtp),
             (Pop3, "--pop3", &self.pop3),
         ];
         let ports = all.into_iter().flat_map(|(purpose, option, texts)| {
@@ -87,9 +79,9 @@ impl Ports {
         });
         let mut planned: Vec<_> = ports.collect();
         if planned.is_empty() {
-            planned.push(Planned { purpose: Reception, option: "--smtp", text: RECEPTION });
+            planned.push(Planned { purpose: Smtp(Reception), option: "--smtp", text: RECEPTION });
             if self.certificates.offers() || self.allow_plain_auth {
-                planned.push(Planned { purpose: Submission, option: "--submission", text: SUBMISSION });
+                planned.push(Planned { purpose: Smtp(Submission), option: "--submission", text: SUBMISSION });
             }
         }
         planned
@@ -99,7 +91,7 @@ impl Ports {
     pub(super) fn check(&self) -> Result {
         for Planned { purpose, text, .. } in self.planned() {
             let closed = !self.certificates.offers() && !self.allow_plain_auth && !text.contains(":cert");
-            if purpose.is_private() && closed {
+            if matches!(purpose, Smtp(Submission) | Pop3) && closed {
                 let what = format!(
                     "nobody could log in on {text}: passwords are for TLS, and there is no certificate"
                 );
@@ -119,35 +111,35 @@ impl Ports {
     pub(super) fn say(&self, bound: &[Bound]) {
         for Bound { purpose, addr, secured } in bound {
             let scheme = match (purpose, secured) {
-                (Purpose::Lmtp, _) => "lmtp://",
-                (Purpose::Pop3, false) => "pop3://",
-                (Purpose::Pop3, true) => "pop3s://",
+                (Smtp(Lmtp), _) => "lmtp://",
+                (Pop3, false) => "pop3://",
+                (Pop3, true) => "pop3s://",
                 (_, false) => "smtp://",
                 (_, true) => "smtps://",
             };
             let what = match purpose {
-                Purpose::Reception => " receives",
-                Purpose::Submission => " takes what accounts send",
-                Purpose::Lmtp => " takes what other servers have received",
-                Purpose::Pop3 => " gives accounts their mail",
+                Smtp(Reception) => " receives",
+                Smtp(Submission) => " takes what accounts send",
+                Smtp(Lmtp) => " takes what other servers have received",
+                Pop3 => " gives accounts their mail",
             };
-            let tls = match (secured, self.certificates.offers(), purpose) {
-                (true, _, _) => ", with TLS from the start",
-                (false, true, Purpose::Pop3) => ", with TLS by STLS",
-                (false, true, _) => ", with TLS by STARTTLS",
-                (false, false, _) => "",
+            let tls = match (secured, self.certificates.offers()) {
+                (true, _) => ", with TLS from the start",
+                (false, true) if *purpose == Pop3 => ", with TLS by STLS",
+                (false, true) => ", with TLS by STARTTLS",
+                (false, false) => "",
             };
             say(&shown(scheme, addr, &format!("{what}{tls}")));
         }
         let outside = |addr: &Addr| addr.ip().is_some_and(|ip| !ip.is_loopback());
         let open =
-            |which: fn(Purpose) -> bool| bound.iter().any(|one| which(one.purpose) && outside(&one.addr));
-        if open(|purpose| purpose == Purpose::Lmtp) {
+            |purpose: Purpose| bound.iter().any(|bound| bound.purpose == purpose && outside(&bound.addr));
+        if open(Smtp(Lmtp)) {
             warn(
                 "whoever reaches a port of LMTP is believed: unix:PATH, or interface=127.0.0.1, is for this machine only",
             );
         }
-        if open(Purpose::is_private) && self.allow_plain_auth {
+        if (open(Smtp(Submission)) || open(Pop3)) && self.allow_plain_auth {
             warn("whoever is between can read passwords: without --allow-plain-auth they are for TLS only");
         }
     }

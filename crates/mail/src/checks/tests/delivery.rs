@@ -1,11 +1,12 @@
 //! What a server with checks stores and refuses.
 
-use super::{Table, together::PEM};
+use super::{Table, at_once, together::PEM};
 use crate::{
-    checks::{Checked, Checks, DkimSigner, SigningKey},
+    checks::{Checked, Checks, DkimResult, DkimSigner, Signed, SigningKey, Spool, dkim::Verifier},
     maildir::Maildirs,
     smtp::{Code, Reply, SmtpServer, Status},
 };
+use trenza_auth::{Account, Memory, Portal};
 use trenza_sim::{HostHandle, Net, for_seeds};
 use trenza_storage::{Path, Storage, Tree};
 
@@ -26,7 +27,8 @@ fn server(net: &Net, told: bool) -> HostHandle {
             _ => Err(Reply::new(Code::REFUSED, Status::NO_MAILBOX, "No such user here")),
         });
         let checks = Checks::new(reactor, table, "mx.example.com");
-        let checked = Checked::new(checks, &storage, Path::new("checking").unwrap(), maildirs);
+        let spool = Spool::new(&storage, Path::new("checking").unwrap());
+        let checked = Checked::new(checks, spool, maildirs);
         let checked = if told { checked.only_told() } else { checked };
         reactor
             .listen_with("tcp:25", SmtpServer::reception("mx.example.com", ["example.com"]).on(checked))
@@ -148,11 +150,60 @@ fn what_a_crash_has_left_is_cleared() {
         let disk = host.disk();
         let clear = async {
             let storage = Storage::new(&trenza_core::Reactor::current(), disk);
-            Checked::clear(&storage, &Path::new("checking")?).await
+            Spool::new(&storage, Path::new("checking")?).clear().await
         };
         net.block_on(&host, clear).unwrap();
         // Temporary names are left to `Tree::sweep`, as everywhere.
         let left = host.disk().list(&Path::new("checking").unwrap()).unwrap().next(10).unwrap();
         assert!(left.is_empty(), "{left:?}");
     });
+}
+
+#[test]
+fn what_is_submitted_is_signed_for_the_domain_of_its_sender() {
+    let net = Net::gentle(1);
+    let host = net.host("mx");
+    let disk = host.disk();
+    disk.make_folder(&Path::new("checking").unwrap()).unwrap();
+    host.run(|reactor| {
+        let storage = Storage::new(reactor, disk);
+        let maildirs = Maildirs::new(&storage, "mx", |_, _| Ok(Path::new("ann").unwrap()));
+        let signers = [("example.org", "one"), ("example.org", "two"), ("example.com", "other")]
+            .map(|(domain, selector)| DkimSigner::new(domain, selector, SigningKey::from_pem(PEM).unwrap()));
+        let spool = Spool::new(&storage, Path::new("checking").unwrap());
+        let signed = Signed::new(reactor, signers, spool, maildirs);
+        let users = Memory::new().with(Account::new("ann"), "secret");
+        let server = SmtpServer::submission("mx.example.org", Portal::accounts("smtp", users))
+            .domains(["example.org", "a.example.org", "notexample.org"])
+            .allow_plain_auth(true);
+        reactor.listen_with("tcp:587", server.on(signed)).unwrap();
+    });
+    let record = SigningKey::from_pem(PEM).unwrap().record();
+    let keys = format!("one._domainkey.example.org TXT {record}\ntwo._domainkey.example.org TXT {record}");
+    for (domain, signatures) in [("example.org", 2), ("a.example.org", 2), ("notexample.org", 0)] {
+        let client = net.host("cli").probe("tcp:mx:587");
+        client.send("EHLO cli\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\n");
+        net.run();
+        client.send(format!("MAIL FROM:<ann@{domain}>\r\nRCPT TO:<bob@example.net>\r\nDATA\r\n"));
+        client.send(format!("From: ann@{domain}\r\n\r\nHello!\r\n.\r\nQUIT\r\n"));
+        net.run();
+        let said = String::from_utf8(client.received()).unwrap();
+        assert!(said.contains("\r\n235 ") && said.contains("\r\n221 "), "{said}");
+        let new = host.disk().folder("ann/new").unwrap();
+        let name = new.list().unwrap().pop().expect("it was stored").name;
+        let path = Path::new("ann/new").unwrap().join(name.as_encoded_bytes()).unwrap();
+        let file = host.disk().open(&path).unwrap();
+        let mut text = vec![0; 10_000];
+        let length = file.read_at(&mut text, 0).unwrap();
+        host.disk().remove_file(&path).unwrap();
+        let mut verifier = Verifier::new();
+        verifier.push(&text[..length]);
+        let all = at_once(verifier.finish(&Table::new(&keys), std::time::UNIX_EPOCH));
+        assert_eq!(all.len(), signatures, "{domain}");
+        assert!(
+            all.iter().all(|one| one.result == DkimResult::Pass && one.domain == "example.org"),
+            "{all:?}"
+        );
+    }
+    assert!(waiting(&host).is_empty());
 }
