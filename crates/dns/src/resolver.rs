@@ -252,6 +252,8 @@ impl Resolver {
     /// # Errors
     /// There is none, or nobody says so.
     pub async fn ptr(&self, ip: IpAddr) -> Result<Vec<String>> {
+        // An IPv4 client of a socket for both is still one of IPv4.
+        let ip = ip.to_canonical();
         self.0.look_again();
         if let Some(name) = self.0.setup().config.hosts.name(ip) {
             return Ok(vec![text(name)]);

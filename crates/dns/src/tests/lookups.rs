@@ -52,6 +52,7 @@ fn all_types_are_looked_up() {
         assert!(resolver.mx("null.example.org").await.unwrap()[0].is_null());
         assert_eq!(resolver.txt("example.org").await.unwrap(), [b"v=spf1 -all\xff"]);
         assert_eq!(resolver.ptr(ip(1)).await.unwrap(), ["www.example.org"]);
+        assert_eq!(resolver.ptr("::ffff:192.0.2.1".parse().unwrap()).await.unwrap(), ["www.example.org"]);
 
         let none = resolver.mx("www.example.org").await.unwrap_err();
         assert_eq!((none.kind.clone(), none.fault()), (ErrorKind::NoData, Fault::Nobody));

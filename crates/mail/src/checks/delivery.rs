@@ -9,7 +9,8 @@ use std::{fmt, future::Future, pin::Pin, rc::Rc};
 use trenza_core::{Deferred, Reactor, Result};
 
 /// Checks messages at reception before another delivery gets them: with the field Authentication-Results before them, and
-/// without fields that claim to be it. What the author's domain wants to be refused (DMARC) is refused with 550.
+/// without fields that claim to be it. What the author's domain wants to be refused (DMARC) is refused with 550, and what
+/// has too long a header to be checked with 552.
 ///
 /// It is on the medium when the other delivery says so. What was submitted, or came over LMTP, goes straight on: it was
 /// checked where it came in.
@@ -92,8 +93,15 @@ impl Look for Checking {
                 message = %self.id, spf = %report.spf.result, dmarc = %report.dmarc.result,
                 disposition = %report.dmarc.disposition, "checked"
             );
+            if self.refuse && report.overlong {
+                let text = "The header of this message is too long";
+                return Err(Reply::new(Code::TOO_LARGE, Status::TOO_LARGE, text).into());
+            }
             if self.refuse && report.is_refused() {
-                let text = format!("The domain {} wants this message to be refused", report.dmarc.domain);
+                let text = match report.dmarc.domain.as_str() {
+                    "" => "The domain of an author wants this message to be refused".into(),
+                    domain => format!("The domain {domain} wants this message to be refused"),
+                };
                 return Err(Reply::new(Code::REFUSED, Status::DENIED, text).into());
             }
             Ok(report.field)

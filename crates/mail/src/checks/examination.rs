@@ -84,6 +84,8 @@ pub struct Report {
     pub dkim: Vec<Dkim>,
     /// What the author's domain says to that; its disposition says what is to become of the message.
     pub dmarc: Dmarc,
+    /// The header is longer than [`HEADER_MAX`](super::HEADER_MAX), so nothing but SPF could be checked.
+    pub overlong: bool,
     /// The field that says all this, with the CRLF at its end. It belongs before the message.
     pub field: String,
 }
@@ -108,17 +110,17 @@ impl Examination {
         let header = verifier.header();
         let fields = header.fields();
         let from = dmarc::authors(fields.iter().filter(|field| field.is("From")).map(|field| field.value()));
-        let is_over = header.is_over();
+        let overlong = header.is_over();
         let dkim = verifier.finish(names, now).await;
         let mut drawn = [0; 8];
         reactor.random(&mut drawn);
         let draw = (u64::from_be_bytes(drawn) % 100) as u8;
         let mut dmarc = dmarc::check(names, &from, &spf, &dkim, draw).await;
-        if is_over {
+        if overlong {
             dmarc.problem = Some("the header is too long to be looked at".into());
         }
         let field = results::write(host, &spf, &sender, &dkim, &dmarc);
-        Report { spf, dkim, dmarc, field }
+        Report { spf, dkim, dmarc, overlong, field }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use memchr::memmem;
 
-/// How many bytes of fields are looked at; a message with more is not checked.
-pub const HEADER_MAX: usize = 512 * 1024;
+/// How many bytes of fields are looked at; a message with more cannot be checked.
+pub const HEADER_MAX: usize = 128 * 1024;
 
 /// The header of a message that is pushed: its fields are kept, its body is given on.
 #[derive(Debug, Default)]

@@ -120,7 +120,8 @@ impl Signature {
     /// What is signed: the fields that it names, in its form, and itself without its own value.
     pub(super) fn signed(&self, own: &[u8], all: &[Field<'_>]) -> Vec<u8> {
         let mut signed = Vec::new();
-        let mut used = vec![false; all.len()];
+        // Itself is signed last, and never by name.
+        let mut used: Vec<bool> = all.iter().map(|field| std::ptr::eq(field.raw, own)).collect();
         for name in &self.fields {
             // Of several the last one that was not used; a name too many stands for a field that is not there.
             let found = all.iter().zip(&mut used).rev().find(|(field, used)| !**used && field.is(name));

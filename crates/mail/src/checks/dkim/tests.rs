@@ -301,6 +301,24 @@ fn of_several_fields_the_last_are_signed() {
 }
 
 #[test]
+fn a_signature_does_not_sign_itself_by_name() {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let key = SigningKey::from_pem(PEM).unwrap();
+    let keys = format!("sel._domainkey.example.org TXT {}", key.record());
+    let hash = STANDARD.encode(digest(&SHA256, b"\r\n"));
+    let start = format!(
+        "DKIM-Signature: v=1; a=ed25519-sha256; c=simple/simple; d=example.org; s=sel; h=from:dkim-signature; bh={hash}; b="
+    );
+    let older = "DKIM-Signature: of somebody else\r\n";
+    for former in ["", older] {
+        let signed = format!("From: a\r\n{former}{start}");
+        let signature = STANDARD.encode(key.sign(signed.as_bytes()).unwrap());
+        let message = format!("{start}{signature}\r\n{former}From: a\r\n\r\n");
+        assert_eq!(verify(&message, &keys)[0], DkimResult::Pass, "{message}");
+    }
+}
+
+#[test]
 fn only_so_many_signatures_are_checked() {
     let field = MESSAGE.split_once("DKIM-Signature: v=1; a=rsa").map(|(one, _)| one).unwrap();
     let many = field.repeat(50) + MESSAGE;

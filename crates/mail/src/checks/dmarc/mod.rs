@@ -62,22 +62,32 @@ impl fmt::Display for DmarcResult {
     }
 }
 
-/// Checks the domains in From, of which there should be one. `draw` is a number from 0 to 99 by chance, which decides
-/// whether this message is one of those that a policy is for.
+/// Of how many domains the authors of a message may be; more are as good as a policy to refuse it.
+pub const AUTHORS_MAX: usize = 8;
+
+/// Checks the domains in From, of which there should be one. Of several the strictest policy counts (RFC 7489 section
+/// 6.6.1), or one could be named for the check and another for the reader. `draw` is a number from 0 to 99 by chance, which
+/// decides whether this message is one of those that a policy is for.
 pub async fn check(names: &dyn Names, from: &[String], spf: &Spf, dkim: &[Dkim], draw: u8) -> Dmarc {
-    let mut dmarc = Dmarc {
-        result: DmarcResult::None,
-        domain: String::new(),
-        policy: None,
-        disposition: Policy::None,
-        problem: None,
-    };
-    let [domain] = from else {
-        let problem =
-            if from.is_empty() { "there is no author" } else { "there are authors of several domains" };
-        return dmarc.not(DmarcResult::PermError, problem);
-    };
-    dmarc.domain.clone_from(domain);
+    let several = "there are authors of several domains";
+    match from {
+        [] => Dmarc::new("").not(DmarcResult::PermError, "there is no author"),
+        [domain] => of_author(names, domain, spf, dkim, draw).await,
+        all if all.len() > AUTHORS_MAX => {
+            Dmarc { disposition: Policy::Reject, ..Dmarc::new("").not(DmarcResult::PermError, several) }
+        }
+        all => {
+            let mut disposition = Policy::None;
+            for domain in all {
+                disposition = disposition.max(of_author(names, domain, spf, dkim, draw).await.disposition);
+            }
+            Dmarc { disposition, ..Dmarc::new("").not(DmarcResult::PermError, several) }
+        }
+    }
+}
+
+async fn of_author(names: &dyn Names, domain: &str, spf: &Spf, dkim: &[Dkim], draw: u8) -> Dmarc {
+    let mut dmarc = Dmarc::new(domain);
     let (record, is_own) = match find(names, domain).await {
         Ok(Some(found)) => found,
         Ok(None) => return dmarc,
@@ -103,6 +113,16 @@ pub async fn check(names: &dyn Names, from: &[String], spf: &Spf, dkim: &[Dkim],
 }
 
 impl Dmarc {
+    fn new(domain: &str) -> Self {
+        Self {
+            result: DmarcResult::None,
+            domain: domain.into(),
+            policy: None,
+            disposition: Policy::None,
+            problem: None,
+        }
+    }
+
     fn not(mut self, result: DmarcResult, problem: impl Into<String>) -> Self {
         (self.result, self.problem) = (result, Some(problem.into()));
         self

@@ -169,6 +169,26 @@ fn there_is_one_author() {
 }
 
 #[test]
+fn of_several_authors_the_strictest_policy_counts() {
+    let table = Table::new(
+        "_dmarc.example.org TXT v=DMARC1; p=reject\n_dmarc.example.com TXT v=DMARC1; p=quarantine",
+    );
+    let disposition = |vouched: &str, from: &[&str]| {
+        let from: Vec<_> = from.iter().map(ToString::to_string).collect();
+        let dmarc = at_once(check(&table, &from, &spf(SpfResult::Pass, vouched), &[], 0));
+        assert_eq!(dmarc.result, DmarcResult::PermError);
+        dmarc.disposition
+    };
+    assert_eq!(disposition("example.org", &["example.org", "example.net"]), Policy::None);
+    assert_eq!(disposition("example.org", &["example.org", "example.com"]), Policy::Quarantine);
+    assert_eq!(disposition("example.com", &["example.com", "example.org"]), Policy::Reject);
+    let many: Vec<_> = (0..9).map(|number| format!("a{number}.example.net")).collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    assert_eq!(disposition("example.net", &many[..8]), Policy::None);
+    assert_eq!(disposition("example.net", &many), Policy::Reject);
+}
+
+#[test]
 fn organisations_are_what_the_list_says() {
     for (domain, of) in [
         ("example.org", "example.org"),

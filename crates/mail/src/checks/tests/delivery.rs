@@ -120,6 +120,18 @@ fn what_its_domain_disowns_is_refused() {
 }
 
 #[test]
+fn nobody_gets_round_the_checks_by_a_long_header() {
+    let net = Net::gentle(1);
+    let host = server(&net, false);
+    let padding = "X-Long: something that goes on and on and on and on and on\r\n".repeat(3000);
+    let said = send(&net, &format!("{padding}{MESSAGE}"));
+    assert!(said.starts_with("552 5.3.4 "), "{said}");
+    let said = send(&net, &MESSAGE.replacen("From: ", "From: eve@example.net, ", 1));
+    assert!(said.starts_with("550 5.7.1 "), "{said}");
+    assert!(stored(&host).is_empty());
+}
+
+#[test]
 fn who_only_wants_to_be_told_gets_it() {
     let net = Net::gentle(1);
     let host = server(&net, true);

@@ -1,6 +1,7 @@
 //! Checks with DNS that is a table.
 
 mod delivery;
+mod resolver;
 mod table;
 mod together;
 

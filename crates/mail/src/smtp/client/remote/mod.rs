@@ -2,6 +2,7 @@
 
 mod idle;
 mod names;
+mod resolver;
 mod route;
 
 pub use names::{Looking, Mx, NameError, Names};

@@ -6,7 +6,7 @@ use std::{net::IpAddr, pin::Pin};
 /// The most hosts of a domain that are tried.
 const HOSTS_MAX: usize = 10;
 
-/// Who knows by which hosts a domain receives mail, and where they are: the DNS, or a table of a test.
+/// Who knows by which hosts a domain receives mail, and where they are: a [`Resolver`](trenza_dns::Resolver), or a table of a test.
 pub trait Names: 'static {
     /// The MX records of a domain, in any order. An empty list: it has none.
     fn mx(&self, domain: &str) -> Looking<Vec<Mx>>;
