@@ -301,6 +301,42 @@ fn many_workers_are_one_server() {
 }
 
 #[test]
+fn accounts_fetch_and_delete_their_mail_on_any_worker() {
+    let place = place();
+    let new = place.path().join("mail/ann/new");
+    fs::create_dir_all(&new).unwrap();
+    fs::create_dir(place.path().join("mail/ann/cur")).unwrap();
+    let port = "--pop3=tcp:0:interface=127.0.0.1";
+    let mut program = serve(place.path(), &[port, "--allow-plain-auth", "--workers=3", "--quiet"]);
+    let url = program.hear_url("pop3://");
+    let say = |text: &str| {
+        let mut stream = TcpStream::connect(url.trim_start_matches("pop3://")).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        stream
+    };
+    let hear = |mut stream: TcpStream| {
+        let mut said = String::new();
+        stream.read_to_string(&mut said).unwrap();
+        said
+    };
+    for round in 0..6 {
+        fs::write(new.join(format!("{round}.a.here")), "Subject: a\r\n\r\n.hello\r\n").unwrap();
+        // The mailbox is one session's, whichever worker has it.
+        let holder = say("USER ann\r\nPASS secret one\r\n");
+        let mut lines = BufReader::new(holder.try_clone().unwrap()).lines();
+        assert!(lines.nth(2).unwrap().unwrap().starts_with("+OK 1 message "));
+        let others: Vec<_> = (0..4).map(|_| say("USER ann\r\nPASS secret one\r\nQUIT\r\n")).collect();
+        assert!(others.into_iter().map(hear).all(|said| said.contains("-ERR [IN-USE] ")));
+        (&holder).write_all(b"RETR 1\r\nDELE 1\r\nQUIT\r\n").unwrap();
+        let rest: Vec<String> = lines.map_while(Result::ok).collect();
+        assert_eq!(rest[1..5], ["Subject: a", "", "..hello", "."], "{rest:?}");
+        assert_eq!(fs::read_dir(&new).unwrap().count(), 0);
+    }
+    assert!(stop(program).contains("pop3://127.0.0.1:"));
+}
+
+#[test]
 fn who_gets_it_wrong_is_told_how_it_would_be_right() {
     let place = place();
     fs::write(place.path().join("pipes"), "\nann: |/bin/program\n").unwrap();

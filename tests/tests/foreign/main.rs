@@ -18,6 +18,7 @@ mod mail_checks;
 mod mail_clients;
 mod mail_servers;
 mod openssl;
+mod pop3;
 mod proxies;
 mod pyftpdlib;
 mod secure;

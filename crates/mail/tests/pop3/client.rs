@@ -283,6 +283,23 @@ fn what_was_dropped_in_the_middle_is_of_no_more_use() {
 }
 
 #[test]
+fn a_server_proves_that_it_knows_the_account() {
+    let capa = "+OK\r\nSASL PLAIN SCRAM-SHA-256\r\n.\r\n";
+    for answer in ["+OK come in\r\n", "+ eD0x\r\n"] {
+        let (result, heard) = scripted(&["+OK\r\n", capa, answer], open(), async |_| Ok(()));
+        let error = result.unwrap_err();
+        assert!(matches!(error.cause(), Cause::Protocol(_)), "{error}");
+        assert!(heard.starts_with("CAPA\nAUTH SCRAM-SHA-256 ") && heard.lines().count() == 2, "{heard}");
+    }
+    // One that has nothing to prove it with may be told the password.
+    let answers = ["+OK\r\n", capa, "-ERR Use another mechanism\r\n", "+OK\r\n", capa];
+    let (result, heard) = scripted(&answers, open(), async |_| Ok(()));
+    assert!(result.is_ok() && heard.contains("\nAUTH PLAIN AGFubgBzZWNyZXQ=\n"), "{heard}");
+    let (result, heard) = scripted(&["+OK\r\n", capa, "-ERR [AUTH] No\r\n"], open(), async |_| Ok(()));
+    assert!(result.unwrap_err().reply().is_some() && !heard.contains("PLAIN"), "{heard}");
+}
+
+#[test]
 fn who_stands_in_between_learns_nothing() {
     let (_, side) = tls::tls();
     // A server without STLS, and one that answers in clear text behind it.

@@ -10,6 +10,7 @@ mod locks;
 mod login;
 mod messages;
 mod tls;
+mod ugly;
 
 use std::{cell::RefCell, time::Duration};
 use trenza_auth::{Account, Memory, Portal};
