@@ -6,10 +6,7 @@ use trenza::{
     dns::{Config, Message, Name, RData, Record, RecordType, Resolver, ResponseCode, rdata},
     mail::{
         queue::{Carried, Carrier, Content, Fate, Parcel},
-        smtp::{
-            Mail, Mailbox, Rcpt,
-            client::Remote,
-        },
+        smtp::{Mail, Mailbox, Rcpt, client::Remote},
     },
     prelude::*,
     sim::{Disk, Net},
