@@ -116,7 +116,7 @@ fn messages_come_and_each_leaves_a_line() {
     let place = place();
     let mut program = serve(place.path(), &[SMTP, "--lmtp=unix:{}/lmtp", "--hostname=mx.example.org"]);
     let url = program.hear_url("smtp://");
-    assert!(program.hear("lmtp").contains("/lmtp takes what other servers have received"));
+    assert!(program.hear("lmtp").contains("/lmtp (takes what other servers have received"));
     let mut session = Session::connect(&url);
     session.send("bob@example.com", "Ann+x@example.org");
     session.ask("MAIL FROM:<bob@example.com>", "250");

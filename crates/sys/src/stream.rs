@@ -156,13 +156,14 @@ pub(crate) fn held(_: BorrowedFd<'_>) -> usize {
     0
 }
 
-/// Ends the writing direction. Where the peer has reset the connection there is none any more, of which the next read
-/// tells. An error is told by nothing else: the peer would wait for an end that it is never sent.
+/// Ends the writing direction. Where the peer has reset the connection there is none any more (`HUP`, `ERR`), of which the
+/// next read tells; that there is something to read says nothing. An error is told by nothing else: the peer would wait for
+/// an end that it is never sent.
 pub(crate) fn end_writing(fd: BorrowedFd<'_>) -> io::Result<()> {
     let Err(error) = shutdown(fd, Shutdown::Write) else { return Ok(()) };
     let mut asked = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
     match poll(&mut asked, Some(&Timespec::default())) {
-        Ok(1..) => Ok(()),
+        Ok(1..) if asked.iter().any(|fd| fd.revents().intersects(PollFlags::HUP | PollFlags::ERR)) => Ok(()),
         _ => Err(error.into()),
     }
 }

@@ -26,15 +26,11 @@
 //! `test` has `#[trenza::test]`; both are for dev-dependencies.
 
 mod cores;
-#[cfg(all(feature = "dns", feature = "mail"))]
-mod mail_hosts;
 mod run;
 #[cfg(feature = "test")]
 pub mod testing;
 
 pub use cores::{Cores, cores};
-#[cfg(all(feature = "dns", feature = "mail"))]
-pub use mail_hosts::MailHosts;
 pub use run::{Interrupted, block_on, register, run, run_on};
 #[cfg(feature = "auth")]
 pub use trenza_auth as auth;

@@ -3,14 +3,10 @@
 
 use std::{net::IpAddr, time::Duration};
 use trenza::{
-    MailHosts,
     dns::{Config, Message, Name, RData, Record, RecordType, Resolver, ResponseCode, rdata},
     mail::{
         queue::{Carried, Carrier, Content, Fate, Parcel},
-        smtp::{
-            Mail, Mailbox, Rcpt,
-            client::{Mx, NameError, Names, Remote},
-        },
+        smtp::{Mail, Mailbox, Rcpt, client::Remote},
     },
     prelude::*,
     sim::{Disk, Net},
@@ -77,7 +73,7 @@ async fn serve(mut stream: Stream) -> Result {
 }
 
 /// Runs something on the host `cli`, whose resolver asks the server above.
-fn with<T: 'static>(work: impl AsyncFnOnce(MailHosts, Disk) -> Result<T> + 'static) -> T {
+fn with<T: 'static>(work: impl AsyncFnOnce(Resolver, Disk) -> Result<T> + 'static) -> T {
     let net = Net::gentle(1);
     let (ns, mx, cli) = (net.host("ns"), net.host("mx"), net.host("cli"));
     let ip = mx.ips().into_iter().find(IpAddr::is_ipv4).unwrap();
@@ -85,24 +81,7 @@ fn with<T: 'static>(work: impl AsyncFnOnce(MailHosts, Disk) -> Result<T> + 'stat
     mx.run(|reactor| reactor.serve("tcp:25", serve).map(drop)).unwrap();
     let config = Config::asking([(ns.ips()[0], 53).into()]);
     let resolver = cli.run(|reactor| Resolver::new(reactor, config));
-    net.block_on(&cli, work(MailHosts::new(resolver), cli.disk())).unwrap()
-}
-
-#[test]
-fn names_are_told_from_what_is_not_known() {
-    with(async |hosts, _| {
-        let found = hosts.mx("example.org").await?;
-        let of = |preference, host: &str| Mx { preference, host: host.into() };
-        assert_eq!(found, [of(10, "gone.example.org"), of(20, "mx.example.org")]);
-        assert_eq!(hosts.mx("bare.test").await?, []);
-        assert_eq!(hosts.mx("nowhere.test").await, Err(NameError::Unknown));
-        assert_eq!(hosts.mx("a..b").await, Err(NameError::Unknown));
-        assert!(matches!(hosts.mx("broken.test").await, Err(NameError::Failed(_))));
-        assert_eq!(hosts.addresses("mx.example.org").await?.len(), 1);
-        assert_eq!(hosts.addresses("null.test").await?, Vec::<IpAddr>::new());
-        assert_eq!(hosts.addresses("gone.example.org").await, Err(NameError::Unknown));
-        Ok(())
-    });
+    net.block_on(&cli, work(resolver, cli.disk())).unwrap()
 }
 
 async fn carry(storage: &Storage, remote: &Remote, to: &str) -> Result<Carried> {

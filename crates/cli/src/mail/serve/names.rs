@@ -1,4 +1,4 @@
-//! [`Dns`]: what the DNS knows of others' mail.
+//! [`Dns`]: what the DNS knows of others' mail, by a resolver that is made when something is asked for.
 
 use std::{
     cell::RefCell,
@@ -7,7 +7,7 @@ use std::{
 };
 use trenza::{
     Reactor,
-    dns::{Config, Error, ErrorKind, Resolver},
+    dns::{Config, Resolver},
     mail::smtp::client::{Looking, Mx, NameError, Names},
 };
 
@@ -49,22 +49,11 @@ impl Source {
 impl Names for Dns {
     fn mx(&self, domain: &str) -> Looking<Vec<Mx>> {
         let (source, domain) = (self.0.clone(), domain.to_owned());
-        Box::pin(async move {
-            let found = answer(source.resolver().await?.mx(&domain).await)?;
-            Ok(found.into_iter().map(|mx| Mx { preference: mx.preference, host: mx.exchange }).collect())
-        })
+        Box::pin(async move { Names::mx(&source.resolver().await?, &domain).await })
     }
 
     fn addresses(&self, host: &str) -> Looking<Vec<IpAddr>> {
         let (source, host) = (self.0.clone(), host.to_owned());
-        Box::pin(async move { answer(source.resolver().await?.addresses(&host).await) })
+        Box::pin(async move { Names::addresses(&source.resolver().await?, &host).await })
     }
-}
-
-fn answer<T: Default>(found: Result<T, Error>) -> Result<T, NameError> {
-    found.or_else(|error| match error.kind {
-        ErrorKind::NoData => Ok(T::default()),
-        ErrorKind::NoName | ErrorKind::BadName(_) => Err(NameError::Unknown),
-        _ => Err(NameError::Failed(error.to_string())),
-    })
 }

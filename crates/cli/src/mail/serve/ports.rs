@@ -118,10 +118,10 @@ impl Ports {
                 (_, true) => "smtps://",
             };
             let what = match purpose {
-                Smtp(Reception) => " receives",
-                Smtp(Submission) => " takes what accounts send",
-                Smtp(Lmtp) => " takes what other servers have received",
-                Pop3 => " gives accounts their mail",
+                Smtp(Reception) => "receives",
+                Smtp(Submission) => "takes what accounts send",
+                Smtp(Lmtp) => "takes what other servers have received",
+                Pop3 => "gives accounts their mail",
             };
             let tls = match (secured, self.certificates.offers()) {
                 (true, _) => ", with TLS from the start",
@@ -129,7 +129,7 @@ impl Ports {
                 (false, true) => ", with TLS by STARTTLS",
                 (false, false) => "",
             };
-            say(&shown(scheme, addr, &format!("{what}{tls}")));
+            say(&format!("{} ({what}{tls})", shown(scheme, addr, "")));
         }
         let outside = |addr: &Addr| addr.ip().is_some_and(|ip| !ip.is_loopback());
         let open =
