@@ -363,6 +363,20 @@ fn who_gets_it_wrong_is_told_how_it_would_be_right() {
         (&["--relay=tcp:a:25"], 2, &["--queue"]),
         (&["--aliases={}/file", "--queue={}/queue", "--route=x"], 2, &["--route x", "DOMAIN=ENDPOINT"]),
         (&["--aliases={}/file", "--queue={}/file"], 1, &["cannot be the queue's folder"]),
+        (&["--dkim=example.org=key.pem"], 2, &["DOMAIN=SELECTOR:FILE", "example.org=mail:key.pem"]),
+        (
+            &["--dkim=example.com=mail:{}/file"],
+            2,
+            &["no account sends for example.com", "--domain example.com"],
+        ),
+        (&["--dkim=example.org=mail:{}/none"], 1, &["none cannot be used", "trenza mail dkim example.org"]),
+        (
+            &["--dkim=org=mail:{}/file"],
+            1,
+            &["file cannot be used: not a key for DKIM", "trenza mail dkim org"],
+        ),
+        (&["--check=all"], 2, &["tell, refuse, off"]),
+        (&["--resolver=there"], 2, &["--resolver"]),
         (&[&*taken], 1, &["is taken", "--smtp tcp:"]),
     ] {
         let all: Vec<&str> = match arguments {

@@ -5,13 +5,11 @@ use crate::complaint::Complaint;
 use jiff::Timestamp;
 use std::{
     io,
-    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
 use trenza::{
-    Reactor, Result,
-    dns::server_address,
+    Result,
     mail::{
         queue::{Queue, QueueLock, QueueOptions},
         smtp::client::{ClientOptions, Remote, Route},
@@ -35,10 +33,6 @@ pub(super) struct Sending {
     /// The server that gets what is for a domain, as in example.net=tcp:10.0.0.1:25; `*` for all domains. May be repeated
     #[arg(long, value_name = "DOMAIN=ENDPOINT", requires = "queue")]
     route: Vec<String>,
-
-    /// A name server that is asked for the servers of domains [default: those in /etc/resolv.conf]. May be repeated
-    #[arg(long, value_name = "ADDRESS:PORT", requires = "queue", value_parser = server_address)]
-    resolver: Vec<SocketAddr>,
 }
 
 /// A queue that is this process's.
@@ -73,14 +67,14 @@ impl Sending {
     }
 
     /// Who brings messages to other servers, on a loop.
-    pub(super) fn remote(&self, reactor: &Reactor, hostname: &str) -> Result<Remote> {
+    pub(super) fn remote(&self, dns: Dns, hostname: &str) -> Result<Remote> {
         // Whoever it is that a domain names: there is nothing else to know him by.
         let mut remote =
             Remote::new(hostname).tls(ClientTls::new().trust(Trust::DangerouslyAnybody).build()?);
         for route in self.routes()? {
             remote = remote.route(route);
         }
-        Ok(remote.names(Dns::new(reactor, self.resolver.clone())))
+        Ok(remote.names(dns))
     }
 }
 
