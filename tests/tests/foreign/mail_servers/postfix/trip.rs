@@ -103,7 +103,7 @@ fn last() -> MailServer {
 
 /// To whom a message goes.
 fn recipients(number: usize) -> &'static [&'static str] {
-    if number % FOR_BOB == 0 { &["ann", "bob"] } else { &["ann"] }
+    if number.is_multiple_of(FOR_BOB) { &["ann", "bob"] } else { &["ann"] }
 }
 
 /// Hands the messages of some numbers to a server, one after the other.
@@ -219,7 +219,7 @@ fn all_went_at_once(server: &MailServer) {
     let log = fs::read_to_string(server.root.path().join("log")).unwrap();
     let odd: Vec<&str> =
         log.lines().filter(|line| line.contains("status=") && !line.contains("status=sent")).collect();
-    assert!(odd.is_empty(), "{:#?}", &odd[..odd.len().min(5)]);
+    assert!(odd.is_empty(), "{:#?}", odd.first());
 }
 
 #[test]

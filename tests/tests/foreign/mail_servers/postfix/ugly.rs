@@ -14,7 +14,7 @@ impl Dice {
     }
 
     fn one_of<'a>(&mut self, some: &[&'a [u8]]) -> &'a [u8] {
-        some[self.roll(some.len())]
+        some.get(self.roll(some.len())).expect("there are some")
     }
 }
 
