@@ -1,6 +1,6 @@
 //! What is said to servers that can more or less, and what comes of it for each recipient.
 
-use super::{Fates, Site, codes, failed, mailbox, rcpts, send};
+use super::{Fates, Site, Trick, codes, failed, mailbox, rcpts, send};
 use std::time::Duration;
 use trenza_core::Result;
 use trenza_mail::smtp::{
@@ -127,6 +127,23 @@ fn lmtp_answers_for_each() {
         }
         assert_eq!(site.verbs()[0], "LHLO");
         assert_eq!(site.taken().len(), 6);
+    }
+}
+
+#[test]
+fn what_is_said_of_a_message_is_not_taken_for_an_answer_to_the_next() {
+    // Of LMTP each recipient gets an answer to the last chunk, though the first one was refused.
+    for lmtp in [true, false] {
+        let site = Site::gentle().with(&["PIPELINING", "CHUNKING"]).change(|script| script.lmtp = lmtp);
+        let site = site.trick("BDAT", Trick::Say("552 5.3.4 too large\r\n".into()));
+        let limits = ClientLimits { chunking: 1, ..ClientLimits::default() };
+        let fates = site.run(ClientOptions::new().lmtp(lmtp).limits(limits), async move |client| {
+            let mut fates = send(client, &["ann", "bob"], &[b'x'; 300_000]).await;
+            assert_eq!(client.is_open(), !lmtp);
+            fates.extend(send(client, &["carl"], b"y").await);
+            Ok(fates)
+        });
+        assert_eq!(codes(&fates.unwrap()), [552, 552, if lmtp { 451 } else { 250 }]);
     }
 }
 
