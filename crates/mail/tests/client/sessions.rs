@@ -92,7 +92,7 @@ fn mail_and_data_may_be_refused() {
     {
         let site = Site::gentle().with(extensions);
         // What the script says instead, it does not do: this one waits for the message only if it has said 354.
-        let refusal = super::Trick::Say("452 4.3.1 no room\r\n".to_owned());
+        let refusal = Trick::Say("452 4.3.1 no room\r\n".to_owned());
         let site = if verb == "MAIL" { site.trick(verb, refusal) } else { site };
         let site = match verb {
             "DATA" => site.change(|script| script.no_data = Some("452 4.3.1 no room\r\n")),
@@ -166,9 +166,8 @@ fn large_messages_go_in_chunks() {
 #[test]
 fn a_chunk_that_is_refused_ends_the_message_and_not_the_client() {
     for extensions in [&["PIPELINING", "CHUNKING"][..], &["CHUNKING"]] {
-        let site = Site::gentle()
-            .with(extensions)
-            .trick("BDAT", super::Trick::Say("552 5.3.4 too large\r\n".to_owned()));
+        let site =
+            Site::gentle().with(extensions).trick("BDAT", Trick::Say("552 5.3.4 too large\r\n".to_owned()));
         let fates = site
             .run(ClientOptions::new(), async |client| {
                 let mut fates = send(client, &["ann"], &vec![b'x'; 3_000_000]).await;

@@ -183,15 +183,23 @@ fn messages_are_never_whole_in_memory() {
 fn what_is_said_of_many_is_kept_as_far_as_there_is_room() {
     let long = "\u{e4}\\".repeat(500);
     let limits = QueueLimits { parcel: 10_000, ..QueueLimits::default() };
-    let site = Site::new(with(limits), move |to| match to.starts_with('u') {
-        true => (Duration::ZERO, Fate::Refused(Reply::new(Code::REFUSED, Status::NO_MAILBOX, long.clone()))),
-        false => taken(),
+    let site = Site::new(with(limits), move |to| match to.get(..1) {
+        Some("u") => {
+            (Duration::ZERO, Fate::Refused(Reply::new(Code::REFUSED, Status::NO_MAILBOX, long.clone())))
+        }
+        Some("l") => later(),
+        _ => taken(),
     });
-    let all: Vec<_> = (0..10_000).map(|number| rcpt(&format!("u{number}@one.example"))).collect();
+    let mut all: Vec<_> = (0..10_000).map(|number| rcpt(&format!("u{number}@one.example"))).collect();
+    // For one it has to be kept.
+    all.push(rcpt("later@one.example"));
     site.submit(from("ann@home.example"), &all, "Hello!\r\n");
-    site.advance(2 * HOUR);
-    assert_eq!(site.others.got(), ["ann@home.example"]);
-    assert_eq!(site.others.tried("u0@one.example").len(), 1);
+    site.advance(2 * MINUTE);
+    assert_eq!(site.others.got(), ["ann@home.example"], "it is noted, and the sender told");
+    assert_eq!(site.queue.len(), 1);
+    site.others.judge(|_| taken());
+    site.advance(HOUR);
+    assert_eq!(site.others.got(), ["ann@home.example", "later@one.example"]);
     let report = site.others.0.got.borrow()[0].text.clone();
     assert!(report.contains("u9999@one.example") && report.contains("550 5.1.1 "));
     assert!(site.queue.is_empty() && site.files().is_empty());
