@@ -3,7 +3,7 @@
 use super::{AliasesFile, Directory, Target, aliases::Aliases};
 use crate::{
     maildir::Place,
-    smtp::{Code, Host, Mailbox, Recipient, Reply, Status},
+    smtp::{Code, Host, Mailbox, Rcpt, Recipient, Reply, Status},
 };
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 use trenza_auth::Account;
@@ -94,7 +94,8 @@ impl Local {
 
     /// An account's Maildir; None: no folder can be called like it.
     pub fn maildir(account: &Account) -> Option<Place> {
-        let folder = Path::new(&account.name).ok()?;
+        // A name with a slash in it would be in somebody else's.
+        let folder = Path::root().join(&account.name).ok()?;
         Some(Place { folder, quota: account.quota })
     }
 
@@ -109,6 +110,15 @@ impl Local {
                 Host::Literal(_) => false,
             },
         }
+    }
+
+    /// One of its own recipients, as he is called where nobody knows by which address the client has reached it: an address
+    /// in brackets becomes one of the server's domains.
+    pub(super) fn known_as(&self, rcpt: &Rcpt) -> Rcpt {
+        let mailbox = rcpt.to.mailbox().filter(|mailbox| mailbox.host().domain().is_none());
+        let domain = self.domains.first().map(|domain| Host::Domain(domain.clone()));
+        let named = mailbox.zip(domain).and_then(|(mailbox, domain)| Mailbox::new(mailbox.local(), domain));
+        Rcpt { to: named.map_or_else(|| rcpt.to.clone(), Recipient::from), ..rcpt.clone() }
     }
 
     /// Looks what has changed in accounts and aliases. This blocks.
