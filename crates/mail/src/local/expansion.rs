@@ -59,18 +59,6 @@ impl Expansion {
     fn is_empty(&self) -> bool {
         self.maildirs.is_empty() && self.elsewhere.is_empty() && !self.nobody
     }
-
-    fn add_maildir(&mut self, place: Place) {
-        if self.maildirs.iter().all(|other| other.folder != place.folder) {
-            self.maildirs.push(place);
-        }
-    }
-
-    fn add_elsewhere(&mut self, mailbox: &Mailbox) {
-        if !self.elsewhere.contains(mailbox) {
-            self.elsewhere.push(mailbox.clone());
-        }
-    }
 }
 
 impl Local {
@@ -140,7 +128,14 @@ impl Local {
             Recipient::Mailbox(mailbox) => (mailbox.local(), mailbox.host().domain()),
         };
         let aliases = self.aliases.as_ref().map(AliasesFile::aliases).unwrap_or_default();
-        let mut search = Search { local: self, aliases: &aliases, chain: Vec::new(), steps: 0 };
+        let mut search = Search {
+            local: self,
+            aliases: &aliases,
+            chain: Vec::new(),
+            steps: 0,
+            folders: BTreeSet::new(),
+            others: BTreeSet::new(),
+        };
         let mut found = Expansion::default();
         match search.name(local, domain, &mut found) {
             Err(reply) if reply == nobody() => self.left(&mut search, local, &mut found)?,
@@ -170,7 +165,7 @@ impl Local {
         }
         let is_postmaster = local.eq_ignore_ascii_case(POSTMASTER);
         let folder = Path::new(POSTMASTER).ok().filter(|_| is_postmaster).ok_or_else(nobody)?;
-        found.add_maildir(folder.into());
+        search.add_maildir(folder.into(), found);
         Ok(())
     }
 }
@@ -182,9 +177,24 @@ struct Search<'a> {
     /// The aliases that are being looked into.
     chain: Vec<String>,
     steps: usize,
+    /// What was found already: a list may be long.
+    folders: BTreeSet<Path>,
+    others: BTreeSet<Mailbox>,
 }
 
 impl Search<'_> {
+    fn add_maildir(&mut self, place: Place, found: &mut Expansion) {
+        if self.folders.insert(place.folder.clone()) {
+            found.maildirs.push(place);
+        }
+    }
+
+    fn add_elsewhere(&mut self, mailbox: &Mailbox, found: &mut Expansion) {
+        if self.others.insert(mailbox.clone()) {
+            found.elsewhere.push(mailbox.clone());
+        }
+    }
+
     /// Adds what a name stands for.
     fn name(&mut self, local: &str, domain: Option<&str>, found: &mut Expansion) -> Result<(), Reply> {
         self.steps += 1;
@@ -208,7 +218,7 @@ impl Search<'_> {
                 }
                 let account = self.local.account(&named(name, at)).or_else(|| self.local.account(&key));
                 if let Some(account) = account {
-                    found.add_maildir(Local::maildir(&account).ok_or_else(nobody)?);
+                    self.add_maildir(Local::maildir(&account).ok_or_else(nobody)?, found);
                     return Ok(());
                 }
             }
@@ -252,18 +262,18 @@ impl Search<'_> {
             Target::Name(name) => self.name(name, domain, found),
             Target::Account(name) => {
                 let account = self.local.account(name).ok_or_else(nobody)?;
-                found.add_maildir(Local::maildir(&account).ok_or_else(nobody)?);
+                self.add_maildir(Local::maildir(&account).ok_or_else(nobody)?, found);
                 Ok(())
             }
             Target::Address(mailbox) => match mailbox.host().domain() {
                 Some(own) if self.local.domains.contains(own) => self.name(mailbox.local(), Some(own), found),
                 _ => {
-                    found.add_elsewhere(mailbox);
+                    self.add_elsewhere(mailbox, found);
                     Ok(())
                 }
             },
             Target::Maildir(folder) => {
-                found.add_maildir(folder.clone().into());
+                self.add_maildir(folder.clone().into(), found);
                 Ok(())
             }
             Target::Nobody => {
