@@ -222,7 +222,7 @@ impl Args {
         let inlet = opened.queue.inlet(reactor);
         let exchange = exchange.with_queue(inlet.clone());
         if reactor.loop_index() == 0 {
-            let courier = Courier::new(&exchange, inlet, self.sending.remote(dns, hostname)?);
+            let courier = Courier::new(&exchange, inlet, self.sending.remote(reactor, dns, hostname)?);
             reactor.start(opened.queue.carried_by(courier))?;
         }
         Ok(exchange)

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 use trenza::{
-    Result,
+    Reactor, Result,
     mail::{
         queue::{Queue, QueueLock, QueueOptions},
         smtp::client::{ClientOptions, Remote, Route},
@@ -67,11 +67,13 @@ impl Sending {
     }
 
     /// Who brings messages to other servers, on a loop.
-    pub(super) fn remote(&self, dns: Dns, hostname: &str) -> Result<Remote> {
+    pub(super) fn remote(&self, reactor: &Reactor, dns: Dns, hostname: &str) -> Result<Remote> {
         // Whoever it is that a domain names: there is nothing else to know him by.
         let mut remote =
             Remote::new(hostname).tls(ClientTls::new().trust(Trust::DangerouslyAnybody).build()?);
         for route in self.routes()? {
+            // What makes no sense is told now, and not when somebody waits for a message.
+            route.check(reactor).map_err(|error| Complaint::new(error).code(2))?;
             remote = remote.route(route);
         }
         Ok(remote.names(dns))
