@@ -2,8 +2,10 @@
 
 mod checks;
 mod limits;
+mod logins;
 mod names;
 mod ports;
+mod routes;
 mod sending;
 mod site;
 
@@ -222,7 +224,8 @@ impl Args {
         let inlet = opened.queue.inlet(reactor);
         let exchange = exchange.with_queue(inlet.clone());
         if reactor.loop_index() == 0 {
-            let courier = Courier::new(&exchange, inlet, self.sending.remote(dns, hostname)?);
+            let courier =
+                Courier::new(&exchange, inlet, self.sending.remote(reactor, opened, dns, hostname)?);
             reactor.start(opened.queue.carried_by(courier))?;
         }
         Ok(exchange)
