@@ -145,7 +145,7 @@ impl Remote {
 impl Carrier for Remote {
     fn destination(&self, to: &Recipient) -> String {
         match self.0.goal(to) {
-            Some(Goal::Route(_, route)) => route.endpoint.to_string(),
+            Some(Goal::Route(number, route)) => self.0.way(number, route),
             Some(Goal::Domain(domain)) => domain.to_owned(),
             Some(Goal::Address(ip)) => Host::Address(ip).to_string(),
             None => String::new(),
@@ -182,14 +182,23 @@ impl Shared {
         }
     }
 
+    /// What goes by a route is counted together, and shares connections. Of two to one server each is one by itself: they
+    /// may ask for TLS or a login, or not.
+    fn way(&self, number: usize, route: &Route) -> String {
+        let to = route.endpoint.to_string();
+        let before = self.routes.get(..number).unwrap_or_default();
+        match before.iter().any(|other| other.endpoint.to_string() == to) {
+            true => format!("{to} ({number})"),
+            false => to,
+        }
+    }
+
     /// The servers to try for a recipient, the first one first.
     async fn servers(&self, to: &Recipient) -> Result<Vec<Server>, Fate> {
         match self.goal(to) {
             Some(Goal::Route(number, route)) => {
                 let name = route.endpoint.to_string();
-                let options = self.named(route.options.clone());
-                // Two routes to one server may ask for TLS or a login, or not.
-                let key = format!("{number} {name}");
+                let (key, options) = (self.way(number, route), self.named(route.options.clone()));
                 Ok(vec![Server { key, name, endpoint: route.endpoint.clone(), options }])
             }
             Some(Goal::Domain(domain)) => self.receivers(domain).await,
