@@ -41,7 +41,8 @@ impl Checked {
         Self { checks, spool, inner: Rc::new(inner), refuse: true }
     }
 
-    /// Only writes down what it finds, and refuses nothing.
+    /// Only writes down what it finds, and refuses nothing but what has too long a header: of that nobody could say which
+    /// fields are forged.
     #[must_use]
     pub fn only_told(self) -> Self {
         Self { refuse: false, ..self }
@@ -100,7 +101,7 @@ impl Look for Checking {
                 message = %self.id, spf = %report.spf.result, dmarc = %report.dmarc.result,
                 disposition = %report.dmarc.disposition, "checked"
             );
-            if self.refuse && report.overlong {
+            if report.overlong {
                 let text = "The header of this message is too long";
                 return Err(Reply::new(Code::TOO_LARGE, Status::TOO_LARGE, text).into());
             }

@@ -354,6 +354,19 @@ fn a_connection_that_has_ended_meanwhile_is_made_again() {
 }
 
 #[test]
+fn a_server_that_forgets_nothing_is_connected_to_anew() {
+    let one = |name: &str| vec![Rcpt::new(Mailbox::parse(name).unwrap())];
+    for refusal in ["502 5.5.1 what?\r\n", "451 4.3.0 not now\r\n"] {
+        let world = World::new().trick("a", "RSET", Trick::Say(refusal.into()));
+        world.scripts["a"].borrow_mut().recipients.insert("no", "550 5.1.1 who?");
+        let all = world.carry_all(world.remote(), vec![one("no@a"), one("ann@a")]);
+        assert!(matches!(all[0][0].fate, Fate::Refused(_)), "{all:?}");
+        assert!(all[1][0].fate.is_success(), "it says nothing of the message: {all:?}");
+        assert_eq!((world.sessions()[0], world.taken()[0]), (2, 1));
+    }
+}
+
+#[test]
 fn recipients_beyond_what_every_server_takes_come_in_parts() {
     let world = World::new();
     let names: Vec<String> = (0..250).map(|n| format!("user{n}@a")).collect();

@@ -10,7 +10,7 @@ use crate::{
 };
 use std::fs;
 use trenza::{
-    Endpoint, IntoEndpoint, Reactor, Result,
+    Endpoint, IntoEndpoint, Result,
     mail::smtp::client::{ClientOptions, Route},
     tls::{ClientTls, ClientTlsTo, Trust},
 };
@@ -74,13 +74,6 @@ impl<'a> Way<'a> {
         Ok(Route::new(self.domain, endpoint, options))
     }
 
-    /// Whether it is an endpoint that connections can go to, as far as the reactor knows.
-    pub(super) fn check(&self, reactor: &Reactor) -> Result {
-        let connecting =
-            self.plain().as_str().into_endpoint().and_then(|endpoint| endpoint.connecting(reactor));
-        connecting.map(drop).map_err(|error| self.wrong(&error).into())
-    }
-
     /// The endpoint over which STARTTLS begins, for `starttls:`; any other as it is.
     fn plain(&self) -> String {
         let Some(rest) = self.endpoint.strip_prefix(STARTTLS) else { return self.endpoint.to_owned() };
@@ -107,7 +100,7 @@ impl<'a> Way<'a> {
         Ok(tls.to(own("server-name").unwrap_or(host)).map_err(|error| unusable(&error))?)
     }
 
-    fn wrong(&self, why: &dyn std::fmt::Display) -> Complaint {
+    pub(super) fn wrong(&self, why: &dyn std::fmt::Display) -> Complaint {
         Complaint::new(format!("{} {}: {why}", self.option, self.text)).code(2)
     }
 }

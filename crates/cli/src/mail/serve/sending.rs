@@ -91,8 +91,10 @@ impl Sending {
         let anybody = anybody()?;
         let mut remote = Remote::new(hostname).tls(anybody.clone());
         for way in self.ways()? {
-            way.check(reactor)?;
-            remote = remote.route(way.route(&opened.logins, &anybody)?);
+            let route = way.route(&opened.logins, &anybody)?;
+            // What makes no sense is told now, and not when somebody waits for a message.
+            route.check(reactor).map_err(|error| way.wrong(&error))?;
+            remote = remote.route(route);
         }
         Ok(remote.names(dns))
     }

@@ -58,7 +58,8 @@ impl Site {
     }
 
     pub(super) fn known(&self) -> Result<Known> {
-        let accounts = AccountsFile::toml(&self.users).map_err(|error| Complaint::accounts(&error))?;
+        let accounts =
+            AccountsFile::toml(&self.users).map_err(|error| Complaint::accounts(&error, "--users"))?;
         if accounts.is_empty() {
             warn(&format!("there is nobody in {} yet", self.users.display()));
         }

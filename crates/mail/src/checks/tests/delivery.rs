@@ -255,3 +255,18 @@ fn what_is_submitted_is_signed_for_the_domain_of_its_sender() {
     }
     assert!(waiting(&host).is_empty());
 }
+
+#[test]
+fn a_header_that_is_too_long_is_refused_in_any_case() {
+    let long = format!(
+        "From: bob@example.org\r\nX-Long: {}\r\n\r\nHello!\r\n",
+        "x".repeat(crate::checks::HEADER_MAX)
+    );
+    for told in [false, true] {
+        let net = Net::gentle(1);
+        let host = server(&net, told);
+        let said = send(&net, &long);
+        assert!(said.starts_with("552 5.3.4 "), "{said}");
+        assert!(stored(&host).is_empty() && waiting(&host).is_empty());
+    }
+}

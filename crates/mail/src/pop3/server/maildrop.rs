@@ -16,6 +16,8 @@ pub(super) struct Maildrop {
     count: (usize, u64),
     /// Nobody else has the mailbox.
     held: Held,
+    /// Messages may be deleted.
+    deletable: bool,
 }
 
 struct Message {
@@ -28,9 +30,18 @@ impl Maildrop {
     pub(super) fn new(maildir: Maildir, mut entries: Vec<Entry>, most: usize, held: Held) -> Self {
         entries.truncate(most);
         let messages = entries.into_iter().map(|entry| Message { entry, deleted: false }).collect();
-        let mut maildrop = Self { maildir, messages, count: (0, 0), held };
+        let mut maildrop = Self { maildir, messages, count: (0, 0), held, deletable: true };
         maildrop.reset();
         maildrop
+    }
+
+    /// Whether messages may be deleted. Default: they may.
+    pub(super) fn deletable(self, deletable: bool) -> Self {
+        Self { deletable, ..self }
+    }
+
+    pub(super) fn is_deletable(&self) -> bool {
+        self.deletable
     }
 
     pub(super) fn maildir(&self) -> &Maildir {

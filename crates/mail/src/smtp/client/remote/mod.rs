@@ -392,7 +392,8 @@ impl ClientError {
             Cause::Refused(reply) => reply.code() == Code::UNAVAILABLE,
             _ => false,
         };
-        by_connection && self.step() != Step::Message
+        // A connection on which nothing is forgotten is of no use, and the message was not even named.
+        self.step() == Step::Rset || (by_connection && self.step() != Step::Message)
     }
 
     /// What is said of it while it may go well later: who does not let us in, or does not greet, is to be asked again.
