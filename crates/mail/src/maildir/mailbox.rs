@@ -2,12 +2,13 @@
 
 use super::{Flags, name, store, store::each};
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 use trenza_core::Deferred;
-use trenza_storage::{ErrorKind, File, Path, Result, Storage, Tree};
+use trenza_storage::{ErrorKind, File, OpenFolder, Path, Result, Storage, Tree};
 
 /// The most messages that are listed; a Maildir with more cannot be ([`Unsupported`](ErrorKind::Unsupported)).
 pub const MESSAGES_MAX: usize = 1_000_000;
@@ -88,10 +89,17 @@ impl Entry {
     }
 
     fn path(&self, folder: &Path) -> Result<Path> {
-        match (self.is_new, self.flags) {
-            (true, _) => folder.join("new")?.join(&self.id),
-            (false, flags) => folder.join("cur")?.join(format!("{}:2,{flags}", self.id)),
-        }
+        folder.join(self.place())?.join(self.name().as_bytes())
+    }
+
+    /// The folder of the Maildir that it is in.
+    fn place(&self) -> &'static str {
+        if self.is_new { "new" } else { "cur" }
+    }
+
+    /// The name of its file.
+    fn name(&self) -> Cow<'_, str> {
+        if self.is_new { (&self.id).into() } else { format!("{}:2,{}", self.id, self.flags).into() }
     }
 }
 
@@ -160,14 +168,17 @@ impl Maildir {
         self.run(move |tree, folder| found(tree, folder, &message, |path| tree.open(path)))
     }
 
-    /// Opens a message and reads from it, as one job: a small message costs one way to the pool and back.
+    /// Opens messages, each when it is asked for, and reads from them, as one job: many small ones cost one way to the pool
+    /// and back.
     pub fn read<T: Send + 'static>(
         &self,
-        message: &Entry,
-        read: impl FnOnce(Arc<dyn File>) -> Result<T> + Send + 'static,
+        messages: Vec<Entry>,
+        read: impl FnOnce(&mut dyn Iterator<Item = Result<Arc<dyn File>>>) -> Result<T> + Send + 'static,
     ) -> Deferred<T> {
-        let message = message.clone();
-        self.run(move |tree, folder| read(found(tree, folder, &message, |path| tree.open(path))?))
+        self.run(move |tree, folder| {
+            let mut places = Places::default();
+            read(&mut messages.iter().map(|message| places.open(tree, folder, message)))
+        })
     }
 
     /// Sets the flags of a message, which is not new any more then. As it is from there on.
@@ -223,6 +234,29 @@ impl Maildir {
     ) -> Deferred<T> {
         let folder = self.folder.clone();
         self.storage.run(move |tree| job(tree, &folder))
+    }
+}
+
+/// The folders of a Maildir, kept open once something is opened in them.
+#[derive(Default)]
+struct Places<'a> {
+    new: Option<Box<dyn OpenFolder + 'a>>,
+    cur: Option<Box<dyn OpenFolder + 'a>>,
+}
+
+impl<'a> Places<'a> {
+    fn open(&mut self, tree: &'a dyn Tree, folder: &Path, message: &Entry) -> Result<Arc<dyn File>> {
+        let place = if message.is_new { &mut self.new } else { &mut self.cur };
+        let kept = match place {
+            Some(kept) => kept,
+            None => place.insert(tree.open_folder(&folder.join(message.place())?)?),
+        };
+        match kept.open(message.name().as_bytes()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                found(tree, folder, message, |path| tree.open(path))
+            }
+            opened => opened,
+        }
     }
 }
 
