@@ -1,6 +1,6 @@
 //! [`Maildir`]: the messages that are in one.
 
-use super::{Flags, name, store, store::each};
+use super::{Flags, name, quota, store, store::each};
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
@@ -200,7 +200,11 @@ impl Maildir {
     /// Removes a message. After a loss of power it may be there again.
     pub fn remove(&self, message: &Entry) -> Deferred<()> {
         let message = message.clone();
-        self.run(move |tree, folder| found(tree, folder, &message, |path| tree.remove_file(path)))
+        self.run(move |tree, folder| {
+            found(tree, folder, &message, |path| tree.remove_file(path))?;
+            quota::subtract(tree, folder, message.size, 1);
+            Ok(())
+        })
     }
 
     /// Removes messages; those that are gone already are no errors. They stay away after a loss of power, too.
@@ -311,9 +315,16 @@ fn found<T>(tree: &dyn Tree, folder: &Path, message: &Entry, does: impl Fn(&Path
 
 fn remove_all(tree: &dyn Tree, folder: &Path, messages: Vec<Entry>) -> Result {
     let (mut moved, mut result) = (BTreeSet::new(), Ok(()));
+    let (mut bytes, mut count) = (0_u64, 0);
+    let mut remove = |path: &Path, size: u64| {
+        tree.remove_file(path)?;
+        bytes = bytes.saturating_add(size);
+        count += 1;
+        Ok(())
+    };
     let gone = |removed: &Result| matches!(removed, Err(error) if error.kind() == ErrorKind::NotFound);
     for message in messages {
-        let removed = message.path(folder).and_then(|path| tree.remove_file(&path));
+        let removed = message.path(folder).and_then(|path| remove(&path, message.size));
         if gone(&removed) {
             moved.insert(message.id);
         } else {
@@ -328,15 +339,16 @@ fn remove_all(tree: &dyn Tree, folder: &Path, messages: Vec<Entry>) -> Result {
             each(tree, &place, |found| {
                 let name = found.name.to_str().map(|name| name.split_once(":2,").map_or(name, |(id, _)| id));
                 if name.is_some_and(|id| moved.contains(id)) {
-                    there.push(place.join(found.name.as_encoded_bytes())?);
+                    there.push((place.join(found.name.as_encoded_bytes())?, found.metadata.size));
                 }
                 Ok(())
             })?;
         }
-        let removed = there.iter().map(|path| tree.remove_file(path));
+        let removed = there.iter().map(|(path, size)| remove(path, *size));
         result = removed.filter(|removed| !gone(removed)).fold(result, Result::and);
         let synced = tree.sync(&place);
         result = result.and(synced);
     }
+    quota::subtract(tree, folder, bytes, count);
     result
 }

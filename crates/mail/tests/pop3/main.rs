@@ -10,6 +10,7 @@ mod faults;
 mod locks;
 mod login;
 mod messages;
+mod quota;
 mod tls;
 mod ugly;
 
