@@ -224,12 +224,14 @@ impl Complaint {
     }
 
     /// A file of accounts that cannot be used.
-    pub(crate) fn accounts(error: &FileError) -> Self {
+    pub(crate) fn accounts(error: &FileError, option: &str) -> Self {
         let complaint = Self::new(error);
         match error {
             FileError::Io { path, error } if error.kind() == ErrorKind::NotFound => {
-                Self::new(format!("there is no file {}", path.display()))
-                    .remedy("`trenza user add NAME --file FILE` makes one; --file names another one")
+                let shown = path.display();
+                Self::new(format!("there is no file {shown}")).remedy(format!(
+                    "`trenza user add NAME --file {shown}` makes one; {option} names another one"
+                ))
             }
             FileError::Io { path, error } if error.kind() == ErrorKind::PermissionDenied => complaint.remedy(
                 format!("`ls -l {}` shows who may read and change it: run as that user", path.display()),

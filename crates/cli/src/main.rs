@@ -48,9 +48,10 @@ enum Command {
     Echo(echo::Args),
 }
 
-/// What the engine may say: warnings, logins, and of connections what `log=yes` in an endpoint asks for.
+/// What the engine may say: warnings, logins, what came of mail for others, and of connections what `log=yes` in an endpoint
+/// asks for.
 fn filter() -> EnvFilter {
-    let usual = || EnvFilter::new("warn,trenza::traffic=info,trenza::login=info");
+    let usual = || EnvFilter::new("warn,trenza::traffic=info,trenza::login=info,trenza::mail=info");
     let Some(wished) = env::var_os("TRENZA_LOG") else { return usual() };
     EnvFilter::try_new(wished.to_string_lossy()).unwrap_or_else(|error| {
         terminal::warn(&format!("TRENZA_LOG is not understood ({error}): write it like TRENZA_LOG=debug"));

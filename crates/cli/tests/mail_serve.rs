@@ -316,7 +316,8 @@ fn what_is_for_others_goes_through_the_queue() {
     let (code, said) = fails(here.path(), &[&USUAL[..], &["--queue={}/queue"]].concat());
     assert!(code == 1 && said.contains("another server has the queue"), "{said}");
     drop((reception, submission));
-    stop(program);
+    let said = stop(program);
+    assert!(said.contains("relayed: 250 2.0.0 Taken as ") && said.contains(" to=ann@example.net "), "{said}");
     stop(other);
 }
 
@@ -385,7 +386,7 @@ fn who_gets_it_wrong_is_told_how_it_would_be_right() {
         (&["--domain=a b"], 2, &["a domain is wanted, like example.org"]),
         (&["--maildir={}/none"], 1, &["there is no folder", "make it"]),
         (&["--maildir={}/file"], 1, &["is not a folder"]),
-        (&["--users={}/none.toml"], 1, &["there is no file", "trenza user add"]),
+        (&["--users={}/none.toml"], 1, &["there is no file", "trenza user add", "--users names another one"]),
         (&[SUBMISSION], 2, &["nobody could log in on tcp:0", "--tls-cert", "--allow-plain-auth"]),
         (&["--pop3=tcp:0"], 2, &["nobody could log in on tcp:0"]),
         (&["--submission=tls:0"], 2, &["nobody could log in on tls:0"]),
@@ -399,7 +400,27 @@ fn who_gets_it_wrong_is_told_how_it_would_be_right() {
         (&["--max-recipients=99"], 2, &["a number from 100 on is wanted"]),
         (&["--relay=tcp:a:25"], 2, &["--queue"]),
         (&["--aliases={}/file", "--queue={}/queue", "--route=x"], 2, &["--route x", "DOMAIN=ENDPOINT"]),
+        (&["--relay=there", "--queue={}/queue", SMTP], 2, &["unknown kind \"there\""]),
+        (
+            &["--route=a=udp:there:25", "--queue={}/queue", SMTP],
+            2,
+            &["udp:there:25", "datagrams carry no mail"],
+        ),
         (&["--aliases={}/file", "--queue={}/file"], 1, &["cannot be the queue's folder"]),
+        (&["--dkim=example.org=key.pem"], 2, &["DOMAIN=SELECTOR:FILE", "example.org=mail:key.pem"]),
+        (
+            &["--dkim=example.com=mail:{}/file"],
+            2,
+            &["no account sends for example.com", "--domain example.com"],
+        ),
+        (&["--dkim=example.org=mail:{}/none"], 1, &["none cannot be used", "trenza mail dkim example.org"]),
+        (
+            &["--dkim=org=mail:{}/file"],
+            1,
+            &["file cannot be used: not a key for DKIM", "trenza mail dkim org"],
+        ),
+        (&["--check=all"], 2, &["tell, refuse, off"]),
+        (&["--resolver=there"], 2, &["--resolver"]),
         (&[&*taken], 1, &["is taken", "--smtp tcp:"]),
     ] {
         let all: Vec<&str> = match arguments {

@@ -16,13 +16,27 @@ use trenza::{
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server that knows a few names and asks nobody.
-struct Dnsmasq {
+pub(crate) struct Dnsmasq {
     process: Child,
-    at: SocketAddr,
+    pub(crate) at: SocketAddr,
 }
 
 impl Dnsmasq {
     fn start() -> Self {
+        let records = [
+            "--host-record=www.example.org,192.0.2.1,2001:db8::1",
+            "--cname=alias.example.org,www.example.org",
+            "--mx-host=example.org,b.example.org,20",
+            "--mx-host=example.org,a.example.org,10",
+            "--txt-record=example.org,v=spf1 -all",
+        ];
+        // More than a datagram holds.
+        let long = (0..40).map(|number| format!("--txt-record=long.example.org,{number:0>100}"));
+        Self::with(records.map(str::to_owned).into_iter().chain(long))
+    }
+
+    /// One that knows these records of example.org, as its options have them, and others'.
+    pub(crate) fn with(records: impl IntoIterator<Item = String>) -> Self {
         let port = ftp::port();
         let mut command = Command::new("dnsmasq");
         command.args(["--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--user="]);
@@ -35,15 +49,10 @@ impl Dnsmasq {
         ]);
         command.arg(format!("--port={port}")).args([
             "--local=/example.org/",
+            "--local=/example.com/",
             "--local-ttl=60",
-            "--host-record=www.example.org,192.0.2.1,2001:db8::1",
-            "--cname=alias.example.org,www.example.org",
-            "--mx-host=example.org,b.example.org,20",
-            "--mx-host=example.org,a.example.org,10",
-            "--txt-record=example.org,v=spf1 -all",
         ]);
-        // More than a datagram holds.
-        command.args((0..40).map(|number| format!("--txt-record=long.example.org,{number:0>100}")));
+        command.args(records);
         let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let server = Self { process: process.expect("dnsmasq runs"), at: ([127, 0, 0, 1], port).into() };
         let began = Instant::now();

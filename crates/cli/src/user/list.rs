@@ -23,7 +23,7 @@ pub(super) struct Args {
 
 /// Prints who there is.
 pub(super) fn list(args: &Args) -> Result {
-    let users = AccountsFile::toml(&args.of.file).map_err(|error| Complaint::accounts(&error))?;
+    let users = AccountsFile::toml(&args.of.file).map_err(|error| Complaint::accounts(&error, "--file"))?;
     let text = if args.json { as_json(&users.accounts()) } else { as_table(&users.accounts()) };
     match io::stdout().lock().write_all(text.as_bytes()) {
         // Whoever has seen enough closes the pipe.

@@ -177,7 +177,7 @@ fn remove(asked: &Remove) -> Result {
 }
 
 fn open(path: &Path, random: &[u8; 32]) -> Result<UsersEditor, Complaint> {
-    UsersEditor::open(path, random).map_err(|error| Complaint::accounts(&error))
+    UsersEditor::open(path, random).map_err(|error| Complaint::accounts(&error, "--file"))
 }
 
 /// Like `open`, for a file that is there.
@@ -187,13 +187,13 @@ fn there(path: &Path) -> Result<UsersEditor, Complaint> {
         true => Ok(users),
         false => {
             let error = std::io::ErrorKind::NotFound.into();
-            Err(Complaint::accounts(&FileError::Io { path: path.to_owned(), error }))
+            Err(Complaint::accounts(&FileError::Io { path: path.to_owned(), error }, "--file"))
         }
     }
 }
 
 fn save(users: UsersEditor) -> Result<(), Complaint> {
-    users.save().map_err(|error| Complaint::accounts(&error))
+    users.save().map_err(|error| Complaint::accounts(&error, "--file"))
 }
 
 fn stored(password: &Secret) -> Result<Stored> {

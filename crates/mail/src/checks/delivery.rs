@@ -10,10 +10,12 @@ use trenza_core::{Deferred, Reactor, Result};
 
 /// Checks messages at reception before another delivery gets them: with the field Authentication-Results before them, and
 /// without fields that claim to be it. What the author's domain wants to be refused (DMARC) is refused with 550, and what
-/// has too long a header to be checked with 552.
+/// has too long a header to be checked with 552. Of whom the DNS does not say now whether he wants it is told to come again,
+/// with 451: else who can silence name servers could write in the name of their domains.
 ///
 /// It is on the medium when the other delivery says so. What was submitted, or came over LMTP, goes straight on: it was
-/// checked where it came in.
+/// checked where it came in. So does what comes from this host itself, over its loopback or a UNIX socket: no domain names
+/// these addresses. A forwarder on this host must say who its clients are, by the PROXY protocol.
 ///
 /// ```
 /// use trenza_mail::{checks::{Checked, Checks, Spool}, maildir::Maildirs, smtp::SmtpServer};
@@ -39,7 +41,8 @@ impl Checked {
         Self { checks, spool, inner: Rc::new(inner), refuse: true }
     }
 
-    /// Only writes down what it finds, and refuses nothing.
+    /// Only writes down what it finds, and refuses nothing but what has too long a header: of that nobody could say which
+    /// fields are forged.
     #[must_use]
     pub fn only_told(self) -> Self {
         Self { refuse: false, ..self }
@@ -60,7 +63,7 @@ impl Delivery for Checked {
     }
 
     fn message(&self, envelope: Rc<Envelope>) -> Deferred<Box<dyn Message>> {
-        if envelope.client.mode != Mode::Reception {
+        if envelope.client.mode != Mode::Reception || is_here(&envelope.client) {
             return self.inner.message(envelope);
         }
         let look = Checking {
@@ -71,6 +74,11 @@ impl Delivery for Checked {
         };
         self.spool.message(envelope, self.inner.clone(), Box::new(look))
     }
+}
+
+/// Whether a client is on this host.
+fn is_here(client: &Client) -> bool {
+    client.peer.remote.ip().is_none_or(|ip| ip.to_canonical().is_loopback())
 }
 
 /// A message that is checked.
@@ -93,7 +101,7 @@ impl Look for Checking {
                 message = %self.id, spf = %report.spf.result, dmarc = %report.dmarc.result,
                 disposition = %report.dmarc.disposition, "checked"
             );
-            if self.refuse && report.overlong {
+            if report.overlong {
                 let text = "The header of this message is too long";
                 return Err(Reply::new(Code::TOO_LARGE, Status::TOO_LARGE, text).into());
             }
@@ -103,6 +111,10 @@ impl Look for Checking {
                     domain => format!("The domain {domain} wants this message to be refused"),
                 };
                 return Err(Reply::new(Code::REFUSED, Status::DENIED, text).into());
+            }
+            if self.refuse && report.is_deferred() {
+                let text = format!("It cannot be found out now what {} wants", report.dmarc.domain);
+                return Err(Reply::new(Code::LOCAL_ERROR, Status::NO_NAMES, text).into());
             }
             Ok(report.field)
         })

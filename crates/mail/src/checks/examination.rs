@@ -1,6 +1,9 @@
 //! [`Checks`]: all checks of a server, and [`Examination`]: those of one message.
 
-use super::{Dkim, Dmarc, Names, Policy, Spf, SpfQuery, dkim::Verifier, dmarc, results, spf, within::Within};
+use super::{
+    Dkim, Dmarc, DmarcResult, Names, Policy, Spf, SpfQuery, dkim::Verifier, dmarc, results, spf,
+    within::Within,
+};
 use crate::smtp::server::Envelope;
 use std::{
     fmt,
@@ -128,6 +131,12 @@ impl Report {
     /// The author's domain wants it to be refused, and nobody vouches for it.
     pub fn is_refused(&self) -> bool {
         self.dmarc.disposition == Policy::Reject
+    }
+
+    /// The author's domain may want it to be refused, and DNS does not say now: a later time will tell.
+    pub fn is_deferred(&self) -> bool {
+        self.dmarc.result == DmarcResult::TempError
+            && matches!(self.dmarc.policy, None | Some(Policy::Reject))
     }
 }
 

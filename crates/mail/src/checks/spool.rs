@@ -7,7 +7,7 @@ use crate::{
 };
 use std::{fmt, future::Future, pin::Pin, rc::Rc, sync::Arc};
 use trenza_core::{Deferred, Result};
-use trenza_storage::{BATCH, Error, ErrorKind, File, Path, Storage, Upload, Write};
+use trenza_storage::{BATCH, Error, ErrorKind, File, Path, Storage, Tree, Upload, Write};
 
 /// A folder in which messages wait, each in a file, until they are whole: signatures are checked and made over all of a
 /// message, and stand before it. When it goes on its file has no name any more. It need not survive a crash: nobody was
@@ -31,35 +31,32 @@ pub(super) trait Look {
 }
 
 impl Spool {
-    /// Messages wait in this folder, which must be there ([`Spool::clear`]). Several deliveries may have the same.
+    /// Messages wait in this folder, which must be there ([`Spool::clear`]). Several deliveries, on all loops, may have the
+    /// same.
     pub fn new(storage: &Storage, folder: Path) -> Self {
         Self { storage: storage.clone(), folder }
     }
 
     /// Makes the folder, and removes what a crash has left there: its senders still have it. What has a temporary name is
-    /// left to [`Tree::sweep`](trenza_storage::Tree::sweep). To be called before anything is received, by one loop of a
-    /// program.
+    /// left to [`Tree::sweep`](trenza_storage::Tree::sweep). It blocks: a program calls it once, before its loops.
     ///
     /// # Errors
     /// Those of the tree.
-    pub fn clear(&self) -> Deferred<()> {
-        let folder = self.folder.clone();
-        self.storage.run(move |tree| {
-            match tree.make_folder(&folder) {
-                Err(error) if error.kind() != ErrorKind::Exists => return Err(error),
-                _ => {}
+    pub fn clear(tree: &dyn Tree, folder: &Path) -> Result<(), Error> {
+        match tree.make_folder(folder) {
+            Err(error) if error.kind() != ErrorKind::Exists => return Err(error),
+            _ => {}
+        }
+        let mut list = tree.list(folder)?;
+        loop {
+            let entries = list.next(BATCH)?;
+            for entry in &entries {
+                tree.remove_file(&folder.join(entry.name.as_encoded_bytes())?)?;
             }
-            let mut list = tree.list(&folder)?;
-            loop {
-                let entries = list.next(BATCH)?;
-                for entry in &entries {
-                    tree.remove_file(&folder.join(entry.name.as_encoded_bytes())?)?;
-                }
-                if entries.is_empty() {
-                    return Ok(());
-                }
+            if entries.is_empty() {
+                return Ok(());
             }
-        })
+        }
     }
 
     /// A message that `look` is to see before `inner` gets it.

@@ -160,12 +160,11 @@ impl Round<'_> {
         if self.has_come_before(&own).await? {
             return Err(Reply::new(Code::FAILED, Status::LOOP, "The message goes in circles"));
         }
-        let original = || OriginalRecipient { kind: "rfc822".into(), address: own.clone().into_bytes() };
-        let original = self.to.original.clone().unwrap_or_else(original);
+        let original = self.to.original.clone().or_else(|| OriginalRecipient::of(&own));
         let recipient = |mailbox: &Mailbox| Rcpt {
             to: mailbox.clone().into(),
             notify: self.to.notify,
-            original: Some(original.clone()),
+            original: original.clone(),
         };
         let mail = Mail { size: None, ..self.parcel.mail.clone() };
         let message = self.inlet.submit(mail, elsewhere.iter().map(recipient).collect()).await;

@@ -101,6 +101,16 @@ impl Exchange {
         }
     }
 
+    /// The envelope as the queue is to have it, which does not know how a client has reached this server.
+    fn queued(&self, envelope: &Envelope) -> Envelope {
+        let (local, reached_by) = (&self.0.local, envelope.client.peer.local.ip());
+        let known = |to: &Rcpt| match local.is_own(&to.to, reached_by) {
+            true => local.known_as(to),
+            false => to.clone(),
+        };
+        Envelope { recipients: envelope.recipients.iter().map(known).collect(), ..envelope.clone() }
+    }
+
     fn admit(&self, client: &Client, mail: &Mail, to: &Rcpt) -> Answer {
         let places = match self.expand(client, to) {
             Ok(expansion) => expansion.maildirs,
@@ -150,7 +160,7 @@ impl Delivery for Exchange {
         let told = |to: &Rcpt| to.notify.is_some_and(|notify| notify.success);
         let away = expansions.iter().any(|expansion| !expansion.elsewhere.is_empty());
         if let Some(queue) = self.0.queue.as_ref().filter(|_| away || envelope.recipients.iter().any(told)) {
-            return queue.receive(&envelope);
+            return queue.receive(&self.queued(&envelope));
         }
         let counts: Vec<usize> = expansions.iter().map(|expansion| expansion.maildirs.len()).collect();
         let places: Vec<Place> = expansions.into_iter().flat_map(|expansion| expansion.maildirs).collect();

@@ -3,7 +3,7 @@
 use super::{AliasesFile, Directory, Target, aliases::Aliases};
 use crate::{
     maildir::Place,
-    smtp::{Code, Host, Mailbox, Recipient, Reply, Status},
+    smtp::{Code, Host, Mailbox, Rcpt, Recipient, Reply, Status},
 };
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 use trenza_auth::Account;
@@ -59,18 +59,6 @@ impl Expansion {
     fn is_empty(&self) -> bool {
         self.maildirs.is_empty() && self.elsewhere.is_empty() && !self.nobody
     }
-
-    fn add_maildir(&mut self, place: Place) {
-        if self.maildirs.iter().all(|other| other.folder != place.folder) {
-            self.maildirs.push(place);
-        }
-    }
-
-    fn add_elsewhere(&mut self, mailbox: &Mailbox) {
-        if !self.elsewhere.contains(mailbox) {
-            self.elsewhere.push(mailbox.clone());
-        }
-    }
 }
 
 impl Local {
@@ -94,7 +82,8 @@ impl Local {
 
     /// An account's Maildir; None: no folder can be called like it.
     pub fn maildir(account: &Account) -> Option<Place> {
-        let folder = Path::new(&account.name).ok()?;
+        // A name with a slash in it would be in somebody else's.
+        let folder = Path::root().join(&account.name).ok()?;
         Some(Place { folder, quota: account.quota })
     }
 
@@ -109,6 +98,15 @@ impl Local {
                 Host::Literal(_) => false,
             },
         }
+    }
+
+    /// One of its own recipients, as he is called where nobody knows by which address the client has reached it: an address
+    /// in brackets becomes one of the server's domains.
+    pub(super) fn known_as(&self, rcpt: &Rcpt) -> Rcpt {
+        let mailbox = rcpt.to.mailbox().filter(|mailbox| mailbox.host().domain().is_none());
+        let domain = self.domains.first().map(|domain| Host::Domain(domain.clone()));
+        let named = mailbox.zip(domain).and_then(|(mailbox, domain)| Mailbox::new(mailbox.local(), domain));
+        Rcpt { to: named.map_or_else(|| rcpt.to.clone(), Recipient::from), ..rcpt.clone() }
     }
 
     /// Looks what has changed in accounts and aliases. This blocks.
@@ -130,7 +128,14 @@ impl Local {
             Recipient::Mailbox(mailbox) => (mailbox.local(), mailbox.host().domain()),
         };
         let aliases = self.aliases.as_ref().map(AliasesFile::aliases).unwrap_or_default();
-        let mut search = Search { local: self, aliases: &aliases, chain: Vec::new(), steps: 0 };
+        let mut search = Search {
+            local: self,
+            aliases: &aliases,
+            chain: Vec::new(),
+            steps: 0,
+            folders: BTreeSet::new(),
+            others: BTreeSet::new(),
+        };
         let mut found = Expansion::default();
         match search.name(local, domain, &mut found) {
             Err(reply) if reply == nobody() => self.left(&mut search, local, &mut found)?,
@@ -160,7 +165,7 @@ impl Local {
         }
         let is_postmaster = local.eq_ignore_ascii_case(POSTMASTER);
         let folder = Path::new(POSTMASTER).ok().filter(|_| is_postmaster).ok_or_else(nobody)?;
-        found.add_maildir(folder.into());
+        search.add_maildir(folder.into(), found);
         Ok(())
     }
 }
@@ -172,9 +177,24 @@ struct Search<'a> {
     /// The aliases that are being looked into.
     chain: Vec<String>,
     steps: usize,
+    /// What was found already: a list may be long.
+    folders: BTreeSet<Path>,
+    others: BTreeSet<Mailbox>,
 }
 
 impl Search<'_> {
+    fn add_maildir(&mut self, place: Place, found: &mut Expansion) {
+        if self.folders.insert(place.folder.clone()) {
+            found.maildirs.push(place);
+        }
+    }
+
+    fn add_elsewhere(&mut self, mailbox: &Mailbox, found: &mut Expansion) {
+        if self.others.insert(mailbox.clone()) {
+            found.elsewhere.push(mailbox.clone());
+        }
+    }
+
     /// Adds what a name stands for.
     fn name(&mut self, local: &str, domain: Option<&str>, found: &mut Expansion) -> Result<(), Reply> {
         self.steps += 1;
@@ -198,7 +218,7 @@ impl Search<'_> {
                 }
                 let account = self.local.account(&named(name, at)).or_else(|| self.local.account(&key));
                 if let Some(account) = account {
-                    found.add_maildir(Local::maildir(&account).ok_or_else(nobody)?);
+                    self.add_maildir(Local::maildir(&account).ok_or_else(nobody)?, found);
                     return Ok(());
                 }
             }
@@ -242,18 +262,18 @@ impl Search<'_> {
             Target::Name(name) => self.name(name, domain, found),
             Target::Account(name) => {
                 let account = self.local.account(name).ok_or_else(nobody)?;
-                found.add_maildir(Local::maildir(&account).ok_or_else(nobody)?);
+                self.add_maildir(Local::maildir(&account).ok_or_else(nobody)?, found);
                 Ok(())
             }
             Target::Address(mailbox) => match mailbox.host().domain() {
                 Some(own) if self.local.domains.contains(own) => self.name(mailbox.local(), Some(own), found),
                 _ => {
-                    found.add_elsewhere(mailbox);
+                    self.add_elsewhere(mailbox, found);
                     Ok(())
                 }
             },
             Target::Maildir(folder) => {
-                found.add_maildir(folder.clone().into());
+                self.add_maildir(folder.clone().into(), found);
                 Ok(())
             }
             Target::Nobody => {

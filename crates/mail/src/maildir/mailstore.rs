@@ -111,12 +111,30 @@ impl Mailstore {
             Err(error) => return trenza_auth::at_once(reactor, Err(reply(&error.into()).into())),
         };
         let head = format!("Return-Path: <{}>\r\n", sender.map(ToString::to_string).unwrap_or_default());
-        let upload = self.0.storage.upload(&plan.temporary, Write::Create);
-        let on = reactor.clone();
+        let upload = self.noticed(&plan.places, self.0.storage.upload(&plan.temporary, Write::Create));
+        let store = self.clone();
         answered(reactor, upload, move |upload| {
             upload.push(head.as_bytes());
-            Ok(Box::new(Stored { upload, plan, reactor: on }) as Box<dyn Message>)
+            Ok(Box::new(Stored { upload, plan, store }) as Box<dyn Message>)
         })
+    }
+
+    /// The same result. When it is an error, a Maildir may have been removed, so the next message finds out.
+    fn noticed<T: 'static>(&self, places: &[Place], what: Deferred<T>) -> Deferred<T> {
+        let (store, places) = (self.clone(), places.to_vec());
+        let (deferred, resolver) = self.reactor().deferred();
+        what.then(move |result| {
+            if result.is_err() {
+                store.forget(&places);
+            }
+            resolver.fire(result);
+        });
+        deferred
+    }
+
+    fn forget<'a>(&self, places: impl IntoIterator<Item = &'a Place>) {
+        let mut known = self.0.known.borrow_mut();
+        places.into_iter().for_each(|place| _ = known.remove(&place.folder));
     }
 
     fn reactor(&self) -> &Reactor {
@@ -160,7 +178,7 @@ impl Plan {
 struct Stored {
     upload: Upload,
     plan: Plan,
-    reactor: Reactor,
+    store: Mailstore,
 }
 
 impl Message for Stored {
@@ -173,15 +191,19 @@ impl Message for Stored {
     }
 
     fn room(&self) -> Option<Deferred<()>> {
-        Some(answered(&self.reactor, self.upload.room(), Ok))
+        Some(answered(self.store.reactor(), self.upload.room(), Ok))
     }
 
     fn finish(self: Box<Self>) -> Deferred<Outcome> {
-        let Plan { temporary, name, places, given, together } = self.plan;
-        let job = self.upload.finish_with(move |tree, writer| {
+        let Self { upload, plan: Plan { temporary, name, places, given, together }, store } = *self;
+        let all = places.clone();
+        let job = upload.finish_with(move |tree, writer| {
             store::store(tree, writer, &temporary, &places, &name, together)
         });
-        answered(&self.reactor, job, move |stored| {
+        let (job, on) = (store.noticed(&all, job), store.reactor().clone());
+        answered(&on, job, move |stored| {
+            let wrong = |(_, one): &(_, &Result<(), Trouble>)| matches!(one, Err(Trouble::Storage(_)));
+            store.forget(all.iter().zip(&stored).filter(wrong).map(|(place, _)| place));
             let each: Vec<Result<(), Reply>> =
                 stored.into_iter().map(|one| one.map_err(|trouble| reply(&trouble))).collect();
             let unknown = || Err(reply(&Error::from(ErrorKind::Io).into()));

@@ -21,7 +21,7 @@ pub(super) struct Index {
     limits: QueueLimits,
     destinations: BTreeMap<Rc<str>, Destination>,
     messages: BTreeMap<QueueId, Message>,
-    /// All that waits, in the order of time: the last gives way when there is no room.
+    /// All that waits, in the order of time.
     waiting: BTreeSet<(u64, QueueId, Rc<str>)>,
     /// The destinations that something waits for, by when the next of it may start.
     agenda: BTreeSet<(u64, Rc<str>)>,
@@ -88,11 +88,28 @@ impl Index {
             self.crowded.insert(name);
         }
         if self.waiting.len() > self.limits.index
-            && let Some((due, id, name)) = self.waiting.last().cloned()
+            && let Some((time, id, name)) = self.latest()
         {
             self.take(&id, &name);
-            self.leave_out(due);
+            self.leave_out(time);
         }
+    }
+
+    /// The errand that can start last, and when: what is due last, or the last of what waits for the destination whose turn
+    /// comes last. So those that cannot be reached take no room from others.
+    fn latest(&self) -> Option<(u64, QueueId, Rc<str>)> {
+        let (_, id, name) = self.waiting.last()?;
+        let (_, other) = self.agenda.last()?;
+        let last_of =
+            |name: &Rc<str>| Some((name.clone(), self.destinations.get(name)?.waiting.last()?.1.clone()));
+        let all = [Some((name.clone(), id.clone())), last_of(other)].into_iter().flatten();
+        all.filter_map(|(name, id)| Some((self.earliest(&id, &name)?, id, name))).max()
+    }
+
+    /// When an errand that waits can start.
+    fn earliest(&self, id: &QueueId, name: &Rc<str>) -> Option<u64> {
+        let (_, due) = self.messages.get(id)?.waiting.iter().find(|(other, _)| other == name)?;
+        Some((*due).max(self.destinations.get(name)?.alone_until))
     }
 
     /// Something is on the disk that is due at a time and was never here.
@@ -258,7 +275,7 @@ impl Index {
     pub(super) fn wants_more(&self, now: u64) -> bool {
         let is_empty = self.waiting.len() <= self.limits.index / 2;
         // Of those that are here some may wait longer.
-        let is_later = |due: u64| self.waiting.last().is_some_and(|(last, ..)| *last > due);
+        let is_later = |due: u64| self.latest().is_some_and(|(last, ..)| last > due);
         let of_it = |name: &Rc<str>| self.destinations.get(name).map_or(0, |to| to.waiting.len());
         self.left_out.is_some_and(|due| is_empty || (due <= now && is_later(due)))
             || self.crowded.iter().any(|name| of_it(name) <= self.limits.index_of_destination / 2)

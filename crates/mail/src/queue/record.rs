@@ -1,6 +1,6 @@
 //! [`Record`]: what the queue knows of a message.
 
-use super::{Carried, Fate, Schedule};
+use super::{Carried, Fate, RECORD_MAX, Schedule};
 use crate::smtp::{Mail, Rcpt, Reply};
 use std::time::{Duration, SystemTime};
 
@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 pub const SAID_MAX: usize = 1000;
 /// The most characters of a host's name that are kept.
 const HOST_MAX: usize = 255;
+/// How many bytes of a record a recipient may take more than at first, besides what was said of him: his state, and all around.
+const STATE_ROOM: usize = 64;
 /// The last time there is, in seconds since the epoch: some centuries from now.
 pub(super) const TIME_MAX: u64 = u32::MAX as u64 * 4;
 
@@ -90,6 +92,7 @@ impl Record {
         give_up: Duration,
     ) {
         let gives_up = now >= self.arrived + give_up;
+        let room = self.room();
         let Some(one) = self.recipients.get_mut(at) else { return };
         // The outcome of a try that somebody else knows of by now, or of one that is told twice.
         let State::Waiting { tries, warned, .. } = one.state else { return };
@@ -104,7 +107,13 @@ impl Record {
                 State::Waiting { tries: tries.saturating_add(1), next: whole(next), warned }
             }
         };
-        one.said = Some(Said::of(carried));
+        one.said = Some(Said::of(carried, room));
+    }
+
+    /// How many bytes may be kept of what is said of each: of many recipients less, so that the record can be read again. It
+    /// was at most half of what it may be when the message came.
+    fn room(&self) -> usize {
+        (RECORD_MAX / 2 / self.recipients.len().max(1)).saturating_sub(STATE_ROOM)
     }
 
     /// Has everybody who waits tried again at once.
@@ -123,20 +132,32 @@ impl Record {
 }
 
 impl Said {
-    fn of(carried: &Carried) -> Self {
+    /// With at most `room` bytes, as it is written.
+    fn of(carried: &Carried, room: usize) -> Self {
         let plain = |c: char| if c.is_control() || c.is_whitespace() { '_' } else { c };
-        let host = carried.host.as_ref().filter(|host| !host.is_empty() && *host != "-");
-        Self {
-            host: host.map(|host| host.chars().map(plain).take(HOST_MAX).collect()),
-            reply: short(carried.fate.reply()),
-        }
+        let host = carried.host.as_ref().map(|host| short(host.chars().map(plain).take(HOST_MAX), room / 2));
+        let host = host.filter(|host| !host.is_empty() && host != "-");
+        let left = room - host.as_ref().map_or(0, String::len);
+        Self { host, reply: shortened(carried.fate.reply(), left) }
     }
 }
 
+/// As many of the characters as have room, each as it is written.
+fn short(chars: impl Iterator<Item = char>, room: usize) -> String {
+    let written = |c: char| if matches!(c, '\n' | '\\') { 2 } else { c.len_utf8() };
+    let mut left = room;
+    let fits = |c: &char| {
+        let rest = left.checked_sub(written(*c));
+        left = rest.unwrap_or(0);
+        rest.is_some()
+    };
+    chars.take_while(fits).collect()
+}
+
 /// A reply with a text that is not too long and has no control characters but line ends.
-fn short(reply: &Reply) -> Reply {
+fn shortened(reply: &Reply, room: usize) -> Reply {
     let plain = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
-    let text: String = reply.text().chars().map(plain).take(SAID_MAX).collect();
+    let text = short(reply.text().chars().map(plain).take(SAID_MAX), room);
     match reply.status() {
         Some(status) => Reply::new(reply.code(), status, text),
         None => Reply::plain(reply.code(), text),

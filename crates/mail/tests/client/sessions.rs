@@ -1,6 +1,6 @@
 //! What is said to servers that can more or less, and what comes of it for each recipient.
 
-use super::{Fates, Site, codes, failed, mailbox, rcpts, send};
+use super::{Fates, Site, Trick, codes, failed, mailbox, rcpts, send};
 use std::time::Duration;
 use trenza_core::Result;
 use trenza_mail::smtp::{
@@ -92,7 +92,7 @@ fn mail_and_data_may_be_refused() {
     {
         let site = Site::gentle().with(extensions);
         // What the script says instead, it does not do: this one waits for the message only if it has said 354.
-        let refusal = super::Trick::Say("452 4.3.1 no room\r\n".to_owned());
+        let refusal = Trick::Say("452 4.3.1 no room\r\n".to_owned());
         let site = if verb == "MAIL" { site.trick(verb, refusal) } else { site };
         let site = match verb {
             "DATA" => site.change(|script| script.no_data = Some("452 4.3.1 no room\r\n")),
@@ -131,6 +131,23 @@ fn lmtp_answers_for_each() {
 }
 
 #[test]
+fn what_is_said_of_a_message_is_not_taken_for_an_answer_to_the_next() {
+    // Of LMTP each recipient gets an answer to the last chunk, though the first one was refused.
+    for lmtp in [true, false] {
+        let site = Site::gentle().with(&["PIPELINING", "CHUNKING"]).change(|script| script.lmtp = lmtp);
+        let site = site.trick("BDAT", Trick::Say("552 5.3.4 too large\r\n".into()));
+        let limits = ClientLimits { chunking: 1, ..ClientLimits::default() };
+        let fates = site.run(ClientOptions::new().lmtp(lmtp).limits(limits), async move |client| {
+            let mut fates = send(client, &["ann", "bob"], &[b'x'; 300_000]).await;
+            assert_eq!(client.is_open(), !lmtp);
+            fates.extend(send(client, &["carl"], b"y").await);
+            Ok(fates)
+        });
+        assert_eq!(codes(&fates.unwrap()), [552, 552, if lmtp { 451 } else { 250 }]);
+    }
+}
+
+#[test]
 fn large_messages_go_in_chunks() {
     let text: Vec<u8> = (0..40_000).flat_map(|n| format!("{n} .\n.{n}\r\n").into_bytes()).collect();
     let whole: Vec<u8> = (0..40_000).flat_map(|n| format!("{n} .\r\n.{n}\r\n").into_bytes()).collect();
@@ -149,9 +166,8 @@ fn large_messages_go_in_chunks() {
 #[test]
 fn a_chunk_that_is_refused_ends_the_message_and_not_the_client() {
     for extensions in [&["PIPELINING", "CHUNKING"][..], &["CHUNKING"]] {
-        let site = Site::gentle()
-            .with(extensions)
-            .trick("BDAT", super::Trick::Say("552 5.3.4 too large\r\n".to_owned()));
+        let site =
+            Site::gentle().with(extensions).trick("BDAT", Trick::Say("552 5.3.4 too large\r\n".to_owned()));
         let fates = site
             .run(ClientOptions::new(), async |client| {
                 let mut fates = send(client, &["ann"], &vec![b'x'; 3_000_000]).await;

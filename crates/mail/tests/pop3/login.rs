@@ -87,6 +87,20 @@ fn logins_that_fail() {
 }
 
 #[test]
+fn an_account_does_what_it_may() {
+    let reader = site(&server());
+    reader.ask(format!("AUTH PLAIN {}", base64("\0reader\0r")), "+OK 0 messages");
+    reader.ask("DELE 1", "-ERR [SYS/PERM] Your account may not delete mail");
+    reader.ask("QUIT", "+OK");
+    let writer = site(&server());
+    writer.ask(
+        format!("AUTH PLAIN {}", base64("\0writer\0w")),
+        "-ERR [SYS/PERM] Your account may not read mail",
+    );
+    writer.ask("STAT", "-ERR Log in first");
+}
+
+#[test]
 fn too_many_errors_end_a_session() {
     let site = site(&server().limits(Pop3Limits { errors: 3, ..Pop3Limits::default() }));
     site.client.send("FOO\r\n".repeat(9));

@@ -15,7 +15,7 @@ mod tls;
 mod ugly;
 
 use std::{cell::RefCell, time::Duration};
-use trenza_auth::{Account, Memory, Portal};
+use trenza_auth::{Account, Memory, Portal, Rights};
 use trenza_mail::{
     maildir::Maildir,
     pop3::{Pop3Server, Reply, ResponseCode},
@@ -41,6 +41,8 @@ fn server() -> Pop3Server {
 fn protected() -> Pop3Server {
     let users = Memory::new().with(Account::new("ann"), "secret").with(Account::new("bob"), "b b");
     let users = users.with(Account::new("eve"), "e");
+    let users = users.with(Account::new("reader").rights(Rights::READ_ONLY), "r");
+    let users = users.with(Account::new("writer").rights(Rights::WRITE), "w");
     Pop3Server::new("srv", Portal::accounts("pop3", users))
 }
 

@@ -1,10 +1,10 @@
 //! What there is no room for: on the disk, in memory, in the queue.
 
-use crate::{DAY, HOUR, MINUTE, Site, from, later, options, rcpt, refused, taken};
+use crate::{DAY, HOUR, MINUTE, Site, from, later, options, rcpt, refused, taken, unreachable};
 use std::time::Duration;
 use trenza_mail::{
-    queue::{QueueLimits, QueueOptions},
-    smtp::{Code, Mail},
+    queue::{Fate, QueueLimits, QueueOptions},
+    smtp::{Code, Mail, Reply, Status},
 };
 use trenza_sim::{DiskFate, DiskVerb};
 
@@ -176,4 +176,52 @@ fn messages_are_never_whole_in_memory() {
     drop(guard);
     assert!(*most.lock().unwrap() >= text.len() / (1 << 20), "{}", most.lock().unwrap());
     assert_eq!(site.others.0.got.borrow()[0].text, text);
+}
+
+/// What is said of each of many takes more room than a record has.
+#[test]
+fn what_is_said_of_many_is_kept_as_far_as_there_is_room() {
+    let long = "\u{e4}\\".repeat(500);
+    let limits = QueueLimits { parcel: 10_000, ..QueueLimits::default() };
+    let site = Site::new(with(limits), move |to| match to.get(..1) {
+        Some("u") => {
+            (Duration::ZERO, Fate::Refused(Reply::new(Code::REFUSED, Status::NO_MAILBOX, long.clone())))
+        }
+        Some("l") => later(),
+        _ => taken(),
+    });
+    let mut all: Vec<_> = (0..10_000).map(|number| rcpt(&format!("u{number}@one.example"))).collect();
+    // For one it has to be kept.
+    all.push(rcpt("later@one.example"));
+    site.submit(from("ann@home.example"), &all, "Hello!\r\n");
+    site.advance(2 * MINUTE);
+    assert_eq!(site.others.got(), ["ann@home.example"], "it is noted, and the sender told");
+    assert_eq!(site.queue.len(), 1);
+    site.others.judge(|_| taken());
+    site.advance(HOUR);
+    assert_eq!(site.others.got(), ["ann@home.example", "later@one.example"]);
+    let report = site.others.0.got.borrow()[0].text.clone();
+    assert!(report.contains("u9999@one.example") && report.contains("550 5.1.1 "));
+    assert!(site.queue.is_empty() && site.files().is_empty());
+}
+
+#[test]
+fn destinations_that_are_down_take_no_room_from_others() {
+    let limits = QueueLimits { index: 20, index_of_destination: 10, ..QueueLimits::default() };
+    let site = Site::new(with(limits), |to| match to.ends_with("well.example") {
+        true => taken(),
+        false => unreachable(),
+    });
+    for number in 0..60 {
+        let to = rcpt(&format!("u{number}@down{}.example", number % 4));
+        site.submit(from("ann@home.example"), &[to], "Hello!\r\n");
+    }
+    site.advance(HOUR);
+    for number in 0..20 {
+        let to = format!("u{number}@well.example");
+        site.submit(from("ann@home.example"), &[rcpt(&to)], "Hello!\r\n");
+        site.advance(MINUTE);
+        assert!(site.others.got().contains(&to), "{to} waits for others");
+        site.advance(10 * MINUTE);
+    }
 }

@@ -161,10 +161,14 @@ fn limits_of_a_session() {
         messages_per_minute: 3,
         ..SmtpLimits::default()
     };
-    let server = reception().limits(limits);
+    let server = reception().limits(limits.clone());
     let site = || Site::greeted(&server.clone());
     site().all("RCPT TO:<>\r\n".repeat(9), &[501, 501, 501, 501, 421]);
     site().all("FOO\r\n".repeat(9), &[500, 500, 421]);
+    let chunks = "MAIL FROM:<>\r\nRCPT TO:<ann@example.org>\r\n".to_owned() + &"BDAT 0\r\n".repeat(7);
+    // On a server of its own, since messages are counted.
+    let other = reception().limits(limits);
+    Site::greeted(&other).all(chunks, &[250, 250, 250, 250, 250, 250, 250, 421]);
     site().all("NOOP\r\nVRFY a\r\nRSET\r\nHELP\r\nEHLO x\r\nNOOP\r\n", &[250, 252, 250, 214, 250, 421]);
     let message = "MAIL FROM:<>\r\nRCPT TO:<ann@example.org>\r\nDATA\r\n.\r\n";
     site().all(message.repeat(3), &[250, 250, 354, 250, 250, 250, 354, 250, 421]);

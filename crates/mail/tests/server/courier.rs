@@ -171,7 +171,7 @@ fn accounts_send_to_everybody_and_others_to_nobody() {
     // Nobody else does.
     let open = message("x@example.com", &["bob@example.com"], "hello");
     assert_eq!(site.say(25, &format!("EHLO x\r\n{open}")), [220, 250, 250, 550, 554, 500, 500]);
-    assert_eq!(site.say(24, &format!("LHLO x\r\n{open}")), [220, 250, 250, 550, 554, 500, 500]);
+    assert_eq!(site.say(24, &format!("LHLO x\r\n{open}")), [220, 250, 250, 550, 503, 500, 500]);
     assert_eq!(site.say(587, &format!("EHLO x\r\n{open}")), [220, 250, 530, 503, 503, 500, 500]);
     assert_eq!(site.got().len(), 2);
 }
@@ -239,6 +239,28 @@ fn who_wants_to_know_is_told_that_it_has_arrived() {
     assert_eq!(site.say(25, &format!("EHLO x\r\n{text}")), [220, 250, 250, 250, 354, 250]);
     assert_eq!((site.count("ann"), site.got()), (1, vec!["x@example.com".into()]));
     assert!(site.text(0).contains("Action: delivered"), "{}", site.text(0));
+}
+
+#[test]
+fn an_address_in_brackets_is_one_here_for_the_queue_too() {
+    let site = Site::new(Net::gentle(1), "away: bob@example.com\n");
+    site.say(25, &format!("EHLO x\r\n{}", message("x@example.net", &["away@[10.0.0.1]"], "hello")));
+    assert_eq!(site.got(), ["bob@example.com"]);
+    let told = message("x@example.net", &["ann@[10.0.0.1]"], "hello").replace("1]>", "1]> NOTIFY=SUCCESS");
+    site.say(25, &format!("EHLO x\r\n{told}"));
+    assert_eq!((site.count("ann"), site.got()), (1, vec!["bob@example.com".into(), "x@example.net".into()]));
+    assert!(site.text(1).contains("Action: delivered"), "{}", site.text(1));
+}
+
+#[test]
+fn an_address_that_is_too_long_to_be_named_to_others_is_forwarded_without() {
+    let name = "\u{e4}".repeat(100);
+    let site = Site::new(Net::gentle(1), &format!("{name}: bob@example.com\n"));
+    let text = message("x@example.net", &[&format!("{name}@example.org")], "hello");
+    let text = text.replace("net>", "net> SMTPUTF8");
+    assert_eq!(site.say(25, &format!("EHLO x\r\n{text}")), [220, 250, 250, 250, 354, 250]);
+    assert_eq!(site.got(), ["bob@example.com"]);
+    assert!(site.text(0).contains("\nNone None\n"), "{}", site.text(0));
 }
 
 /// The power fails at a call of the disk; afterwards the server starts again. Whether it was before the end.

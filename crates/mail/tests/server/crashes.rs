@@ -1,12 +1,16 @@
 //! The power fails at every step of reception: a message that was answered 250 is there afterwards, whole. Each fsync is
-//! left out once, to see that the sweep finds it.
+//! left out once, to see that the sweep finds it; and all of it again with checks before the Maildirs.
 
 use crate::{maildirs, reception, serve_with};
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use trenza_mail::smtp::SmtpServer;
+use trenza_mail::{
+    checks::{Answer, Checked, Checks, Names, NoAnswer, Spool},
+    smtp::SmtpServer,
+};
 use trenza_sim::{Disk, DiskFate, HostHandle, Net};
 use trenza_storage::{File, List, Metadata, Path, Result, Space, Storage, Tree, Write, Writer};
 
@@ -98,9 +102,36 @@ impl Writer for ForgetfulWriter {
     }
 }
 
-fn serve(srv: &HostHandle, server: &SmtpServer, forgets: Forgets) {
+/// A DNS in which nothing is.
+struct Empty;
+
+impl Names for Empty {
+    fn txt<'a>(&'a self, _: &'a str) -> Answer<'a, Vec<u8>> {
+        Box::pin(async { Err(NoAnswer::None) })
+    }
+    fn ips<'a>(&'a self, _: &'a str, _: IpAddr) -> Answer<'a, IpAddr> {
+        Box::pin(async { Err(NoAnswer::None) })
+    }
+    fn mx<'a>(&'a self, _: &'a str) -> Answer<'a, String> {
+        Box::pin(async { Err(NoAnswer::None) })
+    }
+    fn ptr(&self, _: IpAddr) -> Answer<'_, String> {
+        Box::pin(async { Err(NoAnswer::None) })
+    }
+}
+
+fn serve(srv: &HostHandle, server: &SmtpServer, forgets: Forgets, checked: bool) {
     let tree = Forgetful(srv.disk(), forgets);
-    serve_with(srv, server, |reactor| maildirs(&Storage::new(reactor, tree)));
+    if !checked {
+        return serve_with(srv, server, |reactor| maildirs(&Storage::new(reactor, tree)));
+    }
+    let waiting = Path::new("waiting").unwrap();
+    Spool::clear(&tree, &waiting).unwrap();
+    serve_with(srv, server, |reactor| {
+        let storage = Storage::new(reactor, tree);
+        let checks = Checks::new(reactor, Empty, "srv.example.org");
+        Checked::new(checks, Spool::new(&storage, waiting), maildirs(&storage))
+    });
 }
 
 /// What the messages are: each has a word that no other has, and two sectors.
@@ -131,10 +162,10 @@ enum Run {
 }
 
 /// Lets the power fail before the disk's call of this number.
-fn run(seed: u64, step: usize, forgets: Forgets) -> Run {
+fn run(seed: u64, step: usize, forgets: Forgets, checked: bool) -> Run {
     let net = Net::new(seed);
     let (srv, cli) = (net.host("srv"), net.host("cli"));
-    serve(&srv, &reception(), forgets);
+    serve(&srv, &reception(), forgets, checked);
     let mut calls = 0;
     let guard = srv.disk().rule(move |_| {
         calls += 1;
@@ -169,25 +200,25 @@ fn stored(disk: &Disk, name: &str) -> Vec<String> {
 }
 
 /// How many calls of the disk all messages take.
-fn steps() -> usize {
-    (1..500).find(|step| run(0, *step, Forgets::Nothing) == Run::Whole).unwrap()
+fn steps(checked: bool) -> usize {
+    (1..500).find(|step| run(0, *step, Forgets::Nothing, checked) == Run::Whole).unwrap()
 }
 
-#[test]
-fn ten_thousand_crashes_lose_nothing() {
-    let steps = steps();
+/// At least so many crashes, at every step.
+fn crash(times: usize, checked: bool) {
+    let steps = steps(checked);
     assert!(steps > 30, "{steps} steps are too few for three messages");
     let (mut crashes, mut taken) = (0, 0);
     for seed in 1.. {
         for step in 1..=steps + 1 {
-            match run(seed, step, Forgets::Nothing) {
+            match run(seed, step, Forgets::Nothing, checked) {
                 Run::Lost(number) => panic!("message {number} is lost: seed {seed}, step {step}"),
                 Run::Whole => taken += 1,
                 Run::Crashed => {}
             }
             crashes += 1;
         }
-        if crashes >= 10_000 {
+        if crashes >= times {
             break;
         }
     }
@@ -195,11 +226,23 @@ fn ten_thousand_crashes_lose_nothing() {
 }
 
 #[test]
+fn ten_thousand_crashes_lose_nothing() {
+    crash(10_000, false);
+}
+
+#[test]
+fn nor_do_those_of_a_server_that_checks() {
+    crash(3_000, true);
+}
+
+#[test]
 fn every_fsync_that_is_left_out_is_found() {
-    for forgets in [Forgets::File, Forgets::New, Forgets::Folders] {
-        let steps = steps();
-        let found =
-            (1..20).any(|seed| (1..=steps + 1).any(|step| matches!(run(seed, step, forgets), Run::Lost(_))));
-        assert!(found, "{forgets:?}");
+    for checked in [false, true] {
+        let steps = steps(checked);
+        for forgets in [Forgets::File, Forgets::New, Forgets::Folders] {
+            let mut runs = (1..20).flat_map(|seed| (1..=steps + 1).map(move |step| (seed, step)));
+            let found = runs.any(|(seed, step)| matches!(run(seed, step, forgets, checked), Run::Lost(_)));
+            assert!(found, "{forgets:?}, checked: {checked}");
+        }
     }
 }

@@ -195,6 +195,21 @@ fn lmtp_answers_for_each() {
 }
 
 #[test]
+fn lmtp_answers_for_each_of_a_chunk_that_is_not_taken() {
+    let limits = SmtpLimits { size: 5, ..SmtpLimits::default() };
+    let site = Site::new(Net::gentle(1), &SmtpServer::lmtp("srv").limits(limits));
+    site.all("LHLO x\r\n", &[220, 250]);
+    let to = "MAIL FROM:<>\r\nRCPT TO:<bob@x>\r\nRCPT TO:<ann@x>\r\n";
+    site.all(format!("{to}BDAT 6 LAST\r\nabcdefNOOP\r\n"), &[250, 250, 250, 552, 552, 250]);
+    site.all(format!("{to}BDAT 6\r\nabcdefBDAT 1 LAST\r\nxNOOP\r\n"), &[250, 250, 250, 552, 552, 552, 250]);
+    // There is no room for it when it begins.
+    site.srv.disk().set_capacity(site.srv.disk().used());
+    site.all(format!("{to}BDAT 5 LAST\r\nabc\r\nNOOP\r\n"), &[250, 250, 250, 452, 452, 250]);
+    // Of nobody there is one answer (RFC 2033 section 4.2).
+    site.all("MAIL FROM:<>\r\nDATA\r\nBDAT 1 LAST\r\nxNOOP\r\n", &[250, 503, 503, 250]);
+}
+
+#[test]
 fn a_stop_lets_a_message_end() {
     let net = Net::gentle(1);
     let (srv, cli) = (net.host("srv"), net.host("cli"));
@@ -211,4 +226,13 @@ fn a_stop_lets_a_message_end() {
     let replies = String::from_utf8(busy.received()).unwrap();
     assert!(replies.contains("\n250 2.0.0 Taken") && replies.contains("\n421 4.3.2 "), "{replies}");
     assert_eq!(crate::messages(&srv.disk(), "ann").len(), 1);
+}
+
+#[test]
+fn a_stop_does_not_wait_for_who_was_refused() {
+    let site = Site::greeted(&reception());
+    site.all("MAIL FROM:<>\r\nRCPT TO:<ann@example.org>\r\nDATA\r\na\n", &[250, 250, 354]);
+    site.srv.run(|reactor| reactor.stop());
+    site.all("b\r\n.\r\n", &[550, 421]);
+    assert!(site.client.eof());
 }

@@ -46,6 +46,14 @@ fn plain_and_login() {
 }
 
 #[test]
+fn who_has_no_right_to_send_does_not() {
+    let site = Site::greeted(&open());
+    site.ask(format!("AUTH PLAIN {}", base64("\0reader\0r")), "235");
+    site.ask("MAIL FROM:<reader@example.org>", "550 5.7.1 ");
+    site.ask("MAIL FROM:<>", "550 5.7.1 ");
+}
+
+#[test]
 fn logins_that_fail() {
     let site = Site::greeted(&open());
     site.ask("AUTH CRAM-MD5", "504 5.5.4 ");

@@ -134,3 +134,19 @@ fn a_maildir_that_is_broken_stops_others_in_smtp_only() {
         assert!(left_over(&site.srv.disk(), "bob").is_empty());
     }
 }
+
+#[test]
+fn a_maildir_that_somebody_has_removed_is_made_again() {
+    let site = site();
+    begin(&site, &["ann"]);
+    site.ask("first\r\n.", "250");
+    let mail = site.srv.disk().folder("mail").unwrap();
+    mail.rename("ann", &mail, "gone").unwrap();
+    site.ask("MAIL FROM:<x@y>", "250");
+    site.ask("RCPT TO:<ann@example.org>", "250");
+    // It is noticed, and the message is to come again.
+    site.ask("DATA", "451 4.3.0 ");
+    begin(&site, &["ann"]);
+    site.ask("second\r\n.", "250");
+    assert_eq!(site.messages("ann").len(), 1);
+}

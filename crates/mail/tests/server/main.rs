@@ -15,7 +15,7 @@ mod outcomes;
 mod tls;
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
-use trenza_auth::{Account, Memory, Portal};
+use trenza_auth::{Account, Memory, Portal, Rights};
 use trenza_mail::{
     maildir::Maildirs,
     smtp::{Code, Recipient, Reply, SmtpServer, Status, server::Delivery},
@@ -51,7 +51,10 @@ fn reception() -> SmtpServer {
 }
 
 fn submission() -> SmtpServer {
-    let users = Memory::new().with(Account::new("ann"), "secret").with(Account::new("bob@example.com"), "b");
+    let users = Memory::new()
+        .with(Account::new("ann"), "secret")
+        .with(Account::new("bob@example.com"), "b")
+        .with(Account::new("reader").rights(Rights::READ_ONLY), "r");
     SmtpServer::submission("srv.example.org", Portal::accounts("smtp", users)).domains(["example.org"])
 }
 

@@ -121,6 +121,25 @@ fn answers_that_come_late_come_in_order() {
     assert_eq!(seen, ["from 10.0.0.2", "to b@example.org c@example.org", "whole hello"]);
 }
 
+#[test]
+fn who_says_no_more_is_let_go_when_all_is_answered() {
+    for text in
+        ["EHLO x\r\nMAIL FROM:<a@x>\r\nNOOP\r\n", &TWO[..TWO.len() - 3], "EHLO x\r\nMAIL FROM:<a@x>\r\nNO"]
+    {
+        let net = Net::gentle(1);
+        let (srv, seen) = (net.host("srv"), Shared::default());
+        serve_with(&srv, &reception(), |_| Slow {
+            seen: Rc::clone(&seen),
+            outcome: || Ok(Outcome::Accepted),
+        });
+        let client = net.host("cli").probe("tcp:srv:25");
+        client.send(text);
+        client.close_write();
+        net.advance(Duration::from_secs(30));
+        assert_eq!(srv.left().connections, 0, "{text}: {:?}", String::from_utf8(client.received()));
+    }
+}
+
 const TWO: &str = "EHLO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@example.org>\r\nRCPT TO:<c@example.org>\r\nDATA\r\nhello\r\n.\r\n";
 
 #[test]

@@ -1,4 +1,6 @@
-//! How the driver accepts connections: a few at a time, each by a request of its own.
+//! How the driver accepts connections: a few at a time, each by a request of its own, and the more the more come: each
+//! that waits costs the kernel a socket that is made in vain, and a cancellation, and many listeners are there for one
+//! connection.
 
 use super::{
     UringDriver,
@@ -19,9 +21,19 @@ use std::{
 };
 use trenza_core::driver::{Bound, Driver, Event, Token};
 
-/// How many accepts of a listener are under way, and so how many connections may still come when there is no room for more.
-/// A request that goes on by itself would take in all that wait, whatever the limits say.
+/// How many accepts of a listener are under way at most, and so how many connections may still come when there is no room
+/// for more. A request that goes on by itself would take in all that wait, whatever the limits say.
 const ACCEPTS: usize = 16;
+
+/// A listener, and what the kernel does for it.
+#[derive(Debug)]
+pub(super) struct Accepting {
+    listener: Listener,
+    /// How many accepts are under way.
+    under_way: usize,
+    /// How many there are to be: twice as many after each connection.
+    wanted: usize,
+}
 
 impl UringDriver {
     pub(super) fn listen(&mut self, bound: Bound) -> io::Result<Token> {
@@ -29,19 +41,24 @@ impl UringDriver {
         socket::tune_listener(&fd, &bound.addr)?;
         let token = self.streams.insert(Stream::to(&bound.addr, fd, State::Listening))?;
         self.own_file(token, &bound.addr);
-        self.listeners.insert(token.index, (Listener::new(bound.addr), 0));
+        let listener = Listener::new(bound.addr);
+        self.listeners.insert(token.index, Accepting { listener, under_way: 0, wanted: 1 });
         Ok(token)
     }
 
-    /// Has the kernel accept.
+    /// Has the kernel accept, if that is wanted, as often at once as it is to.
     pub(super) fn accept_all(&mut self, on: Token) {
-        (0..ACCEPTS).for_each(|_| self.accept(on));
+        let wanted = |stream: &mut Stream| stream.is_alive() && stream.reading && !stream.cancelled;
+        if self.streams.get_mut(on).is_some_and(wanted) {
+            let missing = self.listeners.get(&on.index).map(|of| of.wanted.saturating_sub(of.under_way));
+            (0..missing.unwrap_or(0)).for_each(|_| self.accept(on));
+        }
     }
 
-    /// Whoever waits is looked for by one accept more: those under way may not have been told. It stays, so there is a
-    /// limit.
+    /// Whoever waits is looked for by one accept more: those under way may not have been told. There is a limit, since
+    /// nothing may come for long.
     pub(super) fn look_again(&mut self, on: Token) {
-        let few = self.listeners.get(&on.index).is_some_and(|(_, accepts)| *accepts < 2 * ACCEPTS);
+        let few = self.listeners.get(&on.index).is_some_and(|of| of.under_way < 2 * ACCEPTS);
         let cancelled = self.streams.get_mut(on).is_none_or(|stream| stream.cancelled);
         if few && !cancelled {
             self.accept(on);
@@ -51,8 +68,8 @@ impl UringDriver {
     /// Has the kernel accept one connection more.
     fn accept(&mut self, on: Token) {
         let Some(stream) = self.streams.get_mut(on) else { return };
-        let Some((_, accepts)) = self.listeners.get_mut(&on.index) else { return };
-        *accepts += 1;
+        let Some(of) = self.listeners.get_mut(&on.index) else { return };
+        of.under_way += 1;
         stream.armed = true;
         let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
         let accept = opcode::Accept::new(Fd(stream.fd.as_raw_fd()), ptr::null_mut(), ptr::null_mut());
@@ -61,9 +78,9 @@ impl UringDriver {
 
     /// An accept has come to something; gives whether the kernel does others.
     fn accept_ended(&mut self, on: Token) -> bool {
-        let Some((_, accepts)) = self.listeners.get_mut(&on.index) else { return false };
-        *accepts -= 1;
-        *accepts > 0
+        let Some(of) = self.listeners.get_mut(&on.index) else { return false };
+        of.under_way -= 1;
+        of.under_way > 0
     }
 
     pub(super) fn accepted(&mut self, completion: &Completion) -> Option<Event<'static>> {
@@ -77,13 +94,15 @@ impl UringDriver {
             self.bury(on);
             return None;
         }
-        let again = armed && stream.reading && !stream.cancelled;
+        // Others take its place with the next wait: of a listener that is closed after one there is nothing to cancel.
+        self.done.push(on);
         let refusal = match fd {
             Ok(fd) => {
                 // A connection that is gone has no far end any more.
                 let remote = SockRef::from(&fd).peer_addr().ok().and_then(|addr| unix::addr(&addr));
-                self.accept_again(on, again);
-                let (remote, local) = (remote?, self.listeners.get(&on.index)?.0.local(&fd));
+                let of = self.listeners.get_mut(&on.index)?;
+                of.wanted = (2 * of.wanted).min(ACCEPTS);
+                let (remote, local) = (remote?, of.listener.local(&fd));
                 match self.streams.insert(Stream::to(&remote, fd, State::Open)) {
                     Ok(new) => {
                         let (on, new) = (super::outer(on), super::outer(new));
@@ -99,31 +118,21 @@ impl UringDriver {
             Err(errno) => errno.into(),
         };
         match refusal {
-            Refusal::Gone | Refusal::Empty => self.accept_again(on, again),
+            Refusal::Gone | Refusal::Empty => None,
             Refusal::Descriptors(error) => {
                 self.reserve.shed(&self.streams.get_mut(on)?.fd);
-                return self.fail(on, error);
+                self.fail(on, error)
             }
-            Refusal::Other(error) => return self.fail(on, error),
-        }
-        None
-    }
-
-    /// Another accept takes the place of one that has ended; when there is none left all begin anew.
-    fn accept_again(&mut self, on: Token, again: bool) {
-        match again {
-            true => self.accept(on),
-            false => self.arm(on),
+            Refusal::Other(error) => self.fail(on, error),
         }
     }
 
-    /// Closes a bound socket at once, so that its port is free, although its place is still needed: another descriptor
-    /// takes its number. Others may have copies of it, of a service manager for example, and go on to listen.
+    /// Closes a bound socket at once, so that its port is free, although the kernel still accepts or receives there and its
+    /// place is needed: another descriptor takes its number. Others may have copies of it, of a service manager for
+    /// example, and go on to listen.
     pub(super) fn unbind(&mut self, token: Token) {
-        // Where the kernel still accepts or receives it keeps the socket, too. What is not cancelled now is by the next wait.
+        // The kernel keeps the socket, too. What is not cancelled now is by the next wait.
         let _ = self.ring.submit();
-        // While it listens.
-        self.files.remove(&token.index);
         if let (Some(stream), Some(other)) = (self.streams.get_mut(token), self.rest.descriptor()) {
             let _ = socket::put_in_place(other, &mut stream.fd);
         }

@@ -36,13 +36,14 @@ use crate::{
     PollDriver, SharedSockets, SystemHost,
     carried::Parcel,
     datagram::{Mail, Refused, set_option},
-    listener::{Listener, Reserve},
+    listener::Reserve,
     poll,
     rest::Rests,
     slots::Slots,
     socket, stream as bytes,
     unix::SocketFile,
 };
+use accept::Accepting;
 use buffers::{Buffers, Piece};
 use datagram::Inbox;
 #[cfg(test)]
@@ -99,14 +100,14 @@ pub struct UringDriver {
     /// Its end was told; what it has sent may be the user's, whose drop may panic, and is dropped next.
     landed: Option<u32>,
     streams: Slots<Stream>,
-    /// By index of their token, with the number of accepts that the kernel does.
-    listeners: BTreeMap<u32, (Listener, usize)>,
+    /// By index of their token.
+    listeners: BTreeMap<u32, Accepting>,
     /// The files of listeners that are bound to a path, by index: each is removed while its socket still listens.
     files: BTreeMap<u32, Arc<SocketFile>>,
     rest: PollDriver,
     /// What the ring was asked and was told of it.
     watch: Watch,
-    /// Those that have received what they were armed for, and go on with the next wait if that is still wanted.
+    /// Those that have received, or accepted, what they were armed for, and go on with the next wait if that is still wanted.
     done: Vec<Token>,
     /// Found no buffer, in order.
     starved: VecDeque<Token>,
@@ -221,11 +222,13 @@ impl UringDriver {
     /// Has the kernel receive or accept, if that is wanted and not under way.
     fn arm(&mut self, token: Token) {
         let Some(stream) = self.streams.get_mut(token) else { return };
+        if stream.state == State::Listening {
+            return self.accept_all(token);
+        }
         if !stream.may_arm() {
             return;
         }
         match stream.purpose() {
-            Purpose::Accept => return self.accept_all(token),
             Purpose::Datagram => return self.receive_datagrams(token),
             Purpose::Bytes => return self.await_bytes(token),
             _ => {}
@@ -622,10 +625,14 @@ impl Driver for UringDriver {
         }
         stream.state = State::Closing { unread: how == Close::Graceful && stream.state == State::Open };
         if is_bound {
-            self.unbind(inner);
+            // While it listens.
+            self.files.remove(&inner.index);
             self.mail.forget(inner);
         }
         self.bury(inner);
+        if is_bound && self.streams.get_mut(inner).is_some() {
+            self.unbind(inner);
+        }
     }
 
     fn held(&mut self, token: Token) -> usize {

@@ -99,9 +99,9 @@ impl Stream {
         let _ = SockRef::from(&self.fd).set_linger(Some(Duration::ZERO));
     }
 
-    /// It is to receive or accept, and does not.
+    /// It is to receive, and does not.
     pub(super) fn may_arm(&self) -> bool {
-        let can = matches!(self.state, State::Listening | State::Open | State::Datagrams(_));
+        let can = matches!(self.state, State::Open | State::Datagrams(_));
         can && self.reading && !self.armed && !self.starved
     }
 

@@ -35,14 +35,14 @@ print(json.dumps(signed))
 ";
 
 /// A private key of RSA in PEM, and the seed of one of Ed25519 in base64 with its PEM.
-struct Keys {
-    rsa: String,
+pub(super) struct Keys {
+    pub(super) rsa: String,
     ed25519: String,
     seed: String,
 }
 
 impl Keys {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let make = |arguments: &[&str]| {
             let file = folder.path().join("key.pem");

@@ -1,6 +1,7 @@
-//! Checks of mail beside those of others: SPF beside pyspf, DKIM beside dkimpy.
+//! Checks of mail beside those of others: SPF beside pyspf, DKIM beside dkimpy, and the program that asks dnsmasq.
 
 mod dkimpy;
+mod dnsmasq;
 mod pyspf;
 
 use serde_json::Value;

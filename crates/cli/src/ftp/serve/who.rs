@@ -46,13 +46,13 @@ impl Who {
         }
         let (mut checkers, mut known) = (Chain::new(), Vec::new());
         type Open = fn(&Path) -> Result<AccountsFile, FileError>;
-        let files: [(_, Open); 2] = [
-            (&self.users, |path| AccountsFile::toml(path)),
-            (&self.htpasswd, |path| AccountsFile::htpasswd(path)),
+        let files: [(_, _, Open); 2] = [
+            (&self.users, "--users", |path| AccountsFile::toml(path)),
+            (&self.htpasswd, "--htpasswd", |path| AccountsFile::htpasswd(path)),
         ];
-        for (path, open) in files {
+        for (path, option, open) in files {
             let Some(path) = path else { continue };
-            let accounts = open(path).map_err(|error| Complaint::accounts(&error))?;
+            let accounts = open(path).map_err(|error| Complaint::accounts(&error, option))?;
             if accounts.is_empty() {
                 warn(&format!("there is nobody in {} yet", path.display()));
             }

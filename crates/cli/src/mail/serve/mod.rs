@@ -1,8 +1,11 @@
 //! `trenza mail serve`: a mail server.
 
+mod checks;
 mod limits;
+mod logins;
 mod names;
 mod ports;
+mod routes;
 mod sending;
 mod site;
 
@@ -14,8 +17,10 @@ use crate::{
     told::Told,
     workers::Workers,
 };
+use checks::Checking;
 use clap::ValueEnum;
 use limits::Limits;
+use names::{Dns, Servers};
 use ports::{Ports, Purpose};
 use sending::{Opened, Sending};
 use site::{Known, Site};
@@ -24,6 +29,7 @@ use trenza::{
     Factory, Reactor, Result,
     auth::{Accounts, Portal, Throttle},
     mail::{
+        checks::DkimSigner,
         local::{Courier, Exchange, Local},
         maildir::{Maildir, Mailstore},
         pop3::{Pop3Server, Reply},
@@ -47,8 +53,15 @@ Examples:
       For the world: receives for example.org, and sends what accounts send, by the servers that the DNS names
   trenza mail serve --domain example.org --maildir mail --users users.toml --queue queue --relay tcp:smtp.example.net:25
       All that is for others goes to one server, which brings it on; `trenza mail queue list --queue queue` shows what waits
+  trenza mail serve --domain example.org --maildir mail --users users.toml --queue queue --logins logins.toml \\
+      --relay starttls:smtp.example.net:587 --route example.com=tls:10.0.0.7:465:ca=ca.pem:server-name=mx.example.com
+      The same over TLS, logged in, and mail for example.com to a server of one's own
   trenza mail serve --domain example.org --maildir mail --users users.toml --smtp tcp:25 --pop3 tls:995 --tls-cert cert.pem
       Accounts fetch their mail by POP3
+  trenza mail dkim example.org
+  trenza mail serve --domain example.org --maildir mail --users users.toml --smtp tcp:25 --submission tls:465 --queue queue \\
+      --tls-cert cert.pem --check refuse --dkim example.org=mail:mail._domainkey.example.org.pem
+      Signs what accounts send, with a key whose record is in the DNS, and refuses what others' domains disown
   trenza mail serve --domain example.org --maildir mail --users users.toml --lmtp unix:/run/trenza/lmtp
       Behind another server, which receives
   trenza mail serve --domain example.org --maildir mail --users users.toml --aliases aliases --catch-all ann
@@ -56,6 +69,10 @@ Examples:
 What is answered 250 is on the disk, synced. Messages for NAME@DOMAIN and NAME+ANYTHING@DOMAIN go to the Maildir of the
 account NAME, those for the account NAME@DOMAIN to its own; `trenza user add --quota 2G` says how much it may hold.
 Who sends must do so as an address that brings mail to the account's own Maildir.
+
+What comes by --smtp is checked, unless it comes from this machine: a proxy before the server must say who its clients are, to
+--smtp haproxy:tcp:PORT. What is found is in the field Authentication-Results, which filters read, and which nobody else can
+claim to be ours. To refuse is sharper than most want: lists and forwarders break what domains wish for.
 
 Aliases, a line each, read again when they change:
   postmaster: ann
@@ -65,6 +82,13 @@ Aliases, a line each, read again when they change:
   staff: :include:/etc/mail/staff
   archive: /srv/mail/archive/      (a Maildir in the folder of --maildir)
   noreply: /dev/null
+
+Logins at other servers, in a file that only the server may read; it may be /dev/fd/3, or `<(pass show logins)`:
+  [[login]]
+  server = 'smtp.example.net'        # or HOST:PORT, or the whole endpoint
+  user = 'ann'
+  password = '...'                   # or password-file = 'FILE', whose first line it is
+  # allow-plain-auth = true          # also without TLS, and to whom nobody has verified
 
 Ctrl-C (or SIGTERM) stops: messages have 10 s to come to their end. A second one stops at once.
 Exit codes: 0 after a graceful stop, 1 error, 2 wrong usage, 130 or 143 when a second signal cut it short.";
@@ -81,6 +105,12 @@ pub(super) struct Args {
 
     #[command(flatten)]
     sending: Sending,
+
+    #[command(flatten)]
+    checking: Checking,
+
+    #[command(flatten)]
+    servers: Servers,
 
     #[command(flatten)]
     limits: Limits,
@@ -122,6 +152,7 @@ pub(super) fn run(args: &Args, descriptors: u64) -> Result {
     args.ports.check()?;
     let shared = Shared::new(args)?;
     let tree: Arc<dyn Tree> = Arc::new(Folder::new(&args.site.maildir)?);
+    args.checking.prepare(&*tree)?;
     lines::run(&args.workers, |reactor, lines| {
         let storage = Storage::over(reactor, tree.clone());
         args.serve(reactor, &shared, &storage, lines, descriptors)
@@ -133,6 +164,7 @@ struct Shared {
     known: Known,
     /// None: nothing is sent to others.
     queue: Option<Opened>,
+    signers: Vec<DkimSigner>,
     reception: SmtpServer,
     submission: SmtpServer,
     lmtp: SmtpServer,
@@ -143,8 +175,8 @@ struct Shared {
 impl Shared {
     fn new(args: &Args) -> Result<Self> {
         let (known, tls) = (args.site.known()?, args.ports.certificates.tls()?);
-        let queue = args.sending.open(args.site.hostname())?;
         let (host, domains) = (args.site.hostname(), args.site.domains());
+        let (signers, queue) = (args.checking.signers(domains)?, args.sending.open(host)?);
         let (checker, throttle) = (Arc::new(known.accounts.clone()), Throttle::new());
         let portal = |protocol| Portal::shared(protocol, checker.clone(), throttle.clone(), Accounts);
         let (local, plain_auth) = (known.local.clone(), args.ports.allow_plain_auth);
@@ -170,6 +202,7 @@ impl Shared {
             },
             known,
             queue,
+            signers,
             tls,
         })
     }
@@ -194,14 +227,15 @@ impl Shared {
 
 impl Args {
     /// Where a loop brings what it receives; the first one carries on what the queue holds.
-    fn exchange(&self, reactor: &Reactor, shared: &Shared, storage: &Storage) -> Result<Exchange> {
+    fn exchange(&self, reactor: &Reactor, shared: &Shared, storage: &Storage, dns: Dns) -> Result<Exchange> {
         let hostname = self.site.hostname();
         let exchange = Exchange::new(shared.known.local.clone(), Mailstore::new(storage, hostname));
         let Some(opened) = &shared.queue else { return Ok(exchange) };
         let inlet = opened.queue.inlet(reactor);
         let exchange = exchange.with_queue(inlet.clone());
         if reactor.loop_index() == 0 {
-            let courier = Courier::new(&exchange, inlet, self.sending.remote(reactor, hostname)?);
+            let courier =
+                Courier::new(&exchange, inlet, self.sending.remote(reactor, opened, dns, hostname)?);
             reactor.start(opened.queue.carried_by(courier))?;
         }
         Ok(exchange)
@@ -220,8 +254,11 @@ impl Args {
         let sessions = room.clients(Some(self.limits.sessions()), reactor);
         // Whoever comes then is told so, for which there is room, too.
         reactor.set_connections_max(sessions.saturating_mul(4).saturating_add(sessions / 4 + sending + 1));
-        let exchange = self.exchange(reactor, shared, storage)?;
-        let delivery = Logged::new(reactor, exchange, self.log(reactor, lines));
+        let dns = self.servers.dns(reactor);
+        let exchange = self.exchange(reactor, shared, storage, dns.clone())?;
+        let (hostname, signers) = (self.site.hostname(), &shared.signers);
+        let checked = self.checking.before(exchange, reactor, hostname, signers, (dns, storage))?;
+        let delivery = Logged::new(reactor, checked, self.log(reactor, lines));
         let mut bound = Vec::new();
         for planned in self.ports.planned() {
             let first = bound.is_empty() && reactor.loop_index() == 0;

@@ -1,4 +1,4 @@
-//! [`Dns`]: what the DNS knows of others' mail, by a resolver that is made when something is asked for.
+//! [`Dns`]: what the DNS knows of others, by a resolver that is made when something is asked for.
 
 use std::{
     cell::RefCell,
@@ -7,11 +7,32 @@ use std::{
 };
 use trenza::{
     Reactor,
-    dns::{Config, Resolver},
-    mail::smtp::client::{Looking, Mx, NameError, Names},
+    dns::{Config, Resolver, server_address},
+    mail::{
+        checks::{self, Answer, NoAnswer},
+        smtp::client::{Looking, Mx, NameError, Names},
+    },
 };
 
-/// What the DNS knows of others' mail.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "DNS")]
+pub(super) struct Servers {
+    /// A name server that is asked for other domains' servers, and for what checks want to know [default: those in
+    /// /etc/resolv.conf]. May be repeated
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = server_address)]
+    resolver: Vec<SocketAddr>,
+}
+
+impl Servers {
+    /// The DNS of a loop.
+    pub(super) fn dns(&self, reactor: &Reactor) -> Dns {
+        let (reactor, servers) = (reactor.clone(), self.resolver.clone());
+        Dns(Rc::new(Source { reactor, servers, made: RefCell::default() }))
+    }
+}
+
+/// What the DNS knows of others. Clones are the same.
+#[derive(Clone)]
 pub(super) struct Dns(Rc<Source>);
 
 struct Source {
@@ -22,38 +43,61 @@ struct Source {
     made: RefCell<Option<Resolver>>,
 }
 
-impl Dns {
-    /// Asks these servers; none: those that the system asks.
-    pub(super) fn new(reactor: &Reactor, servers: Vec<SocketAddr>) -> Self {
-        Self(Rc::new(Source { reactor: reactor.clone(), servers, made: RefCell::default() }))
-    }
-}
-
 impl Source {
-    async fn resolver(&self) -> Result<Resolver, NameError> {
+    /// The resolver, or why there is none: the system's files cannot be read.
+    async fn resolver(&self) -> Result<Resolver, String> {
         let made = self.made.borrow().clone();
         if let Some(made) = made {
             return Ok(made);
         }
         let made = if self.servers.is_empty() {
-            let system = Resolver::system(&self.reactor).await;
-            system.map_err(|error| NameError::Failed(error.to_string()))?
+            Resolver::system(&self.reactor).await.map_err(|error| error.to_string())?
         } else {
             Resolver::new(&self.reactor, Config::asking(self.servers.clone()))
         };
-        *self.made.borrow_mut() = Some(made.clone());
-        Ok(made)
+        // Of two who have asked at once, the first one's is everybody's.
+        Ok(self.made.borrow_mut().get_or_insert(made).clone())
     }
 }
 
 impl Names for Dns {
     fn mx(&self, domain: &str) -> Looking<Vec<Mx>> {
         let (source, domain) = (self.0.clone(), domain.to_owned());
-        Box::pin(async move { Names::mx(&source.resolver().await?, &domain).await })
+        Box::pin(
+            async move { Names::mx(&source.resolver().await.map_err(NameError::Failed)?, &domain).await },
+        )
     }
 
     fn addresses(&self, host: &str) -> Looking<Vec<IpAddr>> {
         let (source, host) = (self.0.clone(), host.to_owned());
-        Box::pin(async move { Names::addresses(&source.resolver().await?, &host).await })
+        Box::pin(async move {
+            Names::addresses(&source.resolver().await.map_err(NameError::Failed)?, &host).await
+        })
+    }
+}
+
+impl checks::Names for Dns {
+    fn txt<'a>(&'a self, name: &'a str) -> Answer<'a, Vec<u8>> {
+        Box::pin(async move {
+            checks::Names::txt(&self.0.resolver().await.map_err(NoAnswer::Failed)?, name).await
+        })
+    }
+
+    fn ips<'a>(&'a self, name: &'a str, like: IpAddr) -> Answer<'a, IpAddr> {
+        Box::pin(async move {
+            checks::Names::ips(&self.0.resolver().await.map_err(NoAnswer::Failed)?, name, like).await
+        })
+    }
+
+    fn mx<'a>(&'a self, name: &'a str) -> Answer<'a, String> {
+        Box::pin(
+            async move { checks::Names::mx(&self.0.resolver().await.map_err(NoAnswer::Failed)?, name).await },
+        )
+    }
+
+    fn ptr(&self, ip: IpAddr) -> Answer<'_, String> {
+        Box::pin(
+            async move { checks::Names::ptr(&self.0.resolver().await.map_err(NoAnswer::Failed)?, ip).await },
+        )
     }
 }

@@ -1,5 +1,6 @@
 //! [`Site`]: the options that say whose mail it is, and where it is kept.
 
+use super::super::domain;
 use crate::{complaint::Complaint, terminal::warn};
 use std::{fmt, path::PathBuf};
 use trenza::{
@@ -57,7 +58,8 @@ impl Site {
     }
 
     pub(super) fn known(&self) -> Result<Known> {
-        let accounts = AccountsFile::toml(&self.users).map_err(|error| Complaint::accounts(&error))?;
+        let accounts =
+            AccountsFile::toml(&self.users).map_err(|error| Complaint::accounts(&error, "--users"))?;
         if accounts.is_empty() {
             warn(&format!("there is nobody in {} yet", self.users.display()));
         }
@@ -113,12 +115,5 @@ impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let domains = self.domain.join(", ");
         write!(f, "{domains} as {}, for the accounts in {}", self.hostname(), self.users.display())
-    }
-}
-
-fn domain(text: &str) -> Result<String, String> {
-    match Host::parse(text) {
-        Some(Host::Domain(domain)) => Ok(domain),
-        _ => Err("a domain is wanted, like example.org".into()),
     }
 }

@@ -6,8 +6,9 @@ use super::{
 };
 use aws_lc_rs::{
     digest::{SHA256, digest},
+    encoding::{AsDer, Pkcs8V1Der},
     rand::SystemRandom,
-    rsa,
+    rsa::{self, KeySize},
     signature::{
         ED25519, Ed25519KeyPair, KeyPair, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, RSA_PKCS1_SHA256,
         RsaKeyPair, UnparsedPublicKey,
@@ -19,6 +20,9 @@ use zeroize::Zeroizing;
 
 /// How many bytes a key's record may have.
 pub const KEY_RECORD_MAX: usize = 8 * 1024;
+
+/// How long lines of PEM are (RFC 7468 section 2).
+const PEM_LINE: usize = 64;
 
 /// A key as DNS has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +112,44 @@ enum Kind {
 pub struct SigningKeyError(&'static str);
 
 impl SigningKey {
+    /// Makes a key, which for RSA has 2048 bits and takes some tenths of a second; in PEM, as programs of others read it, too.
+    ///
+    /// ```
+    /// use trenza_mail::checks::{SigningKey, dkim::Algorithm};
+    ///
+    /// let pem = SigningKey::generate(Algorithm::Ed25519)?;
+    /// let record = SigningKey::from_pem(&pem)?.record();
+    /// assert!(record.starts_with("v=DKIM1; k=ed25519; p="));
+    /// # Ok::<(), trenza_mail::checks::SigningKeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The library fails.
+    pub fn generate(algorithm: Algorithm) -> Result<Zeroizing<String>, SigningKeyError> {
+        let failed = |_| SigningKeyError("the library makes none");
+        let der = match algorithm {
+            Algorithm::Rsa => {
+                let pair = rsa::KeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
+                let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map_err(failed)?;
+                Zeroizing::new(der.as_ref().to_vec())
+            }
+            Algorithm::Ed25519 => {
+                // Of the first version: many programs know no other.
+                let der = Ed25519KeyPair::generate().and_then(|pair| pair.to_pkcs8v1()).map_err(failed)?;
+                Zeroizing::new(der.as_ref().to_vec())
+            }
+        };
+        let text = Zeroizing::new(STANDARD.encode(&*der));
+        let mut pem = Zeroizing::new(String::with_capacity(text.len() + text.len() / 32 + 80));
+        pem.push_str("-----BEGIN PRIVATE KEY-----\n");
+        for line in text.as_bytes().chunks(PEM_LINE) {
+            pem.extend(line.iter().map(|byte| char::from(*byte)));
+            pem.push('\n');
+        }
+        pem.push_str("-----END PRIVATE KEY-----\n");
+        Ok(pem)
+    }
+
     /// Reads a key from PEM: `openssl genpkey -algorithm ed25519` or `openssl genrsa 2048` makes one.
     ///
     /// # Errors
@@ -165,7 +207,6 @@ impl SigningKey {
 
 /// A public key of RSA as the structure that records have (SubjectPublicKeyInfo, RFC 5280).
 fn rsa_info(key: &[u8]) -> Vec<u8> {
-    use aws_lc_rs::encoding::AsDer;
     let key = rsa::PublicKey::from_der(key);
     let info = key.ok().and_then(|key| AsDer::<aws_lc_rs::encoding::PublicKeyX509Der<'_>>::as_der(&key).ok());
     info.map(|info| info.as_ref().to_vec()).unwrap_or_default()

@@ -16,5 +16,6 @@ mod tests;
 mod verifier;
 
 pub use key::{KEY_RECORD_MAX, SigningKey, SigningKeyError};
+pub use signature::Algorithm;
 pub use signer::{DkimSigner, Signing, SigningError};
 pub use verifier::{Dkim, DkimResult, SIGNATURES_MAX, Verifier};

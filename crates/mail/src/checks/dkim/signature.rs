@@ -8,10 +8,12 @@ use crate::checks::header::Field;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How somebody signs.
+/// How somebody signs, over SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Algorithm {
+pub enum Algorithm {
+    /// RSA, which everybody verifies (RFC 8301).
     Rsa,
+    /// Ed25519, whose keys and signatures are short; not everybody verifies it (RFC 8463).
     Ed25519,
 }
 

@@ -36,7 +36,11 @@ fn addresses(list: &str) -> Vec<String> {
             '(' => comments += 1,
             ')' => comments = comments.saturating_sub(1),
             _ if comments > 0 => {}
-            '<' => (inside, angle) = (true, Some(String::new())),
+            '<' => {
+                // A second one without a comma between, of which readers may show either.
+                all.extend(angle.replace(String::new()));
+                inside = true;
+            }
             '>' => inside = false,
             // A list, a group's name or its end.
             ',' | ':' | ';' if !inside => {

@@ -160,6 +160,14 @@ fn there_is_one_author() {
     }
     assert_eq!(all(&[" a@example.org, b@example.com"]).len(), 2);
     assert_eq!(all(&[" a@example.org", " b@example.com"]).len(), 2);
+    // Readers may show any of them.
+    for two in [
+        " <a@example.org> <b@example.com>",
+        " A <a@example.org> B <b@example.com>",
+        " <a@example.org>b@x<c@example.com>",
+    ] {
+        assert_eq!(all(&[two]).len(), 2, "{two}");
+    }
     assert_eq!(all(&[" a@example.org", " b@EXAMPLE.org"]).len(), 1);
     let none = spf(SpfResult::Pass, "example.org");
     let table = Table::new("_dmarc.example.org TXT v=DMARC1; p=reject");

@@ -12,14 +12,18 @@ use trenza_storage::{Path, Storage, Tree};
 
 /// A server for ann@example.com, and DNS in which example.org sends from nowhere and signs.
 fn server(net: &Net, told: bool) -> HostHandle {
+    let record = SigningKey::from_pem(PEM).unwrap().record();
+    let records = "example.org TXT v=spf1 -all\n_dmarc.example.org TXT v=DMARC1; p=reject";
+    server_with(net, told, &format!("{records}\nsel._domainkey.example.org TXT {record}"))
+}
+
+/// A server for ann@example.com, with these records in the DNS.
+fn server_with(net: &Net, told: bool, records: &str) -> HostHandle {
     let host = net.host("mx");
     let disk = host.disk();
     disk.make_folder(&Path::new("checking").unwrap()).unwrap();
     disk.sync(&Path::root()).unwrap();
-    let record = SigningKey::from_pem(PEM).unwrap().record();
-    let table = Table::new(&format!(
-        "example.org TXT v=spf1 -all\nsel._domainkey.example.org TXT {record}\n_dmarc.example.org TXT v=DMARC1; p=reject"
-    ));
+    let table = Table::new(records);
     host.run(|reactor| {
         let storage = Storage::new(reactor, disk);
         let maildirs = Maildirs::new(&storage, "mx", |_, to| match to.mailbox() {
@@ -140,6 +144,43 @@ fn who_only_wants_to_be_told_gets_it() {
 }
 
 #[test]
+fn while_the_dns_fails_what_may_be_forged_comes_again_or_is_told_of() {
+    let forged = "example.org FAIL\n_dmarc.example.org TXT v=DMARC1; p=";
+    for (records, told, reply) in [
+        ("_dmarc.example.org FAIL".to_owned(), false, "451 4.4.3 "),
+        ("_dmarc.example.org FAIL".to_owned(), true, "250 "),
+        (format!("{forged}reject"), false, "451 4.4.3 "),
+        (format!("{forged}reject"), true, "250 "),
+        // Whatever came of it, it would be taken.
+        (format!("{forged}quarantine"), false, "250 "),
+        ("example.org FAIL".to_owned(), false, "250 "),
+    ] {
+        let net = Net::gentle(1);
+        let host = server_with(&net, told, &records);
+        let said = send(&net, MESSAGE);
+        assert!(said.starts_with(reply), "{records:?}: {said}");
+        let stored = stored(&host);
+        assert_eq!(stored.len(), usize::from(reply == "250 "), "{records:?}");
+        if records.contains("_dmarc") {
+            assert!(stored.iter().all(|text| text.contains("dmarc=temperror")), "{stored:?}");
+        }
+    }
+}
+
+#[test]
+fn what_comes_from_this_host_is_not_checked() {
+    let net = Net::gentle(1);
+    let host = server(&net, false);
+    let client = host.probe("tcp:127.0.0.1:25");
+    client.send("EHLO mx\r\nMAIL FROM:<bob@example.org>\r\nRCPT TO:<ann@example.com>\r\nDATA\r\n");
+    client.send(format!("{MESSAGE}.\r\nQUIT\r\n"));
+    net.run();
+    let said = String::from_utf8(client.received()).unwrap();
+    assert!(said.contains("\r\n250 2.0.0 Taken"), "{said}");
+    assert!(!stored(&host)[0].contains("Authentication-Results: mx.example.com; spf"));
+}
+
+#[test]
 fn who_hangs_up_leaves_nothing() {
     let net = Net::gentle(1);
     let host = server(&net, false);
@@ -159,12 +200,7 @@ fn what_a_crash_has_left_is_cleared() {
         let host = server(&net, true);
         send(&net, MESSAGE);
         host.restart(|_| ());
-        let disk = host.disk();
-        let clear = async {
-            let storage = Storage::new(&trenza_core::Reactor::current(), disk);
-            Spool::new(&storage, Path::new("checking")?).clear().await
-        };
-        net.block_on(&host, clear).unwrap();
+        Spool::clear(&host.disk(), &Path::new("checking").unwrap()).unwrap();
         // Temporary names are left to `Tree::sweep`, as everywhere.
         let left = host.disk().list(&Path::new("checking").unwrap()).unwrap().next(10).unwrap();
         assert!(left.is_empty(), "{left:?}");
@@ -218,4 +254,19 @@ fn what_is_submitted_is_signed_for_the_domain_of_its_sender() {
         );
     }
     assert!(waiting(&host).is_empty());
+}
+
+#[test]
+fn a_header_that_is_too_long_is_refused_in_any_case() {
+    let long = format!(
+        "From: bob@example.org\r\nX-Long: {}\r\n\r\nHello!\r\n",
+        "x".repeat(crate::checks::HEADER_MAX)
+    );
+    for told in [false, true] {
+        let net = Net::gentle(1);
+        let host = server(&net, told);
+        let said = send(&net, &long);
+        assert!(said.starts_with("552 5.3.4 "), "{said}");
+        assert!(stored(&host).is_empty() && waiting(&host).is_empty());
+    }
 }

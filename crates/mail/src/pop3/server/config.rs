@@ -20,6 +20,9 @@ use trenza_tls::ServerTls;
 /// gone without it deletes nothing. A message's unique id is the name of its file, so it stays the same as long as it is there;
 /// one that is too long for the protocol is named by its SHA-256.
 ///
+/// Without the right to [read](trenza_auth::Rights::READ) an account has no session, and without that to
+/// [delete](trenza_auth::Rights::DELETE) its messages stay.
+///
 /// Sizes are those of the files, or what `,W=` in their names says. Where other programs have stored messages with bare LFs
 /// clients get them with CRLF, and so some bytes more than they were told.
 ///

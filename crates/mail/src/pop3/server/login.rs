@@ -10,7 +10,7 @@ use crate::{
     sasl::{self, Exchange, Response, Step},
 };
 use std::sync::Arc;
-use trenza_auth::{Account, Credentials, Denied, Mechanism, Secret, scram::ScramServer};
+use trenza_auth::{Account, Credentials, Denied, Mechanism, Rights, Secret, scram::ScramServer};
 use trenza_core::{Result, Transport};
 use trenza_storage::{Error, ErrorKind};
 
@@ -133,6 +133,11 @@ impl Session {
 
     /// Takes the mailbox of an account, and looks what is in it.
     fn open(&mut self, at: &Transport, account: &Arc<Account>) {
+        if !account.rights.contains(Rights::READ) {
+            let reply = Reply::err("Your account may not read mail");
+            return self.refuse(at, &reply.code(ResponseCode::SysPerm));
+        }
+        let may_delete = account.rights.contains(Rights::DELETE);
         let maildir = match (self.here.find)(account) {
             Ok(maildir) => maildir,
             Err(reply) => return self.refuse(at, &reply),
@@ -159,7 +164,7 @@ impl Session {
                     return Ok(());
                 }
             };
-            let maildrop = Maildrop::new(maildir, entries, most, held);
+            let maildrop = Maildrop::new(maildir, entries, most, held).deletable(may_delete);
             let (count, size) = maildrop.count();
             let messages = if count == 1 { "message" } else { "messages" };
             session.state = State::Open(Box::new(maildrop));

@@ -26,6 +26,8 @@ pub(super) struct Maildrop {
     pub(super) ahead: Option<Ahead>,
     /// Nobody else has the mailbox.
     held: Held,
+    /// Messages may be deleted.
+    deletable: bool,
 }
 
 struct Message {
@@ -38,9 +40,19 @@ impl Maildrop {
     pub(super) fn new(maildir: Maildir, mut entries: Vec<Entry>, most: usize, held: Held) -> Self {
         entries.truncate(most);
         let messages = entries.into_iter().map(|entry| Message { entry, deleted: false }).collect();
-        let mut maildrop = Self { maildir, messages, count: (0, 0), last: 0, ahead: None, held };
+        let mut maildrop =
+            Self { maildir, messages, count: (0, 0), last: 0, ahead: None, held, deletable: true };
         maildrop.reset();
         maildrop
+    }
+
+    /// Whether messages may be deleted. Default: they may.
+    pub(super) fn deletable(self, deletable: bool) -> Self {
+        Self { deletable, ..self }
+    }
+
+    pub(super) fn is_deletable(&self) -> bool {
+        self.deletable
     }
 
     pub(super) fn maildir(&self) -> &Maildir {

@@ -189,6 +189,9 @@ impl Session {
             Command::Uidl(number) => self.list(at, Listing::Uids, number),
             Command::Retr(number) => self.retrieve(at, number),
             Command::Top { message, lines } => self.top(at, message, lines),
+            Command::Dele(_) if self.maildrop().is_some_and(|maildrop| !maildrop.is_deletable()) => {
+                self.refuse(at, &Reply::err("Your account may not delete mail").code(ResponseCode::SysPerm));
+            }
             Command::Dele(number) => match self.maildrop_mut().map(|maildrop| maildrop.delete(number)) {
                 Some(true) => say(at, &Reply::ok("Deleted at the end")),
                 Some(false) => self.no_such_message(at),

@@ -6,7 +6,7 @@ use crate::{
         Carried, Content, Fate, Parcel, QueueId, Record, State, index::Errand, ledger::Change,
         record::seconds,
     },
-    smtp::{Code, Reply, Status},
+    smtp::{Code, Rcpt, Recipient, Reply, Status},
 };
 use std::{rc::Rc, time::Duration};
 use trenza_core::{TimedOut, timeout};
@@ -81,8 +81,9 @@ impl Runner {
             _ => 0,
         };
         let places: Chosen = chosen.iter().map(|at| (*at, tries(at))).collect();
-        let recipients =
+        let recipients: Vec<Rcpt> =
             chosen.iter().filter_map(|at| Some(record.recipients.get(*at)?.rcpt.clone())).collect();
+        let named: Vec<Recipient> = recipients.iter().map(|rcpt| rcpt.to.clone()).collect();
         let mut mail = record.mail;
         mail.size = Some(message.size());
         let parcel = Parcel { id: id.to_string(), destination: name.to_string(), mail, recipients, message };
@@ -90,22 +91,23 @@ impl Runner {
         let limit = self.queue.0.options.limits.carry;
         // A coroutine of its own, so that a panic of the carrier ends no more than that.
         let carrying = async move { timeout(limit, async { Ok(runner.carrier.carry(parcel).await) }).await };
-        let nothing = match self.reactor.spawn(carrying).await {
-            Ok(mut carried) => {
+        let (mut carried, nothing) = match self.reactor.spawn(carrying).await {
+            Ok(carried) => {
                 let silence = Reply::new(Code::LOCAL_ERROR, Status::LOCAL_ERROR, "Nothing is known of it");
-                carried.resize(places.len(), Carried::new(Fate::Later(silence)));
-                return (places, carried);
+                (carried, Fate::Later(silence))
             }
             Err(error) if error.is::<TimedOut>() => {
                 let text = format!("Not done after {} seconds", limit.as_secs());
-                Fate::Unreachable(Reply::new(Code::LOCAL_ERROR, Status::TOO_SLOW, text))
+                (Vec::new(), Fate::Unreachable(Reply::new(Code::LOCAL_ERROR, Status::TOO_SLOW, text)))
             }
             Err(error) => {
                 tracing::error!(%error, %id, to = %name, "a message could not be carried");
-                Fate::Later(Reply::new(Code::LOCAL_ERROR, Status::LOCAL_ERROR, "Something is wrong here"))
+                let wrong = Reply::new(Code::LOCAL_ERROR, Status::LOCAL_ERROR, "Something is wrong here");
+                (Vec::new(), Fate::Later(wrong))
             }
         };
-        let carried = vec![Carried::new(nothing); places.len()];
+        carried.resize(places.len(), Carried::new(nothing));
+        tell(id, &named, &carried);
         (places, carried)
     }
 
@@ -120,7 +122,6 @@ impl Runner {
         let unreachable = |one: &&Carried| matches!(one.fate, Fate::Unreachable(_));
         let failed = carried.iter().find(unreachable).filter(|_| carried.iter().all(|one| unreachable(&one)));
         let failed = failed.cloned();
-        self.tell(id, name, &carried);
         let (now, schedule) = (self.now(), &self.queue.0.options.schedule);
         let dice = self.dice();
         let changes = self.changes(chosen, carried);
@@ -167,18 +168,19 @@ impl Runner {
         chosen.iter().zip(carried).map(change).collect()
     }
 
-    fn tell(&self, id: &QueueId, name: &str, carried: &[Carried]) {
-        for one in carried {
-            let host = one.host.as_deref().unwrap_or("-");
-            tracing::info!(target: "trenza::mail", %id, to = name, host, "{}", one.fate);
-        }
-    }
-
     /// Between -1 and 1.
     pub(super) fn dice(&self) -> f64 {
         let mut random = [0; 4];
         self.reactor.random(&mut random);
         f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX) * 2.0 - 1.0
+    }
+}
+
+/// Tells the log what came of each recipient.
+fn tell(id: &QueueId, recipients: &[Recipient], carried: &[Carried]) {
+    for (to, one) in recipients.iter().zip(carried) {
+        let host = one.host.as_deref().unwrap_or("-");
+        tracing::info!(target: "trenza::mail", %id, %to, host, "{}", one.fate);
     }
 }
 

@@ -206,7 +206,9 @@ impl Dialogue {
     /// Ends the connection within a message, so that nobody gets a part of it.
     pub(super) fn cut(&mut self, cause: Cause) -> ClientError {
         self.stream.transport().abort();
-        self.give_up(Step::Message, cause)
+        // What was said of this message says nothing of the next one.
+        self.broken = Some(Cause::closed());
+        self.error(Step::Message, cause)
     }
 
     pub(super) async fn close(self, limit: Duration) {

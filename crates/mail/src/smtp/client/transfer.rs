@@ -101,7 +101,12 @@ impl Client {
                 refusal.get_or_insert(error);
             }
         }
-        refusal.map_or(Ok(()), Err)
+        let Some(error) = refusal else { return Ok(()) };
+        if last && self.options.lmtp {
+            // An answer for each recipient is on its way (RFC 2033 section 4.2), and none of them says more.
+            self.dialogue.give_up(Step::Message, Cause::closed());
+        }
+        Err(error)
     }
 
     /// The message was sent: hears what came of it.

@@ -79,6 +79,15 @@ pub struct OriginalRecipient {
     pub address: Vec<u8>,
 }
 
+impl OriginalRecipient {
+    /// An address of mail. None: it is too long to be said.
+    pub(crate) fn of(address: &str) -> Option<Self> {
+        let kind = if address.is_ascii() { "rfc822" } else { "utf-8" };
+        let fits = kind.len() + 1 + xtext::encode(address.as_bytes()).len() <= ORCPT_MAX;
+        fits.then(|| Self { kind: kind.into(), address: address.into() })
+    }
+}
+
 impl Mail {
     /// A message from somebody, or from nobody.
     pub fn new(sender: Option<Mailbox>) -> Self {

@@ -25,7 +25,8 @@ pub enum Mode {
 /// # Who may do what
 ///
 /// At reception a recipient in another domain is refused with 550, whatever the [`Delivery`] would say: nobody can make
-/// it an open relay. At submission nothing is taken before a login (530), and senders must be the account's (553).
+/// it an open relay. At submission nothing is taken before a login (530) or from an account without the right to
+/// [send](trenza_auth::Rights::SEND) (550), and senders must be the account's (553).
 ///
 /// # Protection
 ///

@@ -86,6 +86,24 @@ pub trait Delivery: 'static {
     fn message(&self, envelope: Rc<Envelope>) -> Deferred<Box<dyn Message>>;
 }
 
+impl<D: Delivery + ?Sized> Delivery for Rc<D> {
+    fn session(&self, client: &Client) -> Answer {
+        (**self).session(client)
+    }
+
+    fn sender(&self, client: &Client, mail: &Mail) -> Answer {
+        (**self).sender(client, mail)
+    }
+
+    fn recipient(&self, client: &Client, mail: &Mail, to: &Rcpt) -> Answer {
+        (**self).recipient(client, mail, to)
+    }
+
+    fn message(&self, envelope: Rc<Envelope>) -> Deferred<Box<dyn Message>> {
+        (**self).message(envelope)
+    }
+}
+
 /// A message on its way. It is pushed as it is to be stored: a Received field of this server first, then what the client
 /// sends, in lines that end in CRLF, whatever their length.
 ///

@@ -23,8 +23,8 @@ pub struct SmtpLimits {
     pub errors: u32,
     /// Commands that are not known. Default 5; then it is told 421.
     pub unknown_commands: u32,
-    /// Commands that lead nowhere (NOOP, RSET, VRFY, HELP, EHLO again) since the last message. Default 100; then it is told
-    /// 421.
+    /// Commands that lead nowhere (NOOP, RSET, VRFY, HELP, EHLO again, BDAT of nothing) since the last message. Default 100;
+    /// then it is told 421.
     pub idle_commands: u32,
     /// Logins that are refused. Default 3; then it is told 421.
     pub login_tries: u32,

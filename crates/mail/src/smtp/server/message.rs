@@ -48,8 +48,8 @@ impl Incoming {
         }
     }
 
-    /// One that nobody takes.
-    fn refused(reply: Reply) -> Self {
+    /// One that nobody takes, for so many recipients.
+    fn refused(reply: Reply, recipients: usize) -> Self {
         Self {
             message: None,
             refusal: Some(reply),
@@ -57,7 +57,7 @@ impl Incoming {
             hops: Hops::default(),
             lines: Lines::default(),
             id: String::new(),
-            recipients: 0,
+            recipients,
         }
     }
 
@@ -86,7 +86,9 @@ impl Session {
             _ if self.incoming.is_some() => Some((Code::BAD_SEQUENCE, "The message comes by BDAT")),
             None => Some((Code::BAD_SEQUENCE, "MAIL comes first")),
             Some(transaction) if transaction.recipients.is_empty() => {
-                Some((Code::FAILED, "There are no recipients"))
+                // RFC 2033 section 4.2.
+                let code = if self.client.mode == Mode::Lmtp { Code::BAD_SEQUENCE } else { Code::FAILED };
+                Some((code, "There are no recipients"))
             }
             Some(_) => None,
         };
@@ -108,26 +110,25 @@ impl Session {
     }
 
     pub(super) fn chunk(&mut self, at: &Transport, size: u64, last: bool) {
-        let has_recipients =
-            self.transaction.as_ref().is_some_and(|transaction| !transaction.recipients.is_empty());
+        let recipients = self.transaction.as_ref().map_or(0, |transaction| transaction.recipients.len());
         self.part = Some(Part::Chunk { left: size, last });
         at.set_deadline(Some(self.config().limits.message));
         let come = self.incoming.as_ref().map_or(0, |incoming| incoming.size);
         let is_large = come.saturating_add(size) > self.config().limits.size;
-        if !has_recipients {
+        if recipients == 0 {
             // The bytes come all the same (RFC 3030 section 2).
             let reply = Reply::new(Code::BAD_SEQUENCE, Status::BAD_COMMAND, "MAIL and RCPT come first");
-            self.incoming = Some(Box::new(Incoming::refused(reply)));
+            self.incoming = Some(Box::new(Incoming::refused(reply, 0)));
         } else if let Some(incoming) = self.incoming.as_mut() {
             if is_large {
                 incoming.refuse(Reply::new(Code::TOO_LARGE, Status::TOO_LARGE, "The message is too large"));
             }
         } else if is_large {
             let reply = Reply::new(Code::TOO_LARGE, Status::TOO_LARGE, "The message is too large");
-            self.incoming = Some(Box::new(Incoming::refused(reply)));
+            self.incoming = Some(Box::new(Incoming::refused(reply, recipients)));
         } else {
-            return self.open(at, |session, at, opened| {
-                let incoming = opened.unwrap_or_else(|reply| Box::new(Incoming::refused(reply)));
+            return self.open(at, move |session, at, opened| {
+                let incoming = opened.unwrap_or_else(|reply| Box::new(Incoming::refused(reply, recipients)));
                 session.incoming = Some(incoming);
                 at.set_deadline(Some(session.config().limits.message));
                 session.chunk_ended(at);
@@ -213,11 +214,16 @@ impl Session {
         true
     }
 
+    /// There is no room for more of the message just now.
+    pub(super) fn is_held(&self) -> bool {
+        let message = self.incoming.as_ref().and_then(|incoming| incoming.message.as_ref());
+        message.is_some_and(|message| message.is_full())
+    }
+
     /// The client is not read before there is room for more.
     fn hold(&self, at: &Transport) {
         let message = self.incoming.as_ref().and_then(|incoming| incoming.message.as_ref());
-        let Some(room) = message.filter(|message| message.is_full()).and_then(|message| message.room())
-        else {
+        let Some(room) = message.filter(|_| self.is_held()).and_then(|message| message.room()) else {
             return;
         };
         at.pause();
@@ -225,7 +231,7 @@ impl Session {
             if let (Err(error), Some(incoming)) = (room, &mut session.incoming) {
                 incoming.refuse(Reply::of(&error));
             }
-            at.resume();
+            session.go_on(at);
             Ok(())
         });
     }

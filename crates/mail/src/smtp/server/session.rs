@@ -125,17 +125,21 @@ impl Session {
     }
 
     /// Something is over: what comes next?
-    fn go_on(&mut self, at: &Transport) {
-        if !self.waiting && self.part.is_none() {
-            if self.stopping {
-                return leave(at, &stopping());
-            }
-            if self.ended && at.counts().unread == 0 {
-                return at.close();
-            }
+    pub(super) fn go_on(&mut self, at: &Transport) {
+        if !self.waiting && self.part.is_none() && self.stopping {
+            return leave(at, &stopping());
+        }
+        if !self.waiting && self.ended && at.counts().unread == 0 {
+            return self.end(at);
         }
         self.set_times(at);
         at.resume();
+    }
+
+    /// The client says no more, and all is answered. Of a message that is not whole nothing is kept.
+    fn end(&mut self, at: &Transport) {
+        self.reset();
+        at.close();
     }
 
     /// How long the client, or we, may take for what comes next.
@@ -184,6 +188,7 @@ impl Session {
     fn command(&mut self, at: &Transport, command: Command) -> Result {
         let leads_nowhere = match command {
             Command::Noop | Command::Rset | Command::Help(_) | Command::Vrfy(_) | Command::Expn(_) => true,
+            Command::Bdat { size: 0, last: false } => true,
             Command::Helo(_) | Command::Ehlo(_) | Command::Lhlo(_) => self.client.hello.is_some(),
             _ => false,
         };
@@ -358,26 +363,26 @@ impl Protocol for Session {
         if at.is_full() {
             // Until it is writable: nobody has to keep what it sends meanwhile.
             at.pause();
-        }
-        if moved && !self.waiting && at.is_open() {
-            self.set_times(at);
+        } else if self.ended && !self.waiting && !self.is_held() {
+            self.end(at);
+        } else if moved && !self.waiting && at.is_open() {
+            // A message that was refused is over without having waited for anything.
+            if self.stopping && self.part.is_none() && self.incoming.is_none() {
+                leave(at, &stopping());
+            } else {
+                self.set_times(at);
+            }
         }
         Ok(())
     }
 
     fn eof_received(&mut self, at: &Transport, input: &mut Input<'_>) -> Result {
         self.ended = true;
-        self.data_received(at, input)?;
-        if !self.waiting && !at.is_full() {
-            // Of a message that is not whole nothing is kept.
-            self.reset();
-            at.close();
-        }
-        Ok(())
+        self.data_received(at, input)
     }
 
     fn writable(&mut self, at: &Transport) -> Result {
-        at.resume();
+        self.go_on(at);
         Ok(())
     }
 

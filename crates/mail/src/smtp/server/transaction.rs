@@ -6,6 +6,7 @@ use super::{
     session::{Session, leave, say},
 };
 use crate::smtp::{Body, Code, Host, Mail, Rcpt, Recipient, Reply, Status};
+use trenza_auth::Rights;
 use trenza_core::Transport;
 
 /// A message that has begun.
@@ -47,6 +48,9 @@ impl Session {
             let Some(account) = &self.client.account else {
                 return refusal(Code::REQUIRED, Status::SECURITY, "Log in first");
             };
+            if !account.rights.contains(Rights::SEND) {
+                return refusal(Code::REFUSED, Status::DENIED, "Your account may not send");
+            }
             if mail.sender.as_ref().is_some_and(|sender| !config.owns(account, sender)) {
                 return refusal(Code::BAD_MAILBOX, Status::DENIED, "This sender is not yours");
             }

@@ -1,7 +1,7 @@
 //! [`Route`]: where the mail for a domain goes, instead of where the DNS says.
 
 use super::super::ClientOptions;
-use trenza_core::{Endpoint, IntoEndpoint};
+use trenza_core::{ConnectTo, Endpoint, IntoEndpoint, Reactor};
 
 /// Where the mail for a domain goes: to a smarthost, a server of LMTP, whatever an endpoint can name.
 #[derive(Debug, Clone)]
@@ -38,6 +38,21 @@ impl Route {
             .ok_or_else(|| wrong("it is written DOMAIN=ENDPOINT, as example.org=tcp:10.0.0.1:25".into()))?;
         let endpoint = endpoint.into_endpoint().map_err(|error| wrong(error.to_string()))?;
         Ok(Self::new(domain, endpoint, options))
+    }
+
+    /// Looks whether its endpoint makes sense for a client, the files that it names left out.
+    ///
+    /// # Errors
+    /// It is of a kind that is not known or cannot be connected to, as a stream of bytes.
+    pub fn check(&self, reactor: &Reactor) -> Result<(), RouteError> {
+        let text = self.endpoint.to_string();
+        match self.endpoint.connecting(reactor).map(|connecting| connecting.to) {
+            Ok(ConnectTo::Datagrams { .. } | ConnectTo::UnixDatagrams(_)) => {
+                Err(RouteError { text, why: "datagrams carry no mail".into() })
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(RouteError { text, why: error.to_string() }),
+        }
     }
 
     /// Whether it is for this domain.

@@ -1,5 +1,8 @@
 //! Postfix, an instance of its own: PIPELINING, CHUNKING, DSN, SMTPUTF8, STARTTLS.
 
+mod trip;
+mod ugly;
+
 use super::{BASE, MailServer, message, messages_arrive_as_they_are, port, recipients_are_told_apart};
 use crate::{run, secure::Certificates};
 use std::{
