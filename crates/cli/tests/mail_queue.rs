@@ -227,6 +227,15 @@ fn what_is_broken_is_shown() {
     let show = asked(folder, &["show", &ann]);
     assert!(show.status.code() == Some(1) && said(&show).contains("hint:"), "{}", said(&show));
     assert_eq!(shown(folder, &["show", &ann, "--message"]).len(), 26);
+    let retry = asked(folder, &["retry", &ann]);
+    assert!(
+        retry.status.code() == Some(1) && said(&retry).contains("cannot be read: line 1"),
+        "{}",
+        said(&retry)
+    );
+    let retry = asked(folder, &["retry", "--all"]);
+    assert!(retry.status.success() && said(&retry).contains("warning: the record of "), "{}", said(&retry));
+    assert!(said(&retry).contains("1 message is to be tried at once"), "{}", said(&retry));
     assert!(asked(folder, &["drop", &ann]).status.success());
     assert_eq!(json(folder).as_array().unwrap().len(), 1);
 }

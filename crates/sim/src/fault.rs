@@ -337,6 +337,7 @@ mod tests {
         "ends",
         "run",
         "advance",
+        "set_wall",
         "run_until",
         "block_on",
         "ips",

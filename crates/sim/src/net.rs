@@ -15,7 +15,7 @@ use std::{
     fmt,
     net::IpAddr,
     rc::Rc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use trenza_core::Result;
 
@@ -175,6 +175,12 @@ impl Net {
     /// be its own assertions.
     pub fn allow_panics(&self) {
         self.panics_allowed.set(true);
+    }
+
+    /// Sets the wall clock of all hosts, as somebody does whose clock was wrong. Virtual time, and the times of files, go on
+    /// as they were.
+    pub fn set_wall(&self, time: SystemTime) {
+        self.world.borrow_mut().set_wall(time);
     }
 
     /// The virtual time since the network was made.

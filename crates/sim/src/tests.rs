@@ -530,6 +530,10 @@ fn the_machine_has_virtual_clocks_names_and_seeded_randomness() {
     let since = wall.duration_since(std::time::UNIX_EPOCH).unwrap();
     assert_eq!(since, Duration::from_secs(1_767_225_600));
     assert_eq!(host.wall().duration_since(wall).unwrap(), Duration::from_secs(86_400));
+    net.set_wall(wall);
+    net.advance(Duration::from_secs(60));
+    assert_eq!(host.wall().duration_since(wall).unwrap(), Duration::from_secs(60));
+    assert_eq!(host.now() - start, Duration::from_secs(86_460));
     let resolve = host.resolver();
     assert_eq!(resolve("WWW.example", 80).unwrap(), ["10.0.0.1:80".parse().unwrap()]);
     assert_eq!(resolve("srv", 1).unwrap(), ["10.0.0.1:1".parse().unwrap(), "[fd00::1]:1".parse().unwrap()]);

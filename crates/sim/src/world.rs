@@ -144,6 +144,8 @@ pub(crate) struct World {
     seed: u64,
     start: Instant,
     now: Duration,
+    /// When the wall clock was set last, and to which time.
+    clock_set: Option<(Duration, SystemTime)>,
     pub(crate) queue: BTreeMap<(Duration, u64, u64), Due>,
     queued: u64,
 }
@@ -182,6 +184,7 @@ impl World {
             seed,
             start,
             now: Duration::ZERO,
+            clock_set: None,
             queue: BTreeMap::new(),
             queued: 0,
         }
@@ -207,7 +210,14 @@ impl World {
     }
 
     pub(crate) fn wall(&self) -> SystemTime {
-        wall(self.now)
+        match self.clock_set {
+            Some((at, time)) => time + self.now.saturating_sub(at),
+            None => wall(self.now),
+        }
+    }
+
+    pub(crate) fn set_wall(&mut self, time: SystemTime) {
+        self.clock_set = Some((self.now, time));
     }
 
     /// The virtual time of an instant; what lies before the start of the network is its start.

@@ -248,6 +248,14 @@ impl Index {
         }
     }
 
+    /// Forgets all that waits, which is to be looked for on the disk again; nobody is left alone any more.
+    pub(super) fn forget_all(&mut self) {
+        let ids: Vec<QueueId> = self.messages.keys().cloned().collect();
+        ids.iter().for_each(|id| self.forget(id));
+        self.destinations.values_mut().for_each(|to| to.alone_until = 0);
+        self.leave_out(0);
+    }
+
     /// Takes errands out, at most so many, that wait for a destination which could not be reached, and whose senders are to
     /// be told of that by now. They are busy then.
     pub(super) fn overdue(&mut self, name: &Rc<str>, now: u64, most: usize) -> Vec<QueueId> {

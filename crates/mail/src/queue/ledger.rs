@@ -1,7 +1,7 @@
 //! [`settle`]: what came of messages, onto the disk.
 
 use super::{
-    Carried, QueueId, Record, Request, Schedule, Spool, State,
+    Carried, QueueId, Record, RecordError, Request, Schedule, Spool, State,
     dsn::{Report, header},
     spool::read,
 };
@@ -46,10 +46,12 @@ pub(super) struct Terms {
 /// What has become of a message.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
-    /// What is known of it now; None: it is gone.
+    /// What is known of it now; None: it is gone, or nothing is.
     pub(super) record: Option<Record>,
     /// A message that tells the sender.
     pub(super) report: Option<(QueueId, Record)>,
+    /// Its record cannot be read, so it stays as it is: somebody has to look at it.
+    stays: bool,
 }
 
 /// What has become of several.
@@ -105,6 +107,11 @@ fn prepare(
     let mut record = match spool.read(id) {
         // Somebody has dropped it.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Settled::default()),
+        // Nothing can be noted of it, however often it is tried.
+        Err(error) if RecordError::is_why(&error) => {
+            tracing::error!(%error, %id, "a message in the queue cannot be read, and stays there");
+            return Ok(Settled { stays: true, ..Settled::default() });
+        }
         read => read?,
     };
     let Terms { now, schedule, .. } = terms;
@@ -120,7 +127,7 @@ fn prepare(
         report = self::report(spool, id, &record, is_late, terms, more)?;
         told(&mut record, report.is_some(), is_late);
     }
-    Ok(Settled { record: Some(record).filter(|record| !record.is_over()), report })
+    Ok(Settled { record: Some(record).filter(|record| !record.is_over()), report, stays: false })
 }
 
 /// Makes the report that a message owes, if it does.
@@ -183,6 +190,7 @@ fn finish(
 ) -> Result {
     match &settled.record {
         Some(record) => spool.write(id, record, Write::Replace)?,
+        None if settled.stays => {}
         None => {
             *more -= isize::from(spool.remove_record(id)?);
             spool.remove_mail(id)?;

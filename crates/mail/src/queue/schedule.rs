@@ -41,6 +41,12 @@ impl Schedule {
         self.up_to(self.longest_of_destination, failures, dice)
     }
 
+    /// Nothing waits longer for its next try.
+    pub(super) fn longest_pause(&self) -> Duration {
+        // With its jitter, which is at most as long again.
+        self.longest.max(self.longest_of_destination).max(self.first).saturating_mul(2)
+    }
+
     fn up_to(&self, longest: Duration, tries: u32, dice: f64) -> Duration {
         let pause = self.first.saturating_mul(1 << tries.min(20)).min(longest);
         let factor = 1.0 + self.jitter.clamp(0.0, 1.0) * dice.clamp(-1.0, 1.0);

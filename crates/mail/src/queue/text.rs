@@ -40,6 +40,13 @@ pub struct RecordError {
     pub what: &'static str,
 }
 
+impl RecordError {
+    /// Whether this is why a record could not be read.
+    pub(super) fn is_why(error: &trenza_storage::Error) -> bool {
+        std::error::Error::source(error).is_some_and(|source| source.is::<Self>())
+    }
+}
+
 impl Record {
     /// As text.
     pub fn to_text(&self) -> String {

@@ -167,6 +167,34 @@ fn a_restart_goes_on_where_it_was() {
 }
 
 #[test]
+fn nothing_waits_for_a_time_that_the_clock_was_wrong_about() {
+    let mut site =
+        Site::new(options(), |to| if to.ends_with("down.example") { unreachable() } else { later() });
+    let right = site.host.reactor().wall();
+    site.net.set_wall(right + 100 * DAY);
+    site.submit(from("ann@home.example"), &[rcpt("a@one.example")], "Hello!\r\n");
+    site.submit(from("ann@home.example"), &[rcpt("b@down.example")], "Hello!\r\n");
+    site.advance(MINUTE);
+    site.others.judge(|_| taken());
+    // While it runs.
+    site.net.set_wall(right);
+    site.advance(6 * MINUTE);
+    let mut got = site.others.got();
+    got.sort();
+    assert_eq!(got, ["a@one.example", "b@down.example"]);
+    // And while it does not.
+    site.net.set_wall(right + 100 * DAY);
+    site.others.judge(|_| later());
+    site.submit(from("ann@home.example"), &[rcpt("c@one.example")], "Hello!\r\n");
+    site.advance(MINUTE);
+    site.others.judge(|_| taken());
+    site.net.set_wall(right);
+    site.restart(options());
+    site.advance(MINUTE);
+    assert!(site.others.got().contains(&"c@one.example".to_owned()) && site.queue.is_empty());
+}
+
+#[test]
 fn what_is_under_way_ends_before_the_loop_does_and_the_rest_counts_as_not_tried() {
     for (takes, got) in [(Duration::from_secs(5), 1), (HOUR, 0)] {
         let mut site = Site::new(options(), move |_| (takes, taken().1));

@@ -3,6 +3,7 @@
 use crate::{DAY, HOUR, MINUTE, Site, from, later, options, rcpt, taken, unreachable};
 use std::time::Duration;
 use trenza_mail::queue::{QueueId, QueueOptions, Request, Schedule, State};
+use trenza_storage::{Path, Tree, Write};
 
 fn quick() -> QueueOptions {
     QueueOptions { schedule: Schedule::default(), ..options() }
@@ -66,6 +67,25 @@ fn what_is_dropped_while_it_is_under_way_does_not_come_back() {
     site.advance(DAY);
     assert_eq!(site.others.tried("a@one.example").len(), 1);
     assert!(site.files().is_empty() && site.queue.is_empty());
+}
+
+#[test]
+fn a_record_that_cannot_be_read_stays_and_holds_nothing_up() {
+    let site = Site::new(quick(), |_| later());
+    site.submit(from("ann@home.example"), &[rcpt("a@one.example")], "Hello!\r\n");
+    site.advance(Duration::from_secs(2));
+    let (id, disk) = (ids(&site).remove(0), site.host.disk());
+    let record = Path::new(format!("messages/{id}.record")).unwrap();
+    let mut writer = disk.write(&record, Write::Replace).unwrap();
+    writer.write(b"trenza-queue 1\narrived 9\n").unwrap();
+    writer.commit().unwrap();
+    site.spool().ask(&id, Request::Retry).unwrap();
+    site.advance(Duration::from_secs(3));
+    assert!(!site.spool().is_asked(&id, Request::Retry).unwrap(), "it is not asked again and again");
+    assert_eq!((site.files().len(), site.others.tried("a@one.example").len()), (2, 1));
+    site.host.run(|reactor| reactor.stop());
+    site.advance(Duration::from_secs(1));
+    assert!(!site.host.is_running(), "nothing is left to be noted");
 }
 
 #[test]

@@ -249,6 +249,13 @@ fn who_wants_to_know_is_told_that_it_has_arrived() {
 }
 
 #[test]
+fn who_is_named_often_is_forwarded_for_once() {
+    let site = Site::new(Net::gentle(1), "away: bob@example.com\n");
+    site.say(25, &format!("EHLO x\r\n{}", message("x@example.net", &["away@example.org"; 50], "hello")));
+    assert_eq!(site.got(), ["bob@example.com"]);
+}
+
+#[test]
 fn an_address_in_brackets_is_one_here_for_the_queue_too() {
     let site = Site::new(Net::gentle(1), "away: bob@example.com\n");
     site.say(25, &format!("EHLO x\r\n{}", message("x@example.net", &["away@[10.0.0.1]"], "hello")));

@@ -1,7 +1,10 @@
 //! `trenza mail queue retry` and `drop`.
 
-use super::{Of, now};
-use crate::{complaint::Complaint, terminal::say};
+use super::{Of, damaged, now};
+use crate::{
+    complaint::Complaint,
+    terminal::{say, warn},
+};
 use std::time::Duration;
 use trenza::{
     Result,
@@ -28,12 +31,16 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, request: Request) -> Result {
     let spool = args.of.spool()?;
     let ids = match args.all {
-        true => args.of.all()?.into_iter().map(|(id, _)| id).collect(),
+        true => all(args, request)?,
         false => args.ids.clone(),
     };
     // All of them or none.
-    if let Some(id) = ids.iter().find(|id| !args.all && spool.look(id).is_none()) {
-        return Err(args.of.missing(id).into());
+    for id in ids.iter().filter(|_| !args.all) {
+        match spool.look(id).map(|found| found.record) {
+            None => return Err(args.of.missing(id).into()),
+            Some(Err(error)) if request == Request::Retry => return Err(damaged(id, &error).into()),
+            Some(_) => {}
+        }
     }
     let shown = args.of.queue.display();
     let lock = QueueLock::take(&args.of.queue)
@@ -49,6 +56,18 @@ pub(super) fn run(args: &Args, request: Request) -> Result {
     let (count, are) = (ids.len(), if ids.len() == 1 { "message is" } else { "messages are" });
     say(&format!("{count} {are} {done}"));
     Ok(())
+}
+
+/// All messages, without those that cannot be tried.
+fn all(args: &Args, request: Request) -> Result<Vec<QueueId>> {
+    let mut ids = Vec::new();
+    for (id, found) in args.of.all()? {
+        match found.record {
+            Err(error) if request == Request::Retry => warn(&damaged(&id, &error).to_string()),
+            _ => ids.push(id),
+        }
+    }
+    Ok(ids)
 }
 
 /// Asks the server, and waits until it has done it.

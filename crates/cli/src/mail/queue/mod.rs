@@ -116,6 +116,13 @@ impl Of {
     }
 }
 
+/// That nobody knows who a message is for.
+fn damaged(id: &QueueId, error: &trenza::storage::Error) -> Complaint {
+    Complaint::new(format!("the record of {id} cannot be read: {}", why(error))).remedy(
+        "`trenza mail queue show --message` shows the message, and `drop` throws it away, once whoever it is for has been told",
+    )
+}
+
 fn now() -> SystemTime {
     Timestamp::now().into()
 }

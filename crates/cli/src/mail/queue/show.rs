@@ -1,14 +1,11 @@
 //! `trenza mail queue show`.
 
 use super::{
-    Of, ago, ahead,
+    Of, ago, ahead, damaged,
     list::{as_json, sender},
-    name, shown, stamp, table, why, write_out,
+    name, shown, stamp, table, write_out,
 };
-use crate::{
-    complaint::Complaint,
-    terminal::{Style, paint_out},
-};
+use crate::terminal::{Style, paint_out};
 use trenza::{
     Result,
     auth::Size,
@@ -45,12 +42,7 @@ pub(super) fn run(args: &Args) -> Result {
     let record = match &found.record {
         Ok(record) => record,
         Err(error) => {
-            return Err(Complaint::new(format!("the record of {id} cannot be read: {}", why(error)))
-                .remedy(
-                    "`--message` shows the message; `trenza mail queue drop` throws it away, \
-                         once whoever it is for has been told",
-                )
-                .into());
+            return Err(damaged(id, error).into());
         }
     };
     let head = [

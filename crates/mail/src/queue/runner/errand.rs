@@ -2,10 +2,7 @@
 
 use super::Runner;
 use crate::{
-    queue::{
-        Carried, Content, Fate, Parcel, QueueId, Record, State, index::Errand, ledger::Change,
-        record::seconds,
-    },
+    queue::{Carried, Content, Fate, Parcel, QueueId, Record, State, index::Errand, ledger::Change},
     smtp::{Code, Rcpt, Recipient, Reply, Status},
 };
 use std::{rc::Rc, time::Duration};
@@ -67,7 +64,7 @@ impl Runner {
         let most = self.queue.0.options.limits.parcel;
         let each = record.recipients.iter().enumerate();
         let due = each.filter(|(_, one)| {
-            matches!(one.state, State::Waiting { next, .. } if seconds(next) <= now)
+            matches!(one.state, State::Waiting { next, .. } if self.due(next) <= now)
                 && self.carrier.destination(&one.rcpt.to) == name
         });
         due.map(|(at, _)| at).take(most.max(1)).collect()

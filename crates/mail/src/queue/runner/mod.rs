@@ -22,7 +22,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     rc::{Rc, Weak},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use trenza_core::{Deferred, Group, Reactor, Resolver, Service, Timer};
 use trenza_storage::Storage;
@@ -31,6 +31,8 @@ use trenza_storage::Storage;
 const PENDING_MAX: usize = 1000;
 /// How long it sleeps at most, since the wall clock may be set.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
+/// By how many seconds the wall clock may be set back without a word.
+const CLOCK_SLACK: u64 = 60;
 /// Under what name messages are worked on that are carried nowhere.
 const NOWHERE: &str = "";
 
@@ -53,6 +55,8 @@ struct Runner {
     timer: Cell<Option<Timer>>,
     stopping: Cell<Option<Resolver<()>>>,
     is_stopping: Cell<bool>,
+    /// The wall clock when it was looked at last.
+    clock: Cell<u64>,
 }
 
 struct Inner {
@@ -114,6 +118,7 @@ impl Service for QueueRunner {
             timer: Cell::default(),
             stopping: Cell::default(),
             is_stopping: Cell::new(false),
+            clock: Cell::new(0),
         });
         runner.listen();
         runner.pump();
@@ -154,8 +159,26 @@ impl Runner {
         self.reactor.now().saturating_duration_since(self.start).as_secs()
     }
 
+    /// When something of the disk is due that says it is due then: at once, if that is longer from now than anything waits.
+    /// Then the wall clock was ahead when it was written.
+    fn due(&self, at: SystemTime) -> u64 {
+        let (at, now) = (seconds(at), self.now());
+        let most = self.queue.0.options.schedule.longest_pause().as_secs();
+        if at > now.saturating_add(most) { now } else { at }
+    }
+
+    /// Looks whether the wall clock was set back. What waits is planned anew then: it would wait until it is that time again.
+    fn look_at_clock(&self) {
+        let now = self.now();
+        if now.saturating_add(CLOCK_SLACK) < self.clock.replace(now) {
+            tracing::warn!("the clock was set back: the queue is looked through again");
+            self.inner.borrow_mut().index.forget_all();
+        }
+    }
+
     /// Does whatever is to be done now.
     fn pump(self: &Rc<Self>) {
+        self.look_at_clock();
         self.take_arrived();
         self.start_errands();
         self.write();
@@ -217,7 +240,7 @@ impl Runner {
         let mut due = BTreeMap::new();
         for one in &record.recipients {
             if let State::Waiting { next, .. } = one.state {
-                let next = seconds(next);
+                let next = self.due(next);
                 let earliest = due.entry(self.carrier.destination(&one.rcpt.to)).or_insert(next);
                 *earliest = next.min(*earliest);
             }

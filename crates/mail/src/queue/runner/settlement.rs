@@ -65,7 +65,7 @@ impl Runner {
     }
 
     fn settled(&self, id: &QueueId, request: Option<Request>, names: &[Rc<str>], settled: Settled) {
-        let Settled { record, report } = settled;
+        let Settled { record, report, .. } = settled;
         if request.is_some() || record.is_none() {
             self.inner.borrow_mut().index.forget(id);
         }

@@ -174,6 +174,6 @@ pub struct Envelope {
     pub client: Client,
     /// Who it is from.
     pub mail: Mail,
-    /// Who it goes to: those that were accepted, at least one.
+    /// Who it goes to: those that were accepted, at least one; each once, but in LMTP.
     pub recipients: Vec<Rcpt>,
 }

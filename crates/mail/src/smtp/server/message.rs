@@ -4,12 +4,13 @@ use super::{
     Envelope, Message, Mode, Outcome,
     received::{self, Hops},
     session::{Session, leave, say},
+    transaction::Transaction,
 };
 use crate::smtp::{
-    Code, Reply, Status,
+    Code, Rcpt, Reply, Status,
     data::{Decoder, Lines, Piece},
 };
-use std::{fmt::Write as _, rc::Rc};
+use std::{collections::BTreeSet, fmt::Write as _, rc::Rc};
 use trenza_core::{Input, Transport};
 
 /// A message that comes.
@@ -137,6 +138,16 @@ impl Session {
         self.chunk_ended(at);
     }
 
+    /// Who a message goes to, each once: what is forwarded for one of them would go out as often as he was named. LMTP wants
+    /// an answer for each that was accepted.
+    fn recipients(&self, transaction: &Transaction) -> Vec<Rcpt> {
+        let (mut all, mut seen) = (transaction.recipients.clone(), BTreeSet::new());
+        if self.client.mode != Mode::Lmtp {
+            all.retain(|rcpt| seen.insert(rcpt.to.clone()));
+        }
+        all
+    }
+
     /// Asks who takes the message.
     fn open(
         &mut self,
@@ -153,7 +164,7 @@ impl Session {
             }),
             client: self.client.clone(),
             mail: transaction.mail.clone(),
-            recipients: transaction.recipients.clone(),
+            recipients: self.recipients(transaction),
         });
         let field = received::field(&envelope, &self.config().host, at.reactor().wall());
         let message = self.here.delivery.message(envelope.clone());
