@@ -95,6 +95,7 @@ async fn carry(storage: &Storage, remote: &Remote, to: &str) -> Result<Carried> 
         destination: remote.destination(&rcpt.to),
         mail: Mail::new(None),
         recipients: vec![rcpt],
+        notes: Vec::new(),
         message: Content::new(storage.clone(), storage.open(&path).await?, size),
     };
     remote.carry(parcel).await.pop().ok_or_else(|| "no fate".into())

@@ -19,8 +19,11 @@ use trenza_storage::Path;
 
 /// The destination of who is here. No domain or literal can be written so.
 const HERE: &str = "[here]";
-/// So many recipients who have a message in part are remembered. What is forgotten comes twice to some.
+/// So many recipients who have a message in part are remembered. Of others there are the notes of the queue.
 const PARTIAL_MAX: usize = 10_000;
+/// What is noted of a message that was forwarded, and before each Maildir that has it.
+const FORWARDED: &str = "forwarded";
+const MAILDIR: &str = "maildir ";
 
 /// Brings what a queue holds into the Maildirs of an [`Exchange`], and by another [`Carrier`] to others.
 ///
@@ -34,7 +37,8 @@ pub struct Courier {
 }
 
 /// What of a message a recipient has who stands for several: so that one full Maildir does not bring it to the others again
-/// and again. By the message's name and the recipient.
+/// and again. By the message's name and the recipient. It is noted in the queue, too, for the next start; here is also what is
+/// too long for that.
 type Partial = Rc<RefCell<BTreeMap<(String, Recipient), Had>>>;
 
 /// What somebody has of a message.
@@ -42,6 +46,27 @@ type Partial = Rc<RefCell<BTreeMap<(String, Recipient), Had>>>;
 struct Had {
     folders: BTreeSet<Path>,
     forwarded: bool,
+}
+
+impl Had {
+    /// What a note says. What makes no sense is passed over: what it stood for comes twice.
+    fn of(note: &str) -> Self {
+        let folder = |line: &str| Path::new(line.strip_prefix(MAILDIR)?).ok();
+        Self {
+            folders: note.lines().filter_map(folder).collect(),
+            forwarded: note.lines().any(|line| line == FORWARDED),
+        }
+    }
+
+    /// A line for each thing; None: there is nothing to note.
+    fn note(&self) -> Option<String> {
+        // A folder whose name is no text is not noted.
+        let folders = self.folders.iter().filter_map(|folder| str::from_utf8(folder.as_bytes()).ok());
+        let lines = folders.map(|folder| format!("{MAILDIR}{folder}"));
+        let lines: Vec<String> =
+            self.forwarded.then(|| FORWARDED.to_owned()).into_iter().chain(lines).collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
 }
 
 impl Courier {
@@ -67,10 +92,11 @@ impl Carrier for Courier {
         Box::pin(async move {
             exchange.look().await;
             let mut carried = Vec::with_capacity(parcel.recipients.len());
-            for to in &parcel.recipients {
+            let notes = parcel.notes.iter().map(Option::as_deref).chain(std::iter::repeat(None));
+            for (to, note) in parcel.recipients.iter().zip(notes) {
                 let round =
                     Round { exchange: &exchange, inlet: &inlet, partial: &partial, parcel: &parcel, to };
-                carried.push(Carried::new(round.fate().await));
+                carried.push(round.carried(note).await);
             }
             carried
         })
@@ -87,9 +113,11 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    async fn fate(&self) -> Fate {
+    /// What came of it, after what was noted of the tries before.
+    async fn carried(&self, note: Option<&str>) -> Carried {
         let key = (self.parcel.id.clone(), self.to.to.clone());
-        let mut had = self.partial.borrow().get(&key).cloned().unwrap_or_default();
+        let had = self.partial.borrow().get(&key).cloned();
+        let mut had = had.unwrap_or_else(|| note.map(Had::of).unwrap_or_default());
         let done = self.bring(&mut had).await;
         let mut partial = self.partial.borrow_mut();
         let reply = match done {
@@ -97,23 +125,24 @@ impl Round<'_> {
                 partial.remove(&key);
                 let reply = Reply::new(Code::OK, Status::RECIPIENT_OK, "Delivered");
                 // What was forwarded tells of itself.
-                return if forwarded {
+                return Carried::new(if forwarded {
                     Fate::Relayed { reply, notifies: true }
                 } else {
                     Fate::Delivered(reply)
-                };
+                });
             }
             Err(reply) => reply,
         };
         if reply.code().is_permanent() {
             partial.remove(&key);
-            return Fate::Refused(reply);
+            return Carried::new(Fate::Refused(reply));
         }
+        let note = had.note();
         if partial.len() >= PARTIAL_MAX {
             partial.clear();
         }
         partial.insert(key, had);
-        Fate::Later(reply)
+        Carried::new(Fate::Later(reply)).with_note(note)
     }
 
     /// Brings it where it was not brought yet; whether it was forwarded. The first thing that is wrong is what counts.

@@ -64,6 +64,8 @@ pub struct Parcel {
     pub mail: Mail,
     /// Who it is for: at least one, at most [`QueueLimits::parcel`](super::QueueLimits::parcel).
     pub recipients: Vec<Rcpt>,
+    /// What was noted of each at the try before ([`Carried::note`]).
+    pub notes: Vec<Option<String>>,
     /// The message.
     pub message: Content,
 }
@@ -101,17 +103,27 @@ pub struct Carried {
     pub fate: Fate,
     /// Which host has said so, by its name; None: this one.
     pub host: Option<String>,
+    /// What a [`Carrier`] wants to know at the next try, as who of several behind an address has the message already; None:
+    /// what was noted before, if anything was. It is on the disk with the recipient, unless it is longer than a KiB and
+    /// recipients are very many, or has control characters other than line ends.
+    pub note: Option<String>,
 }
 
 impl Carried {
     /// As this host says.
     pub fn new(fate: Fate) -> Self {
-        Self { fate, host: None }
+        Self { fate, host: None, note: None }
     }
 
     /// As another host says.
     pub fn by(host: impl Into<String>, fate: Fate) -> Self {
-        Self { fate, host: Some(host.into()) }
+        Self { fate, host: Some(host.into()), note: None }
+    }
+
+    /// With something to know at the next try.
+    #[must_use]
+    pub fn with_note(self, note: Option<String>) -> Self {
+        Self { note, ..self }
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Addressee {
     pub state: State,
     /// What was said of it last.
     pub said: Option<Said>,
+    /// What who carries it wants to know at the next try.
+    pub note: Option<String>,
 }
 
 /// What came of a message for a recipient.
@@ -73,7 +75,7 @@ impl Record {
     pub fn new(mail: Mail, recipients: impl IntoIterator<Item = Rcpt>, now: SystemTime) -> Self {
         let arrived = whole(now);
         let state = State::Waiting { tries: 0, next: arrived, warned: false };
-        let addressee = |rcpt| Addressee { rcpt, state, said: None };
+        let addressee = |rcpt| Addressee { rcpt, state, said: None, note: None };
         Self { arrived, reports: 0, mail, recipients: recipients.into_iter().map(addressee).collect() }
     }
 
@@ -107,7 +109,15 @@ impl Record {
                 State::Waiting { tries: tries.saturating_add(1), next: whole(next), warned }
             }
         };
-        one.said = Some(Said::of(carried, room));
+        let fits =
+            |note: &&String| written(note) <= room / 2 && !note.chars().any(|c| c.is_control() && c != '\n');
+        match &carried.note {
+            _ if !matches!(one.state, State::Waiting { .. }) => one.note = None,
+            Some(note) => one.note = Some(note).filter(fits).cloned(),
+            None => {}
+        }
+        let left = room - one.note.as_deref().map_or(0, written);
+        one.said = Some(Said::of(carried, left));
     }
 
     /// How many bytes may be kept of what is said of each: of many recipients less, so that the record can be read again. It
@@ -142,12 +152,21 @@ impl Said {
     }
 }
 
+/// How many bytes a character takes where it is written.
+fn width(c: char) -> usize {
+    if matches!(c, '\n' | '\\') { 2 } else { c.len_utf8() }
+}
+
+/// How many bytes a text takes where it is written.
+fn written(text: &str) -> usize {
+    text.chars().map(width).sum()
+}
+
 /// As many of the characters as have room, each as it is written.
 fn short(chars: impl Iterator<Item = char>, room: usize) -> String {
-    let written = |c: char| if matches!(c, '\n' | '\\') { 2 } else { c.len_utf8() };
     let mut left = room;
     let fits = |c: &char| {
-        let rest = left.checked_sub(written(*c));
+        let rest = left.checked_sub(width(*c));
         left = rest.unwrap_or(0);
         rest.is_some()
     };

@@ -8,13 +8,14 @@
 //! RCPT TO:<bob@example.com> NOTIFY=SUCCESS,FAILURE
 //! waiting 2 1795650600
 //! said mx.example.com 450 4.2.0 Try again later
+//! note what who carries it has noted
 //! RCPT TO:<eve@example.net>
 //! done
 //! said - 250 2.0.0 Stored
 //! end
 //! ```
 //!
-//! Sender and recipients are as in SMTP. A line ends in LF; an LF in a reply is `\n`, a backslash `\\`.
+//! Sender and recipients are as in SMTP. A line ends in LF; an LF in a reply or note is `\n`, a backslash `\\`.
 
 use super::{
     Addressee, Record, Said, State,
@@ -66,6 +67,11 @@ impl Record {
             if let Some(said) = &one.said {
                 said.write(&mut text);
             }
+            if let Some(note) = &one.note {
+                text.push_str("note ");
+                escape(note, &mut text);
+                text.push('\n');
+            }
         }
         text + "end\n"
     }
@@ -103,13 +109,7 @@ impl Said {
             Some(status) => _ = write!(text, "{status} "),
             None => text.push_str("- "),
         }
-        for c in reply.text().chars() {
-            match c {
-                '\n' => text.push_str("\\n"),
-                '\\' => text.push_str("\\\\"),
-                c => text.push(c),
-            }
-        }
+        escape(reply.text(), text);
         text.push('\n');
     }
 
@@ -123,7 +123,7 @@ impl Said {
             host => Some(host.to_owned()),
         };
         let code = Code::new(code.parse().ok().filter(|_| code.len() == 3)?)?;
-        let text = unescape(text)?;
+        let text = unescape(text).filter(|text| text.chars().count() <= SAID_MAX)?;
         let reply = match status {
             "-" => Reply::plain(code, text),
             status => match Status::split(status)? {
@@ -132,6 +132,16 @@ impl Said {
             },
         };
         Some(Self { host, reply })
+    }
+}
+
+fn escape(plain: &str, text: &mut String) {
+    for c in plain.chars() {
+        match c {
+            '\n' => text.push_str("\\n"),
+            '\\' => text.push_str("\\\\"),
+            c => text.push(c),
+        }
     }
 }
 
@@ -148,7 +158,7 @@ fn unescape(text: &str) -> Option<String> {
             c => c,
         });
     }
-    (plain.chars().count() <= SAID_MAX).then_some(plain)
+    Some(plain)
 }
 
 /// A text, line by line.
@@ -186,7 +196,15 @@ impl<'a> Lines<'a> {
                     Some(said)
                 }
             };
-            recipients.push(Addressee { rcpt, state, said });
+            let note = match line.strip_prefix("note ") {
+                None => None,
+                Some(note) => {
+                    let Some(note) = unescape(note) else { return self.wrong("this is no note") };
+                    line = self.next()?;
+                    Some(note)
+                }
+            };
+            recipients.push(Addressee { rcpt, state, said, note });
         }
         if !self.rest.is_empty() {
             return self.wrong("something follows the end");
@@ -285,6 +303,7 @@ mod tests {
         let now = time(1_795_650_010);
         record.carried(0, &carried, now, now, Duration::from_secs(60));
         let later = Carried::new(Fate::Later(Reply::new(Code::NO_ROOM, Status::NO_ROOM, "")));
+        let later = later.with_note(Some("one \\ and\ntwo".into()));
         record.carried(1, &later, time(1_795_651_000), now, Duration::from_secs(60));
         record
     }
@@ -295,7 +314,10 @@ mod tests {
         let text = record.to_text();
         assert_eq!(Record::parse(text.as_bytes()), Ok(record), "{text}");
         assert!(text.contains("\nsaid mx_1_ 550 - one \\ntwo \\\\ three\\n [1m\n"), "{text}");
-        assert!(text.contains("\nwaiting 1 1795651000\nsaid - 452 4.3.1 \n"), "{text}");
+        assert!(
+            text.contains("\nwaiting 1 1795651000\nsaid - 452 4.3.1 \nnote one \\\\ and\\ntwo\n"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -319,6 +341,8 @@ mod tests {
             ("said mx_1_ 550 -", "said mx_1_ 550 5.1"),
             ("said mx_1_ 550 -", "said  550 -"),
             ("two \\\\", "two \\"),
+            ("note one", "note \\one"),
+            ("note one", "note\u{1b}one"),
             ("end\n", "end\nend\n"),
         ] {
             assert!(text.contains(from), "{from}");

@@ -101,6 +101,7 @@ impl World {
                         destination: remote.destination(&recipients[0].to),
                         mail: Mail::new(Some(mailbox("me"))),
                         recipients,
+                        notes: Vec::new(),
                         message: content,
                     };
                     all.push(remote.carry(parcel).await);

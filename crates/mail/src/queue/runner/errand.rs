@@ -78,12 +78,14 @@ impl Runner {
             _ => 0,
         };
         let places: Chosen = chosen.iter().map(|at| (*at, tries(at))).collect();
-        let recipients: Vec<Rcpt> =
-            chosen.iter().filter_map(|at| Some(record.recipients.get(*at)?.rcpt.clone())).collect();
+        let those = chosen.iter().filter_map(|at| record.recipients.get(*at));
+        let (recipients, notes): (Vec<Rcpt>, Vec<Option<String>>) =
+            those.map(|one| (one.rcpt.clone(), one.note.clone())).unzip();
         let named: Vec<Recipient> = recipients.iter().map(|rcpt| rcpt.to.clone()).collect();
         let mut mail = record.mail;
         mail.size = Some(message.size());
-        let parcel = Parcel { id: id.to_string(), destination: name.to_string(), mail, recipients, message };
+        let (id_shown, destination) = (id.to_string(), name.to_string());
+        let parcel = Parcel { id: id_shown, destination, mail, recipients, notes, message };
         let runner = self.clone();
         let limit = self.queue.0.options.limits.carry;
         // A coroutine of its own, so that a panic of the carrier ends no more than that.
