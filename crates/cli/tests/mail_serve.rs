@@ -338,6 +338,27 @@ fn accounts_fetch_and_delete_their_mail_on_any_worker() {
 }
 
 #[test]
+fn whoever_sends_to_a_server_that_is_not_trusted_is_told_what_would_trust_it() {
+    let place = place();
+    let options = ["--smtp=tls:0:interface=127.0.0.1", "--tls-cert={}/localhost.pem"];
+    let mut program = serve(place.path(), &options);
+    let url = program.hear_url("smtps://");
+    let server = format!("tls:localhost:{}", url.rsplit(':').next().unwrap());
+    let send = |server: &str| {
+        let mut send = Command::new(TRENZA);
+        send.args(["mail", "send", "--from=b@example.com", "--server", server, "ann@example.org"]);
+        send.current_dir(place.path()).stdin(Stdio::null());
+        let output = send.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = send(&server);
+    assert!(code == Some(77) && said.contains("tls:HOST:PORT:ca=FILE"), "{code:?} {said}");
+    assert_eq!(send(&format!("{server}:ca=localhost.pem")), (Some(0), String::new()));
+    assert_eq!(messages(place.path(), "ann").len(), 1);
+    stop(program);
+}
+
+#[test]
 fn who_gets_it_wrong_is_told_how_it_would_be_right() {
     let place = place();
     fs::write(place.path().join("pipes"), "\nann: |/bin/program\n").unwrap();
