@@ -6,15 +6,18 @@
 mod contest;
 mod echo;
 mod exchange;
+mod family;
 mod ftp;
 mod ground;
 mod handshake;
 mod instructions;
 mod load;
 mod machine;
+mod mail;
 mod memory;
 mod programs;
 mod recipe;
+mod rounds;
 mod sample;
 mod server;
 mod stage;
@@ -28,6 +31,7 @@ use contest::Contest;
 use ftp::Ftp;
 use ground::Ground;
 use instructions::Instructions;
+use mail::Mail;
 use programs::Programs;
 use recipe::{Program, Recipe};
 use server::Pinned;
@@ -105,14 +109,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (timers, instructions) = (alone("timers"), alone("instructions"));
     let ftp = Some("ftp").filter(|group| groups.contains(group));
     let ftp = ftp.and_then(|_| ftp::Choice::of(&args.tests, &args.servers));
+    let mail = Some("mail").filter(|group| groups.contains(group));
+    let mail = mail.and_then(|_| mail::Choice::of(&args.tests, &args.servers));
     let mut needed: Vec<&Recipe> =
         recipes.iter().filter(|recipe| chosen().any(|test| is_able(recipe, test))).collect();
     let ours = recipe::all();
     let is_ours = |recipe: &&Recipe| matches!(recipe.program, Program::Ours(_));
     needed.extend(ours.iter().filter(is_ours).filter(|_| timers || instructions));
-    let serves_ftp = ftp.as_ref().is_some_and(ftp::Choice::has_ours);
-    needed.extend(ours.iter().filter(|recipe| serves_ftp && matches!(recipe.program, Program::Trenza(_))));
-    if needed.is_empty() && ftp.is_none() {
+    let serves =
+        ftp.as_ref().is_some_and(ftp::Choice::has_ours) || mail.as_ref().is_some_and(mail::Choice::has_ours);
+    needed.extend(ours.iter().filter(|recipe| serves && matches!(recipe.program, Program::Trenza(_))));
+    if needed.is_empty() && ftp.is_none() && mail.is_none() {
         return Err("nothing is left to measure: see --list".into());
     }
     let programs = Programs::build(&needed, chosen().any(|test| test.work.is_echo()), args.program.clone())?;
@@ -155,6 +162,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         let trenza = stage.programs.path(&Program::Trenza(""));
         Ftp::new(trenza, args.rounds, (server, load), choice)?.run(&mut out)?;
     }
+    if let Some(choice) = mail {
+        let (trenza, pem) = (stage.programs.path(&Program::Trenza("")), stage.ground.pem().to_owned());
+        Mail::new(trenza, pem, args.rounds, (server, load), choice)?.run(&mut out)?;
+    }
     if failures > 0 { Err(format!("{failures} failures, see above").into()) } else { Ok(()) }
 }
 
@@ -188,7 +199,8 @@ impl Args {
         for name in &self.servers {
             let before = named.len();
             named.extend(all.iter().filter(|recipe| recipe.name == *name).cloned());
-            if named.len() == before && !ftp::servers().any(|server| server == name) {
+            let is_other = ftp::servers().chain(mail::servers()).any(|server| server == name);
+            if named.len() == before && !is_other {
                 return Err(format!("no server {name:?}"));
             }
         }
@@ -209,6 +221,9 @@ fn list(also: &[Recipe]) -> io::Result<()> {
         }
         for test in ftp::tests().filter(|_| *group == "ftp") {
             writeln!(out, "  {test:18} {}", ftp::servers().collect::<Vec<_>>().join(" "))?;
+        }
+        for (test, servers) in mail::tests().filter(|_| *group == "mail") {
+            writeln!(out, "  {test:18} {}", servers.join(" "))?;
         }
     }
     Ok(())

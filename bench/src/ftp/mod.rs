@@ -4,7 +4,7 @@ mod crowd;
 mod server;
 mod session;
 
-use crate::sample::{median, quantile};
+use crate::{family::done, rounds::Rounds};
 use crowd::Crowd;
 use server::{FtpServer, Kind};
 use session::Session;
@@ -27,8 +27,6 @@ const SMALL_SIZE: usize = 1 << 10;
 const SESSIONS: usize = 500;
 /// How many small files each of them gets.
 const EACH: usize = 10;
-/// A server that has had so long for a test takes part in no further round of it, so that all of them end in time.
-const BUDGET: Duration = Duration::from_secs(6);
 /// For children that have ended to be waited for by their parent.
 const SETTLE: Duration = Duration::from_millis(50);
 
@@ -135,34 +133,17 @@ impl Ftp {
         let servers = self.start()?;
         for (work, unit, amount) in WORKS.into_iter().filter(|(name, ..)| self.choice.tests.contains(name)) {
             writeln!(out, "\n### {work}\n")?;
-            writeln!(
-                out,
-                "| server | {unit} | a quarter is below | above | server's CPU s | rounds |\n\
-                 |---|---:|---:|---:|---:|---:|"
-            )?;
-            let mut all = vec![Results::default(); servers.len()];
+            let mut all: Vec<(&str, Rounds)> =
+                servers.iter().map(|server| (server.kind.name(), Rounds::default())).collect();
             for round in 0..self.rounds {
                 for at in 0..servers.len() {
                     let at = (at + round) % servers.len();
-                    if let (Some(server), Some(results)) = (servers.get(at), all.get_mut(at)) {
-                        results.one_more(amount, || self.measure(work, server));
+                    if let (Some(server), Some((_, rounds))) = (servers.get(at), all.get_mut(at)) {
+                        rounds.one_more(amount, || self.measure(work, server));
                     }
                 }
             }
-            for (server, Results { rates, costs, .. }) in servers.iter().zip(&all) {
-                let (low, high) = (quantile(rates, 0.25), quantile(rates, 0.75));
-                let (rate, cost, rounds) = (median(rates), median(costs), rates.len());
-                let name = server.kind.name();
-                writeln!(out, "| {name} | {rate:.0} | {low:.0} | {high:.0} | {cost:.2} | {rounds} |")?;
-            }
-            // What one of them cannot do with these clients is no reason to tell nothing of the others.
-            let failed = |(server, results): (&FtpServer, &Results)| {
-                results.failure.as_ref().map(|error| format!("{}: {error}", server.kind.name()))
-            };
-            for failure in servers.iter().zip(&all).filter_map(failed) {
-                writeln!(out, "\n{failure}")?;
-            }
-            out.flush()?;
+            Rounds::print(&all, unit, ("server's CPU s", 1.0), out)?;
         }
         drop(servers);
         if self.choice.tests.contains(&IDLE) { self.idle(out) } else { Ok(()) }
@@ -178,10 +159,10 @@ impl Ftp {
         for server in self.start()? {
             let mut first = Session::login(&server)?;
             first.get("small/1.bin")?;
-            let before = server.memory()?;
+            let before = server.family.memory();
             let sessions = (0..SESSIONS).map(|_| Session::login(&server)).collect::<io::Result<Vec<_>>>()?;
             thread::sleep(SETTLE);
-            let after = server.memory()?;
+            let after = server.family.memory();
             drop(sessions);
             let each = after.saturating_sub(before) as f64 / SESSIONS as f64;
             writeln!(out, "| {} | {each:.0} | {} | {} |", server.kind.name(), before / 1024, after / 1024)?;
@@ -202,7 +183,7 @@ impl Ftp {
     fn measure(&self, work: &str, server: &FtpServer) -> io::Result<(Duration, Duration)> {
         // Logins are no part of it.
         let crowd = if work == "sessions-500" { Some(Crowd::login(server, SESSIONS)?) } else { None };
-        let (cost, began) = (server.spent()?, Instant::now());
+        let (cost, began) = (server.family.spent(), Instant::now());
         let local = self.place.path().join("local");
         let large = self.place.path().join("files/large.bin");
         match work {
@@ -219,7 +200,7 @@ impl Ftp {
         }
         let took = began.elapsed();
         thread::sleep(SETTLE);
-        let cost = server.spent()?.saturating_sub(cost);
+        let cost = server.family.spent().saturating_sub(cost);
         let _ = fs::remove_file(self.place.path().join("files/up/sent.bin"));
         if local.exists() {
             let came = fs::read_dir(&local)?.count();
@@ -229,35 +210,6 @@ impl Ftp {
             }
         }
         Ok((took, cost))
-    }
-}
-
-/// What came of the rounds of a test.
-#[derive(Debug, Clone, Default)]
-struct Results {
-    rates: Vec<f64>,
-    costs: Vec<f64>,
-    /// What it took so far, with all that is not measured.
-    spent: Duration,
-    /// Why there are no more.
-    failure: Option<String>,
-}
-
-impl Results {
-    /// A round, unless there was enough.
-    fn one_more(&mut self, amount: f64, round: impl FnOnce() -> io::Result<(Duration, Duration)>) {
-        if self.spent > BUDGET || self.failure.is_some() {
-            return;
-        }
-        let began = Instant::now();
-        match round() {
-            Ok((took, cost)) => {
-                self.rates.push(amount / took.as_secs_f64());
-                self.costs.push(cost.as_secs_f64());
-            }
-            Err(error) => self.failure = Some(error.to_string()),
-        }
-        self.spent += began.elapsed();
     }
 }
 
@@ -278,12 +230,4 @@ fn lftp(server: &FtpServer, to: &Path) -> Command {
     let mut command = Command::new("lftp");
     command.args(["--norc", "-c", &script]).env("HOME", "/nonexistent").stdout(Stdio::null());
     command
-}
-
-fn done(command: &mut Command) -> io::Result<()> {
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(io::Error::other(format!("{command:?}: {status}"))),
-        Err(error) => Err(io::Error::other(format!("{command:?}: {error}"))),
-    }
 }

@@ -1,19 +1,7 @@
-//! [`FtpServer`]: a server of FTP as a process, with those that it has forked.
+//! [`FtpServer`]: a server of FTP, with the processes that it has forked.
 
-use super::done;
-use std::{
-    fs, io,
-    io::Write,
-    net::{TcpListener, TcpStream},
-    path::Path,
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
-
-/// What the kernel counts CPU time of ended children in.
-const TICK: Duration = Duration::from_millis(10);
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::family::{Family, add_ann};
+use std::{fs, io, net::TcpListener, path::Path, process::Command};
 
 /// Its 1.5.7 closes a data connection on which the client begins TLS before it has said RETR or STOR, as curl does: so it
 /// is told that it may read there.
@@ -76,7 +64,7 @@ impl Kind {
 pub(super) struct FtpServer {
     pub(super) kind: Kind,
     pub(super) port: u16,
-    process: Child,
+    pub(super) family: Family,
 }
 
 impl FtpServer {
@@ -89,7 +77,7 @@ impl FtpServer {
             Kind::Uring | Kind::Poll => {
                 let users = shown("users.toml");
                 if !Path::new(&users).exists() {
-                    add_user(trenza, &users)?;
+                    add_ann(trenza, &users)?;
                 }
                 let mut command = Command::new(trenza);
                 command.env("TRENZA_DRIVER", if kind == Kind::Uring { "uring" } else { "poll" });
@@ -113,73 +101,12 @@ impl FtpServer {
                 command
             }
         };
-        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let server = Self { kind, port, process };
-        let late = Instant::now() + PATIENCE;
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if Instant::now() > late {
-                return Err(io::Error::other(format!("{command:?} does not listen")));
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        Ok(server)
+        Ok(Self { kind, port, family: Family::start(&mut command, port)? })
     }
 
     pub(super) fn url(&self, path: &str) -> String {
         format!("ftp://127.0.0.1:{}/{path}", self.port)
     }
-
-    /// CPU time of all its processes so far, those that have ended included.
-    pub(super) fn spent(&self) -> io::Result<Duration> {
-        let ticks = self.processes().into_iter().map(|process| ticks(process).unwrap_or(0)).sum::<u32>();
-        Ok(TICK * ticks)
-    }
-
-    /// Memory of all its processes, of what they share each its part.
-    pub(super) fn memory(&self) -> io::Result<u64> {
-        let of = |process: u32| {
-            let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).ok()?;
-            let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-            line.split_whitespace().next()?.parse::<u64>().ok()
-        };
-        Ok(self.processes().into_iter().filter_map(of).sum::<u64>() * 1024)
-    }
-
-    /// It and its children, and theirs.
-    fn processes(&self) -> Vec<u32> {
-        let (mut all, mut at) = (vec![self.process.id()], 0);
-        while let Some(process) = all.get(at).copied() {
-            let file = format!("/proc/{process}/task/{process}/children");
-            let children = fs::read_to_string(file).unwrap_or_default();
-            all.extend(children.split_whitespace().filter_map(|id| id.parse::<u32>().ok()));
-            at += 1;
-        }
-        all
-    }
-}
-
-impl Drop for FtpServer {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// User and system time of a process, and of its children that have ended: the 14th to 17th field.
-fn ticks(process: u32) -> Option<u32> {
-    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    let fields = text.rsplit(')').next()?.split_whitespace();
-    Some(fields.skip(11).take(4).filter_map(|field| field.parse::<u32>().ok()).sum())
-}
-
-fn add_user(trenza: &Path, users: &str) -> io::Result<()> {
-    let mut command = Command::new(trenza);
-    command.args(["user", "add", "ann", "--password-stdin", "--file", users]);
-    let (mut reader, mut writer) = io::pipe()?;
-    writer.write_all(b"secret\n")?;
-    drop(writer);
-    done(command.stdin(reader.try_clone()?).stderr(Stdio::null()))?;
-    io::copy(&mut reader, &mut io::sink()).map(drop)
 }
 
 /// As it is installed, but for whoever runs it, with anonymous as somebody who may write.

@@ -14,8 +14,12 @@ use trenza_core::{Deferred, Reactor, RemoteResolver, Result, TimedOut, driver::P
 
 /// How many passwords are hashed at a time unless told otherwise. Each takes 19 MiB and a thread of the pool.
 pub const HASHINGS_MAX: usize = 4;
-/// How many logins wait for their turn.
+/// How many logins wait for their turn. One more takes the place of the one that waits longest.
 pub const WAITING_MAX: usize = 1024;
+/// So many wait in the order in which they came. When there are more it is a flood, of which most would wait in vain
+/// however they stand: then who came last is next, so that somebody who logs in meanwhile is served at once, or as soon
+/// as he tries again, instead of never.
+pub const ORDERLY_MAX: usize = 64;
 /// How long one waits for its turn.
 pub const WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -105,7 +109,7 @@ impl Hashing {
         })
     }
 
-    /// Runs `work` on the thread pool when it is its turn. Fails with [`Denied::Busy`] when [`WAITING_MAX`] wait already,
+    /// Runs `work` on the thread pool when it is its turn. Fails with [`Denied::Busy`] when [`WAITING_MAX`] came after it,
     /// or the turn did not come within [`WAIT_MAX`].
     pub fn run<T: Send + 'static>(
         &self,
@@ -125,21 +129,23 @@ impl Hashing {
     }
 
     async fn enter(&self, reactor: &Reactor) -> Result<Turn> {
-        let (turn, place) = {
+        let (turn, place, too_many) = {
             let mut state = self.lock();
             if let Some(free) = state.free.checked_sub(1) {
                 state.free = free;
                 return Ok(Turn(self.clone()));
             }
-            if state.waiting.len() >= WAITING_MAX {
-                return Err(Denied::Busy.into());
-            }
             let (turn, resolver) = reactor.remote_resolver();
+            let full = state.waiting.len() >= WAITING_MAX;
+            let too_many = full.then(|| state.waiting.pop_first()).flatten();
             state.next += 1;
             let number = state.next;
             state.waiting.insert(number, resolver);
-            (turn, Place(self, number))
+            (turn, Place(self, number), too_many)
         };
+        if let Some((_, longest)) = too_many {
+            longest.fire(Err(Denied::Busy.into()));
+        }
         let turn = timeout(WAIT_MAX, turn).await;
         drop(place);
         turn.map_err(|error| if error.is::<TimedOut>() { Denied::Busy.into() } else { error })
@@ -184,7 +190,8 @@ struct Turn(Hashing);
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut state = self.0.lock();
-        let next = state.waiting.pop_first();
+        let flood = state.waiting.len() > ORDERLY_MAX;
+        let next = if flood { state.waiting.pop_last() } else { state.waiting.pop_first() };
         if next.is_none() {
             state.free += 1;
         }

@@ -43,7 +43,7 @@ pub use checker::{Checker, at_once};
 pub use credentials::Credentials;
 pub use denied::Denied;
 pub use file::{AccountsFile, FILE_MAX, FileError};
-pub use hashing::{HASHINGS_MAX, Hashing, REMEMBERED, WAIT_MAX, WAITING_MAX};
+pub use hashing::{HASHINGS_MAX, Hashing, ORDERLY_MAX, REMEMBERED, WAIT_MAX, WAITING_MAX};
 pub use mechanism::{Mechanism, Mechanisms};
 pub use memory::Memory;
 pub use portal::Portal;

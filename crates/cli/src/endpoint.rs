@@ -16,6 +16,36 @@ pub(crate) fn without_tls(endpoint: &str) -> Option<String> {
     }
 }
 
+/// Host and port of `tcp:HOST:PORT` and `tls:HOST:PORT`, without brackets.
+pub(crate) fn host_and_port(endpoint: &str) -> Option<(&str, &str)> {
+    let rest = ["tcp:", "tls:"].into_iter().find_map(|kind| endpoint.strip_prefix(kind))?;
+    let (host, rest) = match rest.strip_prefix('[') {
+        Some(rest) => rest.split_once("]:")?,
+        None => rest.split_once(':')?,
+    };
+    Some((host, rest.split(':').next()?))
+}
+
+/// What stands between the colons of an endpoint string that are neither escaped nor within brackets.
+pub(crate) fn parts(endpoint: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut is_escaped, mut in_brackets) = (Vec::new(), 0, false, false);
+    for (at, c) in endpoint.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '[' => in_brackets = true,
+            ']' => in_brackets = false,
+            ':' if !in_brackets => {
+                parts.extend(endpoint.get(start..at));
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.extend(endpoint.get(start..));
+    parts
+}
+
 /// Where in an endpoint string its port is.
 #[derive(Debug)]
 pub(crate) struct Place<'a> {
@@ -49,6 +79,20 @@ impl<'a> Place<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_and_parts() {
+        for (endpoint, found) in [
+            ("tcp:mail.example.org:587", Some(("mail.example.org", "587"))),
+            ("tls:[::1]:465:timeout=3", Some(("::1", "465"))),
+            ("unix:/run/x.sock", None),
+            ("tcp:25", None),
+        ] {
+            assert_eq!(host_and_port(endpoint), found, "{endpoint}");
+        }
+        assert_eq!(parts(r"tcp:[::1]:25:ca=a\:b.pem"), ["tcp", "[::1]", "25", r"ca=a\:b.pem"]);
+        assert_eq!(parts(""), [""]);
+    }
 
     #[test]
     fn tls_is_seen_where_it_is() {

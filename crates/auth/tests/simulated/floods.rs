@@ -91,18 +91,45 @@ fn who_would_wait_too_long_is_told_so() {
 }
 
 #[test]
+fn who_logs_in_during_a_flood_is_served_before_it() {
+    let net = Net::gentle(1);
+    net.job_time(Duration::from_millis(100));
+    on_host(&net, async |reactor| {
+        let portal = Portal::accounts("test", people());
+        let guess = |number: usize| {
+            // This machine's, which may have any number of logins on their way.
+            portal.login(&reactor, Credentials::password(format!("{number}"), "guess"), &peer("127.0.0.1"))
+        };
+        // Far more than can be served, and they go on.
+        let mut guesses: Vec<_> = (0..2 * WAITING_MAX).map(guess).collect();
+        reactor.sleep(Duration::from_millis(1)).await;
+        let begun = reactor.now();
+        let login = portal.login(&reactor, Credentials::password("ann", "secret"), &peer("127.0.0.1"));
+        guesses.push(guess(0));
+        assert_eq!(login.await?.name, "ann");
+        assert!(reactor.now() - begun <= seconds(1), "{:?}", reactor.now() - begun);
+        Ok(())
+    });
+}
+
+#[test]
 fn no_more_wait_than_may() {
     let net = Net::gentle(1);
     net.job_time(seconds(1));
     on_host(&net, async |reactor| {
-        let hashing = Hashing::new(1);
+        let (hashing, begun) = (Hashing::new(1), reactor.now());
         let waiting: Vec<_> = (0..WAITING_MAX + 1).map(|_| hashing.run(&reactor, || Ok(()))).collect();
         reactor.sleep(Duration::from_millis(1)).await;
         assert_eq!(hashing.waiting(), WAITING_MAX);
-        let error = hashing.run(&reactor, || Ok(())).await.unwrap_err();
-        assert_eq!(Denied::of(&error), Denied::Busy);
+        // One more takes the place of who waits longest, which is told at once.
+        let more = hashing.run(&reactor, || Ok(()));
+        let mut waiting = waiting.into_iter();
+        let (hashed, longest) = (waiting.next().unwrap(), waiting.next().unwrap());
+        assert_eq!(Denied::of(&longest.await.unwrap_err()), Denied::Busy);
+        assert!(reactor.now() - begun < seconds(1));
+        assert_eq!(hashing.waiting(), WAITING_MAX);
         // Who goes away makes room at once, and no turn is lost with him.
-        drop(waiting);
+        drop((waiting, hashed, more));
         reactor.sleep(Duration::from_millis(1)).await;
         assert_eq!(hashing.waiting(), 0);
         hashing.run(&reactor, || Ok(())).await?;

@@ -6,7 +6,7 @@ use trenza_core::{IntoEndpoint, Reactor};
 use trenza_mail::{
     queue::{Carried, Carrier, Content, Fate, Parcel},
     smtp::{
-        Mail, Mailbox, Rcpt, Recipient,
+        Host, Mail, Mailbox, Rcpt, Recipient,
         client::{ClientLimits, ClientOptions, Looking, Mx, NameError, Names, Remote, RemoteLimits, Route},
     },
 };
@@ -241,7 +241,7 @@ fn domains_that_have_nobody() {
     // Without MX the domain is a host; a literal is one anyway.
     assert_eq!(relayed(&world.carry(world.remote(), &["ann@b"])), [Some("b")]);
     let ip = world.table.hosts["c"][0];
-    let literal = format!("ann@{}", trenza_mail::smtp::Host::Address(ip));
+    let literal = format!("ann@{}", Host::Address(ip));
     assert_eq!(relayed(&world.carry(world.remote(), &[&literal])), [Some(&literal[4..])]);
     assert_eq!(world.taken(), [0, 1, 1]);
 }
@@ -279,6 +279,28 @@ fn routes_come_before_the_dns() {
     for wrong in ["x", "=tcp:b:25", "tcp:b:25", "x="] {
         assert!(Route::parse(wrong, ClientOptions::new()).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn routes_to_one_server_are_apart() {
+    let world = World::new();
+    let to = |name: &str| Mailbox::parse(name).unwrap();
+    let name = |name: &str| ClientOptions::new().name(Host::parse(name).unwrap());
+    let endpoint = || "tcp:a:25".into_endpoint().unwrap();
+    let routes = [("x", name("one")), ("y", name("two")), ("z", name("three"))];
+    let remote = || {
+        let routes = routes.clone().into_iter();
+        routes.fold(world.remote(), |remote, (domain, options)| {
+            remote.route(Route::new(domain, endpoint(), options))
+        })
+    };
+    let destinations = ["ann@x", "ann@y", "ann@z"].map(|name| remote().destination(&to(name).into()));
+    assert_eq!(destinations, ["tcp:a:25", "tcp:a:25 (1)", "tcp:a:25 (2)"]);
+    let one = |name: &str| vec![Rcpt::new(to(name))];
+    let all = world.carry_all(remote(), vec![one("ann@x"), one("ann@y"), one("bob@x"), one("bob@y")]);
+    assert!(all.iter().flatten().all(|one| one.host.as_deref() == Some("tcp:a:25")));
+    let heard = world.scripts["a"].borrow().heard.join(" ");
+    assert_eq!(["EHLO one", "EHLO two"].map(|hello| heard.matches(hello).count()), [1, 1], "{heard}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! [`Server`]: the options that say how to talk to the server.
 
 use super::trouble;
-use crate::{complaint::Complaint, terminal::warn, user::password::first_line};
+use crate::{complaint::Complaint, endpoint::host_and_port, terminal::warn, user::password::first_line};
 use std::{
     env,
     fs::{self, File},
@@ -105,7 +105,8 @@ impl Server {
     }
 
     fn tls_to(&self) -> Result<ClientTlsTo> {
-        let name = self.tls_name.as_deref().or_else(|| host_of(&self.server));
+        let of_endpoint = || host_and_port(&self.server).map(|(host, _)| host);
+        let name = self.tls_name.as_deref().or_else(of_endpoint);
         let name = name.ok_or_else(|| {
             Complaint::new(format!("whom must the certificate of {} be for?", self.server))
                 .code(64)
@@ -141,31 +142,5 @@ fn limits(silent: Duration) -> ClientLimits {
         block: silent,
         end: silent,
         ..ClientLimits::default()
-    }
-}
-
-/// The host of `tcp:HOST:PORT`.
-fn host_of(endpoint: &str) -> Option<&str> {
-    let rest = endpoint.strip_prefix("tcp:")?;
-    match rest.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map(|(host, _)| host),
-        None => rest.split_once(':').map(|(host, _)| host),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_host_of_an_endpoint() {
-        for (endpoint, host) in [
-            ("tcp:mail.example.org:587", Some("mail.example.org")),
-            ("tcp:[::1]:587:timeout=3", Some("::1")),
-            ("unix:/run/x.sock", None),
-            ("tcp:25", None),
-        ] {
-            assert_eq!(host_of(endpoint), host, "{endpoint}");
-        }
     }
 }

@@ -2,8 +2,10 @@
 
 mod checks;
 mod limits;
+mod logins;
 mod names;
 mod ports;
+mod routes;
 mod sending;
 mod site;
 
@@ -51,10 +53,13 @@ Examples:
       For the world: receives for example.org, and sends what accounts send, by the servers that the DNS names
   trenza mail serve --domain example.org --maildir mail --users users.toml --queue queue --relay tcp:smtp.example.net:25
       All that is for others goes to one server, which brings it on; `trenza mail queue list --queue queue` shows what waits
+  trenza mail serve --domain example.org --maildir mail --users users.toml --queue queue --logins logins.toml \\
+      --relay starttls:smtp.example.net:587 --route example.com=tls:10.0.0.7:465:ca=ca.pem:server-name=mx.example.com
+      The same over TLS, logged in, and mail for example.com to a server of one's own
   trenza mail serve --domain example.org --maildir mail --users users.toml --smtp tcp:25 --pop3 tls:995 --tls-cert cert.pem
       Accounts fetch their mail by POP3
   trenza mail dkim example.org
-  trenza mail serve --domain example.org --maildir mail --users users.toml --smtp tcp:25 --submission tls:465 --queue queue \
+  trenza mail serve --domain example.org --maildir mail --users users.toml --smtp tcp:25 --submission tls:465 --queue queue \\
       --tls-cert cert.pem --check refuse --dkim example.org=mail:mail._domainkey.example.org.pem
       Signs what accounts send, with a key whose record is in the DNS, and refuses what others' domains disown
   trenza mail serve --domain example.org --maildir mail --users users.toml --lmtp unix:/run/trenza/lmtp
@@ -77,6 +82,13 @@ Aliases, a line each, read again when they change:
   staff: :include:/etc/mail/staff
   archive: /srv/mail/archive/      (a Maildir in the folder of --maildir)
   noreply: /dev/null
+
+Logins at other servers, in a file that only the server may read; it may be /dev/fd/3, or `<(pass show logins)`:
+  [[login]]
+  server = 'smtp.example.net'        # or HOST:PORT, or the whole endpoint
+  user = 'ann'
+  password = '...'                   # or password-file = 'FILE', whose first line it is
+  # allow-plain-auth = true          # also without TLS, and to whom nobody has verified
 
 Ctrl-C (or SIGTERM) stops: messages have 10 s to come to their end. A second one stops at once.
 Exit codes: 0 after a graceful stop, 1 error, 2 wrong usage, 130 or 143 when a second signal cut it short.";
@@ -222,7 +234,8 @@ impl Args {
         let inlet = opened.queue.inlet(reactor);
         let exchange = exchange.with_queue(inlet.clone());
         if reactor.loop_index() == 0 {
-            let courier = Courier::new(&exchange, inlet, self.sending.remote(reactor, dns, hostname)?);
+            let courier =
+                Courier::new(&exchange, inlet, self.sending.remote(reactor, opened, dns, hostname)?);
             reactor.start(opened.queue.carried_by(courier))?;
         }
         Ok(exchange)

@@ -78,7 +78,8 @@ struct Shared {
 
 /// Where a message goes.
 enum Goal<'a> {
-    Route(&'a Route),
+    /// The route of this number.
+    Route(usize, &'a Route),
     Domain(&'a str),
     Address(IpAddr),
 }
@@ -144,7 +145,7 @@ impl Remote {
 impl Carrier for Remote {
     fn destination(&self, to: &Recipient) -> String {
         match self.0.goal(to) {
-            Some(Goal::Route(route)) => route.endpoint.to_string(),
+            Some(Goal::Route(number, route)) => self.0.way(number, route),
             Some(Goal::Domain(domain)) => domain.to_owned(),
             Some(Goal::Address(ip)) => Host::Address(ip).to_string(),
             None => String::new(),
@@ -170,23 +171,35 @@ impl Shared {
     fn goal<'a>(&'a self, to: &'a Recipient) -> Option<Goal<'a>> {
         let host = to.mailbox().map(crate::smtp::Mailbox::host);
         let domain = host.and_then(Host::domain);
-        let own = domain.and_then(|domain| self.routes.iter().find(|route| route.is_for(domain)));
-        let route = own.or_else(|| self.routes.iter().find(|route| route.is_for_all()));
+        let mut routes = self.routes.iter().enumerate();
+        let own = domain.and_then(|domain| routes.clone().find(|(_, route)| route.is_for(domain)));
+        let route = own.or_else(|| routes.find(|(_, route)| route.is_for_all()));
         match (route, host) {
-            (Some(route), _) => Some(Goal::Route(route)),
+            (Some((number, route)), _) => Some(Goal::Route(number, route)),
             (None, Some(Host::Domain(domain))) => self.names.is_some().then_some(Goal::Domain(domain)),
             (None, Some(Host::Address(ip))) => self.names.is_some().then_some(Goal::Address(*ip)),
             _ => None,
         }
     }
 
+    /// What goes by a route is counted together, and shares connections. Of two to one server each is one by itself: they
+    /// may ask for TLS or a login, or not.
+    fn way(&self, number: usize, route: &Route) -> String {
+        let to = route.endpoint.to_string();
+        let before = self.routes.get(..number).unwrap_or_default();
+        match before.iter().any(|other| other.endpoint.to_string() == to) {
+            true => format!("{to} ({number})"),
+            false => to,
+        }
+    }
+
     /// The servers to try for a recipient, the first one first.
     async fn servers(&self, to: &Recipient) -> Result<Vec<Server>, Fate> {
         match self.goal(to) {
-            Some(Goal::Route(route)) => {
+            Some(Goal::Route(number, route)) => {
                 let name = route.endpoint.to_string();
-                let options = self.named(route.options.clone());
-                Ok(vec![Server { key: name.clone(), name, endpoint: route.endpoint.clone(), options }])
+                let (key, options) = (self.way(number, route), self.named(route.options.clone()));
+                Ok(vec![Server { key, name, endpoint: route.endpoint.clone(), options }])
             }
             Some(Goal::Domain(domain)) => self.receivers(domain).await,
             Some(Goal::Address(ip)) => {
