@@ -181,7 +181,8 @@ impl Shared {
         let portal = |protocol| Portal::shared(protocol, checker.clone(), throttle.clone(), Accounts);
         let (local, plain_auth) = (known.local.clone(), args.ports.allow_plain_auth);
         let made = |server: SmtpServer| {
-            let server = server.limits(args.limits.smtp());
+            // Reports are made by the queue.
+            let server = server.limits(args.limits.smtp()).notifies(queue.is_some());
             match &tls {
                 Some(tls) => server.tls(tls.clone()),
                 None => server,

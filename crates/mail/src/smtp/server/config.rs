@@ -54,6 +54,7 @@ pub(super) struct Config {
     pub(super) tls_required: bool,
     pub(super) plain_auth: bool,
     pub(super) any_author: bool,
+    pub(super) notifies: bool,
     pub(super) limits: SmtpLimits,
     pub(super) seats: Arc<Seats>,
     pub(super) addresses: Addresses,
@@ -73,6 +74,7 @@ impl SmtpServer {
             tls_required: false,
             plain_auth: false,
             any_author: false,
+            notifies: true,
             addresses: Addresses::new(limits.per_address),
             limits,
             seats: Arc::default(),
@@ -134,6 +136,13 @@ impl SmtpServer {
     #[must_use]
     pub fn any_author(self, on: bool) -> Self {
         self.change(|config| config.any_author = on)
+    }
+
+    /// Offers DSN (RFC 3461): that senders are told what becomes of a message, as they wish. Default: true. Not for a
+    /// [`Delivery`] that does nothing of the kind: whoever passes a message on tells nobody then, since this server does.
+    #[must_use]
+    pub fn notifies(self, on: bool) -> Self {
+        self.change(|config| config.notifies = on)
     }
 
     /// Sets the limits.
