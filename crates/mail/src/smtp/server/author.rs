@@ -45,14 +45,11 @@ impl Author {
         let denied = |text: String| Err(Reply::new(Code::REFUSED, Status::DENIED, text));
         for field in self.header.fields().iter().filter(|field| field.is("From")) {
             let value = String::from_utf8_lossy(field.value()).replace(['\r', '\n'], "");
-            match Mailbox::list(&value) {
-                Err(_) => return denied("The field From of this message cannot be read".into()),
-                Ok(all) => match all.iter().find(|one| !config.owns(&self.account, one)) {
-                    Some(other) => {
-                        return denied(format!("This message says that it is from {other}, who is not you"));
-                    }
-                    None => {}
-                },
+            let Ok(all) = Mailbox::list(&value) else {
+                return denied("The field From of this message cannot be read".into());
+            };
+            if let Some(other) = all.iter().find(|one| !config.owns(&self.account, one)) {
+                return denied(format!("This message says that it is from {other}, who is not you"));
             }
         }
         Ok(())
