@@ -222,3 +222,16 @@ fn who_has_it_and_who_has_not() {
     assert!(said.contains("no@example.org: ") && said.contains("later@example.org: "), "{said}");
     assert!(said.contains("2 of 3 recipients do not have it") && !said.contains("ann@"), "{said}");
 }
+
+#[test]
+fn what_is_too_large_for_memory_arrives_whole() {
+    let lines: String = (0..400_000).map(|number| format!("{number} .\n.{number} \u{e4}\n")).collect();
+    let text = sent(&["-f", "a@b", "c@d"], &format!("From: a@b\nDate: x\nMessage-ID: <y>\n\n{lines}"), GOOD);
+    assert!(text.contains("MAIL FROM:<a@b> BODY=8BITMIME\r\n"), "8 bits come late in it");
+    let (_, body) = text.split_once("\r\n\r\n").unwrap();
+    let expected: String = lines.split_inclusive('\n').fold(String::new(), |mut all, line| {
+        all.extend([if line.starts_with('.') { "." } else { "" }, line.trim_end(), "\r\n"]);
+        all
+    });
+    assert!(body.strip_prefix(&*expected).is_some_and(|rest| rest.starts_with(".\r\n")));
+}

@@ -238,6 +238,43 @@ fn accounts_fetch_their_mail() {
     assert!(stop(program).contains("protocol=\"pop3\""));
 }
 
+#[test]
+fn who_fetches_mail_through_a_proxy_is_who_the_proxy_says() {
+    let place = place();
+    let options = [SMTP, "--pop3=haproxy:tcp:0:interface=127.0.0.1", "--allow-plain-auth"];
+    let mut program = serve(place.path(), &[&options[..], &["--max-sessions-per-address=1"]].concat());
+    Session::connect(&program.hear_url("smtp://")).send("b@c", "ann@example.org");
+    let address = program.hear_url("pop3://").trim_start_matches("pop3://").to_owned();
+    let greeted = |header: &[u8]| {
+        let stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut session = BufReader::new(stream);
+        session.get_mut().write_all(header).unwrap();
+        let mut line = String::new();
+        session.read_line(&mut line).unwrap();
+        (session, line)
+    };
+    let v1 = |client: &str| format!("PROXY TCP4 {client} 192.0.2.99 1000 110\r\n").into_bytes();
+    // The same by version 2: a signature, its kind, the length, addresses and ports.
+    let v2 =
+        [&b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"[..], &[192, 0, 2, 3, 192, 0, 2, 99, 3, 232, 0, 110]].concat();
+    let (mut first, said) = greeted(&[&v1("192.0.2.1"), &b"USER ann\r\n"[..]].concat());
+    assert!(said.starts_with("+OK"), "{said}");
+    let (_, said) = greeted(&v1("192.0.2.1"));
+    assert_eq!(said, "-ERR [SYS/TEMP] Too many sessions from your address, try again later\r\n");
+    for header in [&v1("192.0.2.2"), &v2] {
+        assert!(greeted(header).1.starts_with("+OK"));
+    }
+    // Whoever comes past the proxy is not even greeted.
+    assert_eq!(greeted(b"USER ann\r\nPASS secret one\r\n").1, "");
+    first.get_mut().write_all(b"PASS secret one\r\nRETR 1\r\nDELE 1\r\nQUIT\r\n").unwrap();
+    let mut said = String::new();
+    first.read_to_string(&mut said).unwrap();
+    assert!(said.contains("\r\n\r\nHello!\r\n.\r\n") && said.ends_with("+OK Goodbye\r\n"), "{said}");
+    assert!(messages(place.path(), "ann").is_empty());
+    stop(program);
+}
+
 /// Waits until somebody has so many messages.
 fn wait_for(place: &Path, name: &str, count: usize) -> Vec<String> {
     let began = Instant::now();

@@ -60,6 +60,6 @@ pub use quota::{Quota, QuotaLimits, Used};
 pub use reader::{BATCH, Listing, PIECE, Reader};
 pub use restricted::{Allow, Restricted};
 pub use storage::{JOBS_MAX, Storage, WAITING_MAX};
-pub use tree::{File, List, Tree, Write, Writer};
+pub use tree::{File, List, OpenFolder, Tree, Write, Writer};
 pub use upload::{UPLOAD_FULL, UPLOAD_MAX, Upload};
 pub use walk::walk;

@@ -1,6 +1,8 @@
 //! [`Quota`]: a tree that holds only so much.
 
-use crate::{ErrorKind, File, FileId, List, Metadata, Path, Result, Space, Tree, Write, Writer, walk};
+use crate::{
+    ErrorKind, File, FileId, List, Metadata, OpenFolder, Path, Result, Space, Tree, Write, Writer, walk,
+};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -171,6 +173,10 @@ fn found(tree: &dyn Tree, path: &Path) -> Result<Option<Metadata>> {
 impl Tree for Quota {
     fn open(&self, path: &Path) -> Result<Arc<dyn File>> {
         self.tree.open(path)
+    }
+
+    fn open_folder<'a>(&'a self, path: &Path) -> Result<Box<dyn OpenFolder + 'a>> {
+        self.tree.open_folder(path)
     }
 
     fn write(&self, path: &Path, how: Write) -> Result<Box<dyn Writer>> {

@@ -1,6 +1,6 @@
 //! [`Restricted`]: a tree that allows less.
 
-use crate::{ErrorKind, File, List, Metadata, Path, Result, Space, Tree, Write, Writer};
+use crate::{ErrorKind, File, List, Metadata, OpenFolder, Path, Result, Space, Tree, Write, Writer};
 use std::{sync::Arc, time::SystemTime};
 
 /// What a [`Restricted`] tree lets its users do.
@@ -79,6 +79,11 @@ impl Tree for Restricted {
     fn open(&self, path: &Path) -> Result<Arc<dyn File>> {
         check(self.allow.read)?;
         self.tree.open(path)
+    }
+
+    fn open_folder<'a>(&'a self, path: &Path) -> Result<Box<dyn OpenFolder + 'a>> {
+        check(self.allow.read)?;
+        self.tree.open_folder(path)
     }
 
     fn write(&self, path: &Path, how: Write) -> Result<Box<dyn Writer>> {

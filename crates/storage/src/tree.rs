@@ -20,6 +20,14 @@ pub trait Tree: Debug + Send + Sync + 'static {
     /// [`IsAFolder`](crate::ErrorKind::IsAFolder), [`Special`](crate::ErrorKind::Special).
     fn open(&self, path: &Path) -> Result<Arc<dyn File>>;
 
+    /// Keeps a folder open, for many of its files to be opened: what leads there is looked up once.
+    ///
+    /// # Errors
+    /// Those of all methods; or [`OpenFolder::open`] has them.
+    fn open_folder<'a>(&'a self, path: &Path) -> Result<Box<dyn OpenFolder + 'a>> {
+        Ok(Box::new(Named { tree: self, folder: path.clone() }))
+    }
+
     /// Opens or makes a regular file for writing.
     ///
     /// # Errors
@@ -114,6 +122,28 @@ pub trait Tree: Debug + Send + Sync + 'static {
     /// # Errors
     /// The root cannot be listed. What cannot be looked at below it is left alone.
     fn sweep(&self, before: SystemTime) -> Result<u64>;
+}
+
+/// A folder that is kept open.
+pub trait OpenFolder: Debug {
+    /// Opens a regular file in it for reading, as [`Tree::open`] does.
+    ///
+    /// # Errors
+    /// Those of [`Tree::open`]; [`Name`](crate::ErrorKind::Name): this can be no name.
+    fn open(&self, name: &[u8]) -> Result<Arc<dyn File>>;
+}
+
+/// A folder by its path, for trees that have no better way.
+#[derive(Debug)]
+struct Named<'a, T: ?Sized> {
+    tree: &'a T,
+    folder: Path,
+}
+
+impl<T: Tree + ?Sized> OpenFolder for Named<'_, T> {
+    fn open(&self, name: &[u8]) -> Result<Arc<dyn File>> {
+        self.tree.open(&self.folder.join(name)?)
+    }
 }
 
 /// How a file is to be written.

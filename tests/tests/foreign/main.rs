@@ -25,6 +25,7 @@ mod secure;
 mod strace;
 mod systemd;
 mod testssl;
+mod unshare;
 mod uploads;
 mod vsftpd;
 mod wrk;

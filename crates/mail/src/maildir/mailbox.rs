@@ -1,13 +1,14 @@
 //! [`Maildir`]: the messages that are in one.
 
-use super::{Flags, name, store, store::each};
+use super::{Flags, name, quota, store, store::each};
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 use trenza_core::Deferred;
-use trenza_storage::{ErrorKind, File, Path, Result, Storage, Tree};
+use trenza_storage::{ErrorKind, File, OpenFolder, Path, Result, Storage, Tree};
 
 /// The most messages that are listed; a Maildir with more cannot be ([`Unsupported`](ErrorKind::Unsupported)).
 pub const MESSAGES_MAX: usize = 1_000_000;
@@ -88,10 +89,17 @@ impl Entry {
     }
 
     fn path(&self, folder: &Path) -> Result<Path> {
-        match (self.is_new, self.flags) {
-            (true, _) => folder.join("new")?.join(&self.id),
-            (false, flags) => folder.join("cur")?.join(format!("{}:2,{flags}", self.id)),
-        }
+        folder.join(self.place())?.join(self.name().as_bytes())
+    }
+
+    /// The folder of the Maildir that it is in.
+    fn place(&self) -> &'static str {
+        if self.is_new { "new" } else { "cur" }
+    }
+
+    /// The name of its file.
+    fn name(&self) -> Cow<'_, str> {
+        if self.is_new { (&self.id).into() } else { format!("{}:2,{}", self.id, self.flags).into() }
     }
 }
 
@@ -160,14 +168,17 @@ impl Maildir {
         self.run(move |tree, folder| found(tree, folder, &message, |path| tree.open(path)))
     }
 
-    /// Opens a message and reads from it, as one job: a small message costs one way to the pool and back.
+    /// Opens messages, each when it is asked for, and reads from them, as one job: many small ones cost one way to the pool
+    /// and back.
     pub fn read<T: Send + 'static>(
         &self,
-        message: &Entry,
-        read: impl FnOnce(Arc<dyn File>) -> Result<T> + Send + 'static,
+        messages: Vec<Entry>,
+        read: impl FnOnce(&mut dyn Iterator<Item = Result<Arc<dyn File>>>) -> Result<T> + Send + 'static,
     ) -> Deferred<T> {
-        let message = message.clone();
-        self.run(move |tree, folder| read(found(tree, folder, &message, |path| tree.open(path))?))
+        self.run(move |tree, folder| {
+            let mut places = Places::default();
+            read(&mut messages.iter().map(|message| places.open(tree, folder, message)))
+        })
     }
 
     /// Sets the flags of a message, which is not new any more then. As it is from there on.
@@ -189,7 +200,11 @@ impl Maildir {
     /// Removes a message. After a loss of power it may be there again.
     pub fn remove(&self, message: &Entry) -> Deferred<()> {
         let message = message.clone();
-        self.run(move |tree, folder| found(tree, folder, &message, |path| tree.remove_file(path)))
+        self.run(move |tree, folder| {
+            found(tree, folder, &message, |path| tree.remove_file(path))?;
+            quota::subtract(tree, folder, message.size, 1);
+            Ok(())
+        })
     }
 
     /// Removes messages; those that are gone already are no errors. They stay away after a loss of power, too.
@@ -223,6 +238,29 @@ impl Maildir {
     ) -> Deferred<T> {
         let folder = self.folder.clone();
         self.storage.run(move |tree| job(tree, &folder))
+    }
+}
+
+/// The folders of a Maildir, kept open once something is opened in them.
+#[derive(Default)]
+struct Places<'a> {
+    new: Option<Box<dyn OpenFolder + 'a>>,
+    cur: Option<Box<dyn OpenFolder + 'a>>,
+}
+
+impl<'a> Places<'a> {
+    fn open(&mut self, tree: &'a dyn Tree, folder: &Path, message: &Entry) -> Result<Arc<dyn File>> {
+        let place = if message.is_new { &mut self.new } else { &mut self.cur };
+        let kept = match place {
+            Some(kept) => kept,
+            None => place.insert(tree.open_folder(&folder.join(message.place())?)?),
+        };
+        match kept.open(message.name().as_bytes()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                found(tree, folder, message, |path| tree.open(path))
+            }
+            opened => opened,
+        }
     }
 }
 
@@ -277,9 +315,16 @@ fn found<T>(tree: &dyn Tree, folder: &Path, message: &Entry, does: impl Fn(&Path
 
 fn remove_all(tree: &dyn Tree, folder: &Path, messages: Vec<Entry>) -> Result {
     let (mut moved, mut result) = (BTreeSet::new(), Ok(()));
+    let (mut bytes, mut count) = (0_u64, 0);
+    let mut remove = |path: &Path, size: u64| {
+        tree.remove_file(path)?;
+        bytes = bytes.saturating_add(size);
+        count += 1;
+        Ok(())
+    };
     let gone = |removed: &Result| matches!(removed, Err(error) if error.kind() == ErrorKind::NotFound);
     for message in messages {
-        let removed = message.path(folder).and_then(|path| tree.remove_file(&path));
+        let removed = message.path(folder).and_then(|path| remove(&path, message.size));
         if gone(&removed) {
             moved.insert(message.id);
         } else {
@@ -294,15 +339,16 @@ fn remove_all(tree: &dyn Tree, folder: &Path, messages: Vec<Entry>) -> Result {
             each(tree, &place, |found| {
                 let name = found.name.to_str().map(|name| name.split_once(":2,").map_or(name, |(id, _)| id));
                 if name.is_some_and(|id| moved.contains(id)) {
-                    there.push(place.join(found.name.as_encoded_bytes())?);
+                    there.push((place.join(found.name.as_encoded_bytes())?, found.metadata.size));
                 }
                 Ok(())
             })?;
         }
-        let removed = there.iter().map(|path| tree.remove_file(path));
+        let removed = there.iter().map(|(path, size)| remove(path, *size));
         result = removed.filter(|removed| !gone(removed)).fold(result, Result::and);
         let synced = tree.sync(&place);
         result = result.and(synced);
     }
+    quota::subtract(tree, folder, bytes, count);
     result
 }

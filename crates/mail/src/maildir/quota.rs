@@ -33,15 +33,37 @@ pub(super) fn check(tree: &dyn Tree, folder: &Path, quota: u64, size: u64) -> Re
 }
 
 /// A message of this size was added.
-///
-/// Nothing hangs on it: what is not said here is found when it is counted anew.
 pub(super) fn add(tree: &dyn Tree, folder: &Path, size: u64) {
-    let added = || -> Result {
-        let mut writer = tree.write(&folder.join(FILE)?, Write::Append)?;
-        writer.write(format!("{size} 1\n").as_bytes())?;
-        writer.commit().map(drop)
+    note(folder, append(tree, folder, &format!("{size} 1\n")));
+}
+
+/// So many messages were removed, of so many bytes in all, from a Maildir or a folder of one. Who delivers need not count then
+/// to find that there is room; others may do that only once in a while.
+pub(super) fn subtract(tree: &dyn Tree, folder: &Path, bytes: u64, messages: usize) {
+    let folder = match folder.name() {
+        Some(name) if name.starts_with(b".") => folder.parent().unwrap_or_default(),
+        _ => folder.clone(),
     };
-    if let Err(error) = added() {
+    let subtracted = || match tree.metadata(&folder.join(FILE)?) {
+        Ok(_) => append(tree, &folder, &format!("-{bytes} -{messages}\n")),
+        // Nobody counts here.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    };
+    if messages > 0 {
+        note(&folder, subtracted());
+    }
+}
+
+fn append(tree: &dyn Tree, folder: &Path, line: &str) -> Result {
+    let mut writer = tree.write(&folder.join(FILE)?, Write::Append)?;
+    writer.write(line.as_bytes())?;
+    writer.commit().map(drop)
+}
+
+/// Nothing hangs on it: what is not said here is found when it is counted anew.
+fn note(folder: &Path, written: Result) {
+    if let Err(error) = written {
         tracing::warn!(%error, %folder, "what a Maildir holds cannot be written down");
     }
 }

@@ -37,7 +37,7 @@ use trenza_storage::{File, Reader, Storage};
 pub trait Carrier: 'static {
     /// By what name the messages for a recipient are counted together: a domain, a smarthost, `local`. What happens to one
     /// destination does not delay the messages for another. It is asked often, must not block, and its answer should be
-    /// the same for the same recipient while it runs.
+    /// the same for the same recipient while it runs. If it panics the recipient's domain is the name.
     fn destination(&self, to: &Recipient) -> String;
 
     /// Carries a message to recipients of one destination: what came of each, in their order. It never fails as a whole:

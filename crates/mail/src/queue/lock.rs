@@ -18,7 +18,8 @@ pub struct QueueLock {
 }
 
 impl QueueLock {
-    /// Takes it; None: another process has it. The folder is made, for its owner only, if it is not there. It blocks.
+    /// Takes it; None: another process has it. The folder is made, for its owner only, if it is not there, and is on the
+    /// medium then, with those that lead to it. It blocks.
     ///
     /// # Errors
     /// The folder cannot be made, or the file.
@@ -34,7 +35,7 @@ impl QueueLock {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn take(folder: &Path) -> io::Result<Option<Self>> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        make(folder)?;
         let path = folder.join(NAME);
         let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(path)?;
         match file.try_lock() {
@@ -43,4 +44,21 @@ impl QueueLock {
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+}
+
+/// Makes a folder, and brings its name to the medium: all that a queue has taken would be lost with it.
+fn make(folder: &Path) -> io::Result<()> {
+    let missing = folder.ancestors().take_while(|folder| !folder.exists()).count();
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let sync = |folder: &Path| match folder.parent() {
+        Some(above) if above.as_os_str().is_empty() => File::open(".")?.sync_all(),
+        Some(above) => File::open(above)?.sync_all(),
+        None => Ok(()),
+    };
+    if missing == 0 {
+        // Whoever made it may have been killed before that; or it is of old, in one that we may not look into.
+        let _ = sync(folder);
+        return Ok(());
+    }
+    folder.ancestors().take(missing).try_for_each(sync)
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod ahead;
 mod bounds;
 mod client;
 mod dialogue;
@@ -9,6 +10,7 @@ mod faults;
 mod locks;
 mod login;
 mod messages;
+mod quota;
 mod tls;
 mod ugly;
 

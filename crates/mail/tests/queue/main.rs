@@ -57,6 +57,8 @@ struct World {
     under_way: RefCell<Vec<String>>,
     most: Cell<usize>,
     judge: RefCell<Judge>,
+    /// Whose destination makes it panic.
+    panics_at: Cell<&'static str>,
     /// The power has failed: nobody delivers anything.
     is_dark: Rc<dyn Fn() -> bool>,
 }
@@ -81,6 +83,7 @@ impl Others {
             under_way: RefCell::default(),
             most: Cell::new(0),
             judge: RefCell::new(Box::new(judge)),
+            panics_at: Cell::default(),
             is_dark: Rc::new(is_dark),
         }))
     }
@@ -103,6 +106,7 @@ impl Others {
 
 impl Carrier for Others {
     fn destination(&self, to: &Recipient) -> String {
+        assert!(self.0.panics_at.get() != to.to_string(), "on purpose");
         to.mailbox().map_or_else(String::new, |mailbox| mailbox.host().to_string())
     }
 

@@ -272,6 +272,24 @@ fn a_carrier_that_panics_or_says_too_little_loses_nothing() {
 }
 
 #[test]
+fn a_carrier_that_panics_at_a_name_ends_nothing() {
+    let site = Site::new(options(), |to| if to == "a@one.example" { later() } else { taken() });
+    site.net.allow_panics();
+    site.others.0.panics_at.set("a@one.example");
+    let to = ["a@one.example", "b@two.example"].map(rcpt);
+    site.submit(from("ann@home.example"), &to, "Hello!\r\n");
+    site.submit(from("ann@home.example"), &[rcpt("c@one.example")], "Hello!\r\n");
+    site.advance(MINUTE);
+    let mut got = site.others.got();
+    got.sort();
+    assert_eq!(got, ["b@two.example", "c@one.example"]);
+    assert_eq!(site.others.tried("a@one.example").len(), 1);
+    site.others.judge(|_| taken());
+    site.advance(HOUR);
+    assert_eq!((site.others.got().len(), site.queue.len()), (3, 0));
+}
+
+#[test]
 fn of_several_destinations_each_has_its_own_fate() {
     let site = Site::new(options(), |to| match to {
         "no@one.example" => refused(),

@@ -1,16 +1,18 @@
 //! [`Folder`]: a folder of the machine as a [`Tree`].
 
 mod list;
+mod open;
 mod root;
 mod sweep;
 mod writer;
 
-use crate::{Error, ErrorKind, File, List, Metadata, Path, Result, Space, Tree, Write, Writer};
+use crate::{Error, ErrorKind, File, List, Metadata, OpenFolder, Path, Result, Space, Tree, Write, Writer};
 use cap_std::{
     ambient_authority,
     fs::{Dir, Permissions, PermissionsExt as _},
 };
 use list::FolderList;
+use open::KeptFolder;
 use root::Root;
 use rustix::fs::{AtFlags, fstatvfs, linkat, renameat, unlinkat};
 use std::{
@@ -114,6 +116,10 @@ impl Tree for Folder {
     fn open(&self, path: &Path) -> Result<Arc<dyn File>> {
         let (file, opened) = self.root()?.open_file(path.as_system())?;
         Ok(Arc::new(FolderFile { file: Arc::new(file), opened }))
+    }
+
+    fn open_folder<'a>(&'a self, path: &Path) -> Result<Box<dyn OpenFolder + 'a>> {
+        Ok(Box::new(KeptFolder::new(self, path)?))
     }
 
     fn write(&self, path: &Path, how: Write) -> Result<Box<dyn Writer>> {

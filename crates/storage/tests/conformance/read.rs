@@ -19,6 +19,34 @@ fn ranges_are_read() {
 }
 
 #[test]
+fn files_of_a_folder_that_is_kept_open() {
+    each(|tree| {
+        tree.make_folder(&path("f")).unwrap();
+        tree.make_folder(&path("f/inner")).unwrap();
+        put(tree, "f/a", "first");
+        put(tree, "top", "top");
+        let folder = tree.open_folder(&path("f")).unwrap();
+        put(tree, "f/b", "second");
+        for (name, text) in [("a", "first"), ("b", "second")] {
+            let file = folder.open(name.as_bytes()).unwrap();
+            let mut bytes = [0; 10];
+            let count = file.read_at(&mut bytes, 0).unwrap();
+            assert_eq!((file.opened().size, &bytes[..count]), (text.len() as u64, text.as_bytes()));
+        }
+        assert_eq!(kind(folder.open(b"none")), ErrorKind::NotFound);
+        assert_eq!(kind(folder.open(b"inner")), ErrorKind::IsAFolder);
+        for wrong in ["", ".", "..", "../top", "inner/x", "a\0"] {
+            assert_eq!(kind(folder.open(wrong.as_bytes())), ErrorKind::Name, "{wrong}");
+        }
+        assert!(tree.open_folder(&Path::root()).unwrap().open(b"top").is_ok());
+        for (at, expected) in [("none", ErrorKind::NotFound), ("top", ErrorKind::NotAFolder)] {
+            let path = path(at);
+            assert_eq!(kind(tree.open_folder(&path).and_then(|folder| folder.open(b"a"))), expected, "{at}");
+        }
+    });
+}
+
+#[test]
 fn an_open_file_stays_what_it_is() {
     each(|tree| {
         put(tree, "a", "first");

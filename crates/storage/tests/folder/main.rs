@@ -7,9 +7,9 @@ mod sandbox;
 mod states;
 mod sweep;
 
-use std::fs;
+use std::{fs, sync::Arc};
 use tempfile::TempDir;
-use trenza_storage::{ErrorKind, Folder, Path, Tree, Write};
+use trenza_storage::{ErrorKind, File, Folder, Path, Tree, Write};
 
 /// A root with a file, folders, and a neighbour outside of it.
 fn tree() -> TempDir {
@@ -29,8 +29,22 @@ fn path(text: &str) -> Path {
     Path::new(text).unwrap()
 }
 
+/// Reads a file, which must be the same by its path and in its folder.
 fn read(tree: &Folder, at: &str) -> Result<String, ErrorKind> {
-    let file = tree.open(&path(at)).map_err(|error| error.kind())?;
+    let [by_path, in_folder] = read_both(tree, at);
+    assert_eq!(by_path, in_folder, "{at}");
+    by_path
+}
+
+/// What is read by its path, and in its folder, which is kept open.
+fn read_both(tree: &Folder, at: &str) -> [Result<String, ErrorKind>; 2] {
+    let path = path(at);
+    let folder = tree.open_folder(&path.parent().unwrap());
+    [text(tree.open(&path)), text(folder.and_then(|folder| folder.open(path.name().unwrap())))]
+}
+
+fn text(file: trenza_storage::Result<Arc<dyn File>>) -> Result<String, ErrorKind> {
+    let file = file.map_err(|error| error.kind())?;
     let mut text = vec![0; file.opened().size as usize];
     file.read_at(&mut text, 0).unwrap();
     Ok(String::from_utf8(text).unwrap())

@@ -11,17 +11,17 @@ use tempfile::TempDir;
 use trenza_tests::{PATIENCE, Program};
 
 const TRACED: &str =
-    "--trace=write,pwrite64,fsync,mkdirat,rename,renameat,renameat2,link,linkat,sendto,sendmsg,writev";
+    "--trace=write,pwrite64,fsync,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,sendto,sendmsg,writev";
 /// What is done to keep a message, before its 250.
-const SYNCED: &str = "fsync(";
+pub(super) const SYNCED: &str = "fsync(";
 
 /// A system call.
 #[derive(Debug)]
-struct Call {
-    text: String,
+pub(super) struct Call {
+    pub(super) text: String,
     /// The lines of the log in which it begins, and in which it has returned.
-    begun: usize,
-    returned: usize,
+    pub(super) begun: usize,
+    pub(super) returned: usize,
 }
 
 impl Call {
@@ -58,7 +58,7 @@ fn calls(log: &str) -> Vec<Call> {
 const MUTE: &str = "127.0.0.1:1";
 
 /// The server under strace, with the accounts ann, bob and carl.
-struct Traced {
+pub(super) struct Traced {
     place: TempDir,
     program: Program,
     client: BufReader<TcpStream>,
@@ -66,11 +66,12 @@ struct Traced {
 
 impl Traced {
     /// Its client is elsewhere, as far as it knows, where what comes is to be checked.
-    fn new(checked: bool) -> Self {
+    pub(super) fn new(checked: bool) -> Self {
         let place = tempfile::tempdir().unwrap();
         let shown = |name: &str| place.path().join(name).display().to_string();
         fs::create_dir(place.path().join("mail")).unwrap();
-        fs::write(place.path().join("aliases"), "team: ann, bob, carl\n").unwrap();
+        let aliases = "team: ann, bob, carl\naway: zoe@example.net\nboth: ann, zoe@example.net\n";
+        fs::write(place.path().join("aliases"), aliases).unwrap();
         for name in ["ann", "bob", "carl"] {
             let mut add = Command::new(crate::program());
             add.args(["user", "add", name, "--password-stdin", "--file", &shown("users.toml")]);
@@ -99,6 +100,8 @@ impl Traced {
                 &format!("--maildir={}", shown("mail")),
                 &format!("--users={}", shown("users.toml")),
                 &format!("--aliases={}", shown("aliases")),
+                &format!("--queue={}", shown("var/queue")),
+                &format!("--route=*=tcp:{MUTE}"),
             ],
         );
         let url = program.hear_url("smtp://");
@@ -128,7 +131,7 @@ impl Traced {
     }
 
     /// A message with this word to these, by DATA or BDAT.
-    fn send(&mut self, word: &str, to: &[&str], chunks: bool) {
+    pub(super) fn send(&mut self, word: &str, to: &[&str], chunks: bool) {
         self.ask("MAIL FROM:<x@example.com>", "250 ");
         for to in to {
             self.ask(&format!("RCPT TO:<{to}@example.org>"), "250 ");
@@ -146,7 +149,7 @@ impl Traced {
     }
 
     /// Ends it, and gives its calls and the folder of its Maildirs.
-    fn calls(self) -> (TempDir, Vec<Call>) {
+    pub(super) fn calls(self) -> (TempDir, Vec<Call>) {
         self.program.signal("TERM");
         let (status, said) = self.program.end();
         assert!(status.success(), "{status}: {said}");
@@ -157,7 +160,7 @@ impl Traced {
 
 /// The first of the calls that is all of this and begins behind a line.
 #[track_caller]
-fn find<'a>(calls: &'a [Call], behind: usize, parts: &[&str]) -> &'a Call {
+pub(super) fn find<'a>(calls: &'a [Call], behind: usize, parts: &[&str]) -> &'a Call {
     let found = calls.iter().find(|call| call.begun > behind && call.is(parts));
     found.unwrap_or_else(|| {
         let shown: Vec<&str> =
@@ -168,7 +171,7 @@ fn find<'a>(calls: &'a [Call], behind: usize, parts: &[&str]) -> &'a Call {
 
 /// One of these calls, whichever the server makes, behind a line.
 #[track_caller]
-fn named<'a>(calls: &'a [Call], behind: usize, parts: &[&str]) -> &'a Call {
+pub(super) fn named<'a>(calls: &'a [Call], behind: usize, parts: &[&str]) -> &'a Call {
     let is_named = |call: &&Call| {
         call.begun > behind
             && (call.text.starts_with("rename") || call.text.starts_with("link"))

@@ -8,6 +8,7 @@
 
 mod durable;
 mod mail;
+mod mail_queue;
 mod server;
 mod start;
 mod visit;

@@ -1,40 +1,64 @@
 //! [`Message`]: a message as scripts make it, and as it is sent.
 
+use super::body::Body;
+use crate::complaint::Complaint;
+use bytes::Bytes;
 use jiff::{Timestamp, fmt::rfc2822, tz::TimeZone};
-use trenza::{Reactor, mail::smtp::Mailbox};
+use std::io::{BufRead, Read};
+use trenza::{
+    Reactor, Result,
+    mail::smtp::{self, Mailbox, client::Source},
+};
+
+/// The largest message in bytes: it is read to its end before anything is sent, so that a script that fails half-way sends
+/// nothing.
+const MESSAGE_MAX: u64 = 100 * 1024 * 1024;
+/// The largest header, which is kept in memory.
+const HEADER_MAX: u64 = 1024 * 1024;
 
 /// A message: the fields of its header, each with its line ends, and what follows the blank line.
 pub(super) struct Message {
     fields: Vec<Vec<u8>>,
-    body: Vec<u8>,
+    body: Body,
 }
 
 /// A message as it is sent.
 pub(super) struct Text {
-    pub(super) bytes: Vec<u8>,
-    /// The header is not ASCII, so the server must know SMTPUTF8.
-    pub(super) header_is_utf8: bool,
+    head: Vec<u8>,
+    body: Body,
 }
 
 impl Message {
-    /// Reads it. Where there is no header, all of it is the body.
-    pub(super) fn of(text: Vec<u8>) -> Self {
+    /// Reads it to its end. Where there is no header, all of it is the body.
+    ///
+    /// # Errors
+    /// It is too large, or it cannot be read or kept.
+    pub(super) fn read(input: &mut impl BufRead) -> Result<Self> {
+        let too_large = |what| Complaint::new(what).code(65);
         let mut fields: Vec<Vec<u8>> = Vec::new();
-        let mut rest = &*text;
-        loop {
-            let end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
-            let (line, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
-            match (fields.last_mut(), line) {
-                (Some(field), [b' ' | b'\t', ..]) => field.extend_from_slice(line),
+        let mut left = HEADER_MAX;
+        let first = loop {
+            let mut line = Vec::new();
+            left -= input.by_ref().take(left).read_until(b'\n', &mut line)? as u64;
+            match (fields.last_mut(), &*line) {
+                (Some(field), [b' ' | b'\t', ..]) => field.extend_from_slice(&line),
                 // The line that mbox files begin a message with is none of it.
                 (None, [b'F', b'r', b'o', b'm', b' ', ..]) => {}
-                _ if name(line).is_some() => fields.push(line.to_vec()),
-                _ => break,
+                _ if name(&line).is_some() => fields.push(line),
+                (_, b"\n" | b"\r\n") => break Vec::new(),
+                _ => break line,
             }
-            rest = after;
+            if left == 0 {
+                return Err(too_large("the header of the message has more than 1 MiB").into());
+            }
+        };
+        let body = Body::read(first, &mut input.take(MESSAGE_MAX + 1)).map_err(|error| {
+            Complaint::new(format!("the message cannot be kept until it is sent: {error}")).code(75)
+        })?;
+        if body.size > MESSAGE_MAX {
+            return Err(too_large("the message has more than 100 MiB").into());
         }
-        let blank = [&b"\r\n"[..], b"\n"].into_iter().find_map(|end| rest.strip_prefix(end));
-        Self { body: blank.unwrap_or(rest).to_vec(), fields }
+        Ok(Self { fields, body })
     }
 
     /// What fields of this name say, unfolded.
@@ -78,18 +102,40 @@ impl Message {
         }
     }
 
-    pub(super) fn into_bytes(self) -> Text {
-        let mut bytes = Vec::with_capacity(self.body.len() + 1024);
+    pub(super) fn into_text(self) -> Text {
+        let mut head = Vec::new();
         for field in &self.fields {
-            bytes.extend_from_slice(field);
+            head.extend_from_slice(field);
             if !field.ends_with(b"\n") {
-                bytes.push(b'\n');
+                head.push(b'\n');
             }
         }
-        let header_is_utf8 = !bytes.is_ascii();
-        bytes.push(b'\n');
-        bytes.extend_from_slice(&self.body);
-        Text { bytes, header_is_utf8 }
+        head.push(b'\n');
+        Text { head, body: self.body }
+    }
+}
+
+impl Text {
+    /// The header is not ASCII, so the server must know SMTPUTF8.
+    pub(super) fn header_is_utf8(&self) -> bool {
+        !self.head.is_ascii()
+    }
+}
+
+impl Source for Text {
+    fn size(&self) -> Option<u64> {
+        Some(self.head.len() as u64 + self.body.size)
+    }
+
+    fn body(&self) -> Option<smtp::Body> {
+        let is_ascii = self.head.is_ascii() && self.body.is_ascii;
+        Some(if is_ascii { smtp::Body::SevenBit } else { smtp::Body::EightBit })
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        let head = std::mem::take(&mut self.head);
+        let piece = if head.is_empty() { self.body.next().await? } else { head };
+        Ok(Some(Bytes::from(piece)).filter(|piece| !piece.is_empty()))
     }
 }
 
@@ -109,8 +155,13 @@ fn is(field: &[u8], wanted: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> Message {
+        Message::read(&mut text.as_bytes()).unwrap()
+    }
+
     fn again(text: &str) -> String {
-        String::from_utf8(Message::of(text.into()).into_bytes().bytes).unwrap()
+        let Text { head, body } = read(text).into_text();
+        String::from_utf8([head, body.bytes()].concat()).unwrap()
     }
 
     #[test]
@@ -132,13 +183,32 @@ mod tests {
 
     #[test]
     fn fields() {
-        let mut message = Message::of(b"To: a,\n\tb\nbcc: c\nTo: d\nBCC :e\n\nBcc: f\n".to_vec());
+        let mut message = read("To: a,\n\tb\nbcc: c\nTo: d\nBCC :e\n\nBcc: f\n");
         assert_eq!(message.values("to").collect::<Vec<_>>(), [" a,\tb", " d"]);
         assert_eq!(message.values("Bcc").count(), 2);
         message.remove("Bcc");
         assert_eq!(message.values("Bcc").count(), 0);
-        assert!(message.into_bytes().bytes.ends_with(b"\n\nBcc: f\n"));
-        assert!(Message::of("Subject: \u{e4}\n\n".into()).into_bytes().header_is_utf8);
-        assert!(!Message::of("To: a\n\n\u{e4}".into()).into_bytes().header_is_utf8);
+        let text = message.into_text();
+        assert!(text.head.ends_with(b"\n\n") && text.body.bytes() == b"Bcc: f\n");
+        let kind = |text: &str| {
+            let text = read(text).into_text();
+            (text.header_is_utf8(), text.body())
+        };
+        assert_eq!(kind("Subject: \u{e4}\n\n"), (true, Some(smtp::Body::EightBit)));
+        assert_eq!(kind("To: a\n\n\u{e4}"), (false, Some(smtp::Body::EightBit)));
+        assert_eq!(kind("To: a\n\na"), (false, Some(smtp::Body::SevenBit)));
+    }
+
+    #[test]
+    fn what_is_too_large() {
+        let error = |mut text: &mut dyn BufRead| Message::read(&mut text).err().unwrap().to_string();
+        assert!(
+            error(&mut std::io::BufReader::new(std::io::repeat(b'a').take(MESSAGE_MAX + 2)))
+                .contains("100 MiB")
+        );
+        let folded = "To: a\n".to_owned() + &" b\n".repeat(400_000);
+        assert!(error(&mut folded.as_bytes()).contains("header"));
+        let line = "a".repeat(3 * 1024 * 1024) + "\nb";
+        assert_eq!(again(&line), format!("\n{line}"), "a line without an end is no header");
     }
 }

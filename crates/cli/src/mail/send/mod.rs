@@ -1,23 +1,20 @@
 //! `trenza mail send`: a sendmail for scripts.
 
+mod body;
 mod message;
 mod server;
 mod trouble;
 
 use crate::{complaint::Complaint, drive::drive, terminal::say};
 use message::Message;
-use std::io::{self, Read};
+use std::io;
 use trenza::{
     Reactor, Result,
     mail::smtp::{
-        Body, Mail, Mailbox, Rcpt,
-        client::{Client, ClientError},
+        Mail, Mailbox, Rcpt,
+        client::{Client, ClientError, Source},
     },
 };
-
-/// The largest message in bytes: it is read to its end before anything is sent, so that a script that fails half-way sends
-/// nothing.
-const MESSAGE_MAX: u64 = 100 * 1024 * 1024;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,7 +37,7 @@ Exit codes, as sendmail has them:
   67  a recipient does not exist
   68  a recipient's domain does not exist
   69  the server has refused the message, or a recipient, for good
-  75  the server was not reached, or has refused it for now: try again
+  75  the server was not reached, or has refused it for now, or there is no room for the message: try again
   76  the server does not speak SMTP
   77  the login was refused, or the server's certificate is not trusted
   130, 143  ended by Control-C or SIGTERM
@@ -75,19 +72,19 @@ pub(in crate::mail) struct Args {
 }
 
 pub(in crate::mail) fn run(args: &Args) -> Result {
-    let mut message = Message::of(read()?);
+    let mut message = Message::read(&mut io::stdin().lock())?;
     let recipients = recipients(args, &mut message)?;
     let sender = sender(args, &message)?;
     let (endpoint, options) = args.server.of()?;
     drive(async move || {
         let reactor = Reactor::current();
         message.complete(&reactor, sender.as_ref());
-        let text = message.into_bytes();
+        let text = message.into_text();
         let mut mail = Mail::new(sender);
-        mail.utf8 = text.header_is_utf8;
-        mail.body = Some(if text.bytes.is_ascii() { Body::SevenBit } else { Body::EightBit });
+        mail.utf8 = text.header_is_utf8();
+        mail.body = text.body();
         let mut client = Client::connect(&endpoint, options).await.map_err(|error| trouble::of(&error))?;
-        let fates = client.send(&mail, &recipients, &*text.bytes).await;
+        let fates = client.send(&mail, &recipients, text).await;
         // What was answered is answered, however the server takes the goodbye.
         let _ = client.quit().await;
         let failed: Vec<(&Rcpt, ClientError)> =
@@ -97,15 +94,6 @@ pub(in crate::mail) fn run(args: &Args) -> Result {
         }
         trouble::of_recipients(&failed, recipients.len())
     })
-}
-
-fn read() -> Result<Vec<u8>> {
-    let mut text = Vec::new();
-    io::stdin().lock().take(MESSAGE_MAX + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > MESSAGE_MAX {
-        return Err(Complaint::new("the message has more than 100 MiB").code(65).into());
-    }
-    Ok(text)
 }
 
 /// Who gets it, each once.

@@ -13,7 +13,8 @@ use trenza_tls::ServerTls;
 ///
 /// A session sees the messages that are in the Maildir when it begins. One mailbox has one session at a time, over all
 /// loops; another one is told `[IN-USE]`. Other programs may deliver to the Maildir, read it and change it meanwhile:
-/// each message is a file of its own, and one that is gone is refused when it is asked for.
+/// each message is a file of its own, and one that is gone is refused when it is asked for. To whom retrieves one message
+/// after the other, small ones are read ahead: up to 64 KiB and 64 messages a session, and of 128 sessions at a time.
 ///
 /// Messages are deleted at QUIT, and then all that are marked, on the medium, before the client is told; a client that is
 /// gone without it deletes nothing. A message's unique id is the name of its file, so it stays the same as long as it is there;
@@ -77,6 +78,8 @@ pub(super) struct Config {
     pub(super) plain_auth: bool,
     pub(super) limits: Pop3Limits,
     pub(super) seats: Arc<Seats>,
+    /// How many sessions have messages that were read ahead.
+    pub(super) aheads: Arc<Seats>,
     pub(super) addresses: Addresses,
     pub(super) locks: Arc<Locks>,
 }
@@ -93,6 +96,7 @@ impl Pop3Server {
             addresses: Addresses::new(limits.per_address),
             limits,
             seats: Arc::default(),
+            aheads: Arc::default(),
             locks: Arc::default(),
         }))
     }

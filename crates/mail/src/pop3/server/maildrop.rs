@@ -1,9 +1,15 @@
 //! [`Maildrop`]: the messages of a session, with their numbers and marks.
 
-use super::locks::Held;
-use crate::maildir::{Entry, Maildir};
+use super::{
+    ahead::{Ahead, Plan, SESSIONS_MAX},
+    locks::Held,
+};
+use crate::{
+    maildir::{Entry, Maildir},
+    seats::Seats,
+};
 use aws_lc_rs::digest::{SHA256, digest};
-use std::{borrow::Cow, fmt::Write as _};
+use std::{borrow::Cow, fmt::Write as _, sync::Arc};
 
 /// The longest unique id in bytes (RFC 1939 section 7).
 const UID_MAX: usize = 70;
@@ -14,6 +20,10 @@ pub(super) struct Maildrop {
     messages: Vec<Message>,
     /// How many messages are not deleted, and how many bytes they have.
     count: (usize, u64),
+    /// The message that was retrieved last; 0: none.
+    last: u32,
+    /// Messages behind it that were read with it.
+    pub(super) ahead: Option<Ahead>,
     /// Nobody else has the mailbox.
     held: Held,
     /// Messages may be deleted.
@@ -30,7 +40,8 @@ impl Maildrop {
     pub(super) fn new(maildir: Maildir, mut entries: Vec<Entry>, most: usize, held: Held) -> Self {
         entries.truncate(most);
         let messages = entries.into_iter().map(|entry| Message { entry, deleted: false }).collect();
-        let mut maildrop = Self { maildir, messages, count: (0, 0), held, deletable: true };
+        let mut maildrop =
+            Self { maildir, messages, count: (0, 0), last: 0, ahead: None, held, deletable: true };
         maildrop.reset();
         maildrop
     }
@@ -60,6 +71,22 @@ impl Maildrop {
     pub(super) fn get(&self, number: u32) -> Option<&Entry> {
         let at = (number as usize).checked_sub(1)?;
         self.messages.get(at).filter(|message| !message.deleted).map(|message| &message.entry)
+    }
+
+    /// A message is retrieved: whether it is the next one behind that before.
+    pub(super) fn is_next(&mut self, number: u32) -> bool {
+        let next = self.from(self.last.saturating_add(1)).next();
+        let is_next = next.is_some_and(|(next, _)| next == number);
+        self.last = number;
+        is_next
+    }
+
+    /// What is to be read ahead behind a message, if there is anything and a place is left.
+    pub(super) fn plan(&mut self, number: u32, places: &Arc<Seats>) -> Option<Plan> {
+        // What was read before is not asked for any more, and has a place.
+        self.ahead = None;
+        let place = places.enter(SESSIONS_MAX)?;
+        Plan::new(self.from(number.saturating_add(1)), place)
     }
 
     /// How many messages are not deleted, and how many bytes they have.

@@ -33,8 +33,8 @@ impl Reading {
         Self { file, at: 0, encoder: Encoder::new(), top: lines.map(Top::new) }
     }
 
-    /// The next piece. This blocks.
-    pub(super) fn next(mut self) -> Result<Piece> {
+    /// Appends the next piece to `text`; true: it was the last one. This blocks.
+    pub(super) fn next(&mut self, text: &mut Vec<u8>) -> Result<bool> {
         let left = self.file.opened().size.saturating_sub(self.at);
         let most = if self.top.is_some() { TOP_PIECE } else { PIECE };
         let mut bytes = vec![0; usize::try_from(left).unwrap_or(most).min(most)];
@@ -53,13 +53,19 @@ impl Reading {
             is_last |= end.is_some();
             wanted = wanted.get(..end.unwrap_or(wanted.len())).unwrap_or_default();
         }
-        let mut text = Vec::with_capacity(wanted.len() + 16);
-        self.encoder.encode(wanted, &mut text);
+        text.reserve(wanted.len() + 16);
+        self.encoder.encode(wanted, text);
         if is_last {
-            self.encoder.finish(&mut text);
-            return Ok(Piece { text, rest: None });
+            self.encoder.clone().finish(text);
         }
-        Ok(Piece { text, rest: Some(self) })
+        Ok(is_last)
+    }
+
+    /// The next piece by itself. This blocks.
+    pub(super) fn piece(mut self) -> Result<Piece> {
+        let mut text = Vec::new();
+        let is_last = self.next(&mut text)?;
+        Ok(Piece { text, rest: (!is_last).then_some(self) })
     }
 }
 

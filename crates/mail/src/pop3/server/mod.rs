@@ -8,6 +8,7 @@
 //!                              Maildir: list ◀──┘ ──▶ maildrop: numbers, marks ──▶ QUIT: Maildir: remove
 //! ```
 
+mod ahead;
 mod config;
 mod factory;
 mod limits;

@@ -1,6 +1,7 @@
 //! [`Sending`]: what stands behind a reply, on its way to the client.
 
 use super::{
+    ahead::Plan,
     maildrop::{self, Maildrop},
     message::{Piece, Reading},
     session::{Session, say},
@@ -84,18 +85,53 @@ impl Session {
         }
     }
 
-    /// RETR and TOP.
-    pub(super) fn retrieve(&mut self, at: &Transport, number: u32, lines: Option<u64>) {
-        let Some(maildrop) = self.maildrop() else { return self.not_yet(at) };
+    /// RETR.
+    pub(super) fn retrieve(&mut self, at: &Transport, number: u32) {
+        let aheads = self.config().aheads.clone();
+        let Some(maildrop) = self.maildrop_mut() else { return self.not_yet(at) };
         let Some(entry) = maildrop.get(number) else { return self.no_such_message(at) };
         let octets = maildrop::octets(entry);
-        let piece = maildrop.maildir().read(entry, move |file| Reading::new(file, lines).next());
-        self.wait(at, piece, move |session, at, piece| {
-            match piece.map_err(Error::from) {
-                Ok(piece) => {
-                    let text =
-                        if lines.is_some() { "Top follows".into() } else { format!("{octets} octets") };
+        let is_next = maildrop.is_next(number);
+        if let Some(ahead) = &mut maildrop.ahead {
+            let taken = ahead.take(number).map(|reply| at.compose(|out| out.push_slice(reply)));
+            if ahead.is_empty() {
+                maildrop.ahead = None;
+            }
+            if taken.is_some() {
+                return;
+            }
+        }
+        let plan = if is_next { maildrop.plan(number, &aheads) } else { None };
+        self.read(at, number, format!("{octets} octets"), None, plan);
+    }
+
+    /// TOP.
+    pub(super) fn top(&mut self, at: &Transport, number: u32, lines: u64) {
+        match self.maildrop().map(|maildrop| maildrop.get(number).is_some()) {
+            None => self.not_yet(at),
+            Some(false) => self.no_such_message(at),
+            Some(true) => self.read(at, number, "Top follows".into(), Some(lines), None),
+        }
+    }
+
+    /// Reads a message that is there, and what is planned behind it, and sends it behind a reply.
+    fn read(&mut self, at: &Transport, number: u32, text: String, lines: Option<u64>, plan: Option<Plan>) {
+        let Some(maildrop) = self.maildrop() else { return };
+        let planned = plan.iter().flat_map(Plan::entries);
+        let entries = maildrop.get(number).cloned().into_iter().chain(planned).collect();
+        let read = maildrop.maildir().read(entries, move |files| {
+            let file = files.next().unwrap_or_else(|| Err(ErrorKind::NotFound.into()))?;
+            let piece = Reading::new(file, lines).piece()?;
+            let ahead = plan.filter(|_| piece.rest.is_none()).map(|plan| plan.read(files));
+            Ok((piece, ahead))
+        });
+        self.wait(at, read, move |session, at, read| {
+            match read.map_err(Error::from) {
+                Ok((piece, ahead)) => {
                     say(at, &Reply::ok(text));
+                    if let Some(maildrop) = session.maildrop_mut() {
+                        maildrop.ahead = ahead;
+                    }
                     session.sent(at, piece);
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => session.no_such_message(at),
@@ -123,7 +159,7 @@ impl Session {
                 }
                 Some(Sending::Message(reading)) => {
                     let Some(maildrop) = self.maildrop() else { return };
-                    let piece = maildrop.maildir().storage().run(move |_| reading.next());
+                    let piece = maildrop.maildir().storage().run(move |_| reading.piece());
                     self.wait(at, piece, |session, at, piece: Result<Piece>| {
                         // It has begun, so there is nothing that the client could be told.
                         session.sent(at, piece?);

@@ -1,6 +1,7 @@
 //! [`Session`]: a connection.
 
 use super::{
+    ahead::KEPT_MAX,
     config::Config,
     factory::Here,
     maildrop::Maildrop,
@@ -99,7 +100,7 @@ impl Session {
         if let State::Open(maildrop) = &self.state { Some(maildrop) } else { None }
     }
 
-    fn maildrop_mut(&mut self) -> Option<&mut Maildrop> {
+    pub(super) fn maildrop_mut(&mut self) -> Option<&mut Maildrop> {
         if let State::Open(maildrop) = &mut self.state { Some(maildrop) } else { None }
     }
 
@@ -144,7 +145,10 @@ impl Session {
         let (idle, deadline) = match (self.waiting, self.sending.is_some()) {
             (true, _) => (None, Some(limits.work)),
             (false, true) => (Some(limits.idle), None),
-            (false, false) => (Some(limits.idle), Some(limits.idle)),
+            (false, false) => {
+                let has_ahead = self.maildrop().is_some_and(|maildrop| maildrop.ahead.is_some());
+                (Some(if has_ahead { limits.idle.min(KEPT_MAX) } else { limits.idle }), Some(limits.idle))
+            }
         };
         at.set_timeout(idle);
         at.set_deadline(deadline);
@@ -183,8 +187,8 @@ impl Session {
             },
             Command::List(number) => self.list(at, Listing::Sizes, number),
             Command::Uidl(number) => self.list(at, Listing::Uids, number),
-            Command::Retr(number) => self.retrieve(at, number, None),
-            Command::Top { message, lines } => self.retrieve(at, message, Some(lines)),
+            Command::Retr(number) => self.retrieve(at, number),
+            Command::Top { message, lines } => self.top(at, message, lines),
             Command::Dele(_) if self.maildrop().is_some_and(|maildrop| !maildrop.is_deletable()) => {
                 self.refuse(at, &Reply::err("Your account may not delete mail").code(ResponseCode::SysPerm));
             }
@@ -357,11 +361,20 @@ impl Protocol for Session {
     }
 
     fn timed_out(&mut self, at: &Transport, which: Timeout) -> Result {
+        let idle = self.config().limits.idle;
+        if which == Timeout::Idle
+            && let Some(maildrop) = self.maildrop_mut()
+            && maildrop.ahead.take().is_some()
+        {
+            // There is the deadline yet.
+            at.set_timeout(Some(idle));
+            return Ok(());
+        }
         let counts = at.counts();
         let is_taking = counts.unsent > 0 || counts.held.unwrap_or(0) > 0;
         if which == Timeout::Deadline && !self.waiting && is_taking {
             // The client is not silent: it takes what it was sent. Its silence would be the other timeout.
-            at.set_deadline(Some(self.config().limits.idle));
+            at.set_deadline(Some(idle));
             return Ok(());
         }
         // RFC 1939 section 3: without a word, and nothing is deleted.

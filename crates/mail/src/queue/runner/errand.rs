@@ -65,7 +65,7 @@ impl Runner {
         let each = record.recipients.iter().enumerate();
         let due = each.filter(|(_, one)| {
             matches!(one.state, State::Waiting { next, .. } if self.due(next) <= now)
-                && self.carrier.destination(&one.rcpt.to) == name
+                && self.destination(&one.rcpt.to) == name
         });
         due.map(|(at, _)| at).take(most.max(1)).collect()
     }

@@ -17,10 +17,12 @@ use super::{
     ledger::{BATCH_MAX, Settlement},
     record::{seconds, time},
 };
+use crate::smtp::Recipient;
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     rc::{Rc, Weak},
     time::{Duration, Instant, SystemTime},
 };
@@ -241,11 +243,19 @@ impl Runner {
         for one in &record.recipients {
             if let State::Waiting { next, .. } = one.state {
                 let next = self.due(next);
-                let earliest = due.entry(self.carrier.destination(&one.rcpt.to)).or_insert(next);
+                let earliest = due.entry(self.destination(&one.rcpt.to)).or_insert(next);
                 *earliest = next.min(*earliest);
             }
         }
         due
+    }
+
+    /// The destination of a recipient. A panic must end no more than the question: there is one for each message.
+    fn destination(&self, to: &Recipient) -> String {
+        catch_unwind(AssertUnwindSafe(|| self.carrier.destination(to))).unwrap_or_else(|_| {
+            tracing::error!(%to, "the carrier has panicked, and names no destination");
+            to.mailbox().map(|mailbox| mailbox.host().to_string()).unwrap_or_default()
+        })
     }
 
     /// When the sender is to be told something of a message, if it is still there by then.
