@@ -161,7 +161,11 @@ fn accounts_send_over_tls_as_themselves() {
     let url = program.hear_url("smtp://");
     assert!(program.hear("smtps://").contains("takes what accounts send, with TLS from the start"));
     let mut session = Session::connect(&url);
-    assert!(session.ask("EHLO x", "250").contains("250-STARTTLS\r\n"));
+    let offered = session.ask("EHLO x", "250");
+    assert!(
+        offered.contains("250-STARTTLS\r\n") && !offered.contains("DSN"),
+        "nobody would make reports: {offered}"
+    );
     session.ask("MAIL FROM:<ann@example.org>", "530");
     session.ask("AUTH PLAIN AGFubgBzZWNyZXQgb25l", "538");
     session.ask("STARTTLS", "220");
@@ -311,6 +315,7 @@ fn what_is_for_others_goes_through_the_queue() {
     let stored = wait_for(there.path(), "ann", 2);
     assert!(stored.iter().any(|text| text.contains("\r\nDelivered-To: team@example.org\r\n")), "{stored:?}");
     wait_for(here.path(), "ann", 2);
+    assert!(reception.ask("EHLO x", "250").contains("250-DSN\r\n"));
     reception.ask("MAIL FROM:<b@example.com>", "250");
     reception.ask("RCPT TO:<ann@example.net>", "550 5.7.1");
     let (code, said) = fails(here.path(), &[&USUAL[..], &["--queue={}/queue"]].concat());
@@ -372,6 +377,27 @@ fn accounts_fetch_and_delete_their_mail_on_any_worker() {
         assert_eq!(fs::read_dir(&new).unwrap().count(), 0);
     }
     assert!(stop(program).contains("pop3://127.0.0.1:"));
+}
+
+#[test]
+fn whoever_sends_to_a_server_that_is_not_trusted_is_told_what_would_trust_it() {
+    let place = place();
+    let options = ["--smtp=tls:0:interface=127.0.0.1", "--tls-cert={}/localhost.pem"];
+    let mut program = serve(place.path(), &options);
+    let url = program.hear_url("smtps://");
+    let server = format!("tls:localhost:{}", url.rsplit(':').next().unwrap());
+    let send = |server: &str| {
+        let mut send = Command::new(TRENZA);
+        send.args(["mail", "send", "--from=b@example.com", "--server", server, "ann@example.org"]);
+        send.current_dir(place.path()).stdin(Stdio::null());
+        let output = send.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = send(&server);
+    assert!(code == Some(77) && said.contains("tls:HOST:PORT:ca=FILE"), "{code:?} {said}");
+    assert_eq!(send(&format!("{server}:ca=localhost.pem")), (Some(0), String::new()));
+    assert_eq!(messages(place.path(), "ann").len(), 1);
+    stop(program);
 }
 
 #[test]

@@ -7,7 +7,7 @@ pub const HEADER_MAX: usize = 128 * 1024;
 
 /// The header of a message that is pushed: its fields are kept, its body is given on.
 #[derive(Debug, Default)]
-pub(super) struct Header {
+pub(crate) struct Header {
     bytes: Vec<u8>,
     stage: Stage,
 }
@@ -23,14 +23,14 @@ enum Stage {
 
 /// A field as it came, with the CRLF at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Field<'a> {
-    pub(super) raw: &'a [u8],
+pub(crate) struct Field<'a> {
+    pub(crate) raw: &'a [u8],
     colon: usize,
 }
 
 impl Header {
     /// Takes bytes of the message; gives those of them that are of its body.
-    pub(super) fn push<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+    pub(crate) fn push<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         match self.stage {
             Stage::Body => return bytes,
             Stage::Over => return &[],
@@ -59,17 +59,17 @@ impl Header {
     }
 
     /// The body has begun.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.stage == Stage::Body
     }
 
     /// There are more bytes in it than are looked at.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.stage == Stage::Over
     }
 
     /// The fields, in their order.
-    pub(super) fn fields(&self) -> Vec<Field<'_>> {
+    pub(crate) fn fields(&self) -> Vec<Field<'_>> {
         let fields = self.lines().into_iter().filter_map(|raw| {
             let colon = memchr::memchr(b':', raw)?;
             Some(Field { raw, colon })
@@ -78,7 +78,7 @@ impl Header {
     }
 
     /// Its lines with those that they go on in: the fields, and what is none.
-    pub(super) fn lines(&self) -> Vec<&[u8]> {
+    pub(crate) fn lines(&self) -> Vec<&[u8]> {
         let mut lines = Vec::new();
         let mut rest = &self.bytes[..];
         while !rest.is_empty() {
@@ -100,16 +100,16 @@ impl Header {
 
 impl<'a> Field<'a> {
     /// Its name, as it is spelled.
-    pub(super) fn name(&self) -> &'a [u8] {
+    pub(crate) fn name(&self) -> &'a [u8] {
         self.raw.get(..self.colon).unwrap_or_default().trim_ascii_end()
     }
 
     /// What stands behind the colon, folded as it is, with the CRLF at its end.
-    pub(super) fn value(&self) -> &'a [u8] {
+    pub(crate) fn value(&self) -> &'a [u8] {
         self.raw.get(self.colon + 1..).unwrap_or_default()
     }
 
-    pub(super) fn is(&self, name: &str) -> bool {
+    pub(crate) fn is(&self, name: &str) -> bool {
         self.name().eq_ignore_ascii_case(name.as_bytes())
     }
 }

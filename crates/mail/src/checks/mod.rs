@@ -26,6 +26,7 @@ pub use dkim::{Dkim, DkimResult, DkimSigner, Signing, SigningError, SigningKey, 
 pub use dmarc::{Dmarc, DmarcResult, Policy};
 pub use examination::{CHECK_TIME, Checks, Examination, Report};
 pub use header::HEADER_MAX;
+pub(crate) use header::Header;
 pub use names::{Answer, Names, NoAnswer};
 pub use spf::{Spf, SpfQuery, SpfResult};
 pub use spool::Spool;

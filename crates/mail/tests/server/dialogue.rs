@@ -15,10 +15,11 @@ fn what_ehlo_offers() {
         Site::new(Net::gentle(1), &reception().limits(SmtpLimits { size: 99, ..SmtpLimits::default() }));
     assert_eq!(site.reply(), "220 srv.example.org ESMTP\r\n");
     let offered = "250-srv.example.org\r\n250-PIPELINING\r\n250-SIZE 99\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n\
-        250-CHUNKING\r\n250-DSN\r\n250-ENHANCEDSTATUSCODES\r\n250 HELP\r\n";
+        250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n250 HELP\r\n";
     assert_eq!(site.ask("EHLO [127.0.0.1]", "250"), offered);
     assert_eq!(site.ask("HELO x", "250"), "250 srv.example.org\r\n");
     assert!(site.ask("LHLO x", "500 5.5.1 ").contains("EHLO"));
+    assert!(!Site::greeted(&reception().notifies(false)).ask("EHLO x", "250").contains("DSN"));
 }
 
 #[test]

@@ -54,6 +54,55 @@ fn who_has_no_right_to_send_does_not() {
 }
 
 #[test]
+fn a_message_is_from_whoever_sends_it() {
+    let all = |server: &SmtpServer, header: &str| {
+        let header = format!("{header}\r\n");
+        let [data, chunk] = [true, false].map(|by_data| {
+            let site = Site::greeted(server);
+            site.ask(format!("AUTH PLAIN {}", base64("\0ann\0secret")), "235");
+            site.ask("MAIL FROM:<ann@example.org>", "250");
+            site.ask("RCPT TO:<bob@example.org>", "250");
+            if !by_data {
+                return site
+                    .ask(format!("BDAT {} LAST\r\n{}", header.len(), &header[..header.len() - 2]), "");
+            }
+            site.ask("DATA", "354");
+            site.client.send(header.as_bytes());
+            site.ask("\r\nFrom: body@example.com\r\n.", "")
+        });
+        assert_eq!(data[..3], chunk[..3], "{header}");
+        data
+    };
+    for fine in [
+        "Subject: nobody",
+        "From: ann@example.org",
+        "from : \"carl@example.org\" <ann+x@EXAMPLE.org> (carl@example.org)",
+        "From: ann@example.org,\r\n\tann+x@example.org\r\nFrom: ann@example.org",
+        "From: nobody:;",
+    ] {
+        assert!(all(&open(), fine).starts_with("250 "), "{fine}");
+    }
+    for wrong in [
+        "From: carl@example.org",
+        "FROM\t:\r\n carl@example.org",
+        "From: ann@example.org, carl@example.org",
+        "From: ann@example.org\r\nX: y\r\nFrom: carl@example.org",
+        "From: <ann@example.org> <carl@example.org>",
+        "From: \"ann@example.org\" <carl@example.org>",
+        "From: carl@example.org (ann@example.org)",
+        "From: \"ann@example.org",
+        "From: Carl",
+        "From: \"ann\"@example.com",
+        "From: \"ann+\\\"\"@example.com",
+    ] {
+        assert!(all(&open(), wrong).starts_with("550 5.7.1 "), "{wrong}");
+        assert!(all(&open().any_author(true), wrong).starts_with("250 "), "{wrong}");
+    }
+    let long = format!("X: {}\r\nFrom: carl@example.org", "x".repeat(200_000));
+    assert!(all(&open(), &long).starts_with("552 5.3.4 "));
+}
+
+#[test]
 fn logins_that_fail() {
     let site = Site::greeted(&open());
     site.ask("AUTH CRAM-MD5", "504 5.5.4 ");

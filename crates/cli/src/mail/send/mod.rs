@@ -1,6 +1,5 @@
 //! `trenza mail send`: a sendmail for scripts.
 
-mod addresses;
 mod body;
 mod message;
 mod server;
@@ -106,7 +105,7 @@ fn recipients(args: &Args, message: &mut Message) -> Result<Vec<Rcpt>> {
     if args.read_recipients {
         for field in ["To", "Cc", "Bcc"] {
             for value in message.values(field) {
-                all.extend(addresses::parse(&value).map_err(|part| trouble::no_address(&part).code(65))?);
+                all.extend(Mailbox::list(&value).map_err(|part| trouble::no_address(&part).code(65))?);
             }
         }
         message.remove("Bcc");
@@ -138,7 +137,7 @@ fn sender(args: &Args, message: &Message) -> Result<Option<Mailbox>> {
     // Of several that it is from, Sender names the one who has sent it (RFC 5322 section 3.6.2).
     for field in ["Sender", "From"] {
         if let Some(value) = message.values(field).next() {
-            let found = addresses::parse(&value).map_err(|part| trouble::no_address(&part).code(65))?;
+            let found = Mailbox::list(&value).map_err(|part| trouble::no_address(&part).code(65))?;
             if let Some(first) = found.into_iter().next() {
                 return Ok(Some(first));
             }

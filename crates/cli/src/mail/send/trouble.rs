@@ -22,6 +22,13 @@ const NO_PERMISSION: u8 = 77;
 pub(super) fn of(error: &ClientError) -> Complaint {
     let complaint = Complaint::new(error);
     match error.cause() {
+        // TLS from the start is the endpoint's.
+        Cause::Connection(source) if is_distrust(&**source) && error.step() == Step::Connect => {
+            complaint.code(NO_PERMISSION).remedy(
+                "--server tls:HOST:PORT:ca=FILE trusts servers that the certificates in FILE have signed; \
+                 dangerously-trust-anybody=yes instead trusts anybody, and whoever is between",
+            )
+        }
         Cause::Connection(source) if is_distrust(&**source) => complaint.code(NO_PERMISSION).remedy(
             "--ca FILE trusts servers that the certificates in FILE have signed; --insecure trusts anybody, and \
              whoever is between",

@@ -68,7 +68,7 @@ Examples:
 
 What is answered 250 is on the disk, synced. Messages for NAME@DOMAIN and NAME+ANYTHING@DOMAIN go to the Maildir of the
 account NAME, those for the account NAME@DOMAIN to its own; `trenza user add --quota 2G` says how much it may hold.
-Who sends must do so as an address that brings mail to the account's own Maildir.
+Who sends must do so as an address that brings mail to the account's own Maildir, in From too (but for --any-author).
 
 What comes by --smtp is checked, unless it comes from this machine: a proxy before the server must say who its clients are, to
 --smtp haproxy:tcp:PORT. What is found is in the field Authentication-Results, which filters read, and which nobody else can
@@ -181,7 +181,8 @@ impl Shared {
         let portal = |protocol| Portal::shared(protocol, checker.clone(), throttle.clone(), Accounts);
         let (local, plain_auth) = (known.local.clone(), args.ports.allow_plain_auth);
         let made = |server: SmtpServer| {
-            let server = server.limits(args.limits.smtp());
+            // Reports are made by the queue.
+            let server = server.limits(args.limits.smtp()).notifies(queue.is_some());
             match &tls {
                 Some(tls) => server.tls(tls.clone()),
                 None => server,
@@ -189,7 +190,8 @@ impl Shared {
         };
         let submission = SmtpServer::submission(host, portal("submission"))
             .senders(move |account, sender| local.owns(account, sender))
-            .allow_plain_auth(plain_auth);
+            .allow_plain_auth(plain_auth)
+            .any_author(args.ports.any_author);
         let pop3 =
             Pop3Server::new(host, portal("pop3")).allow_plain_auth(plain_auth).limits(args.limits.pop3());
         Ok(Self {

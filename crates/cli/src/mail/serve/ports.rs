@@ -41,6 +41,11 @@ pub(super) struct Ports {
     /// Let people log in over connections that are not protected: whoever listens learns their passwords
     #[arg(long, help_heading = "TLS")]
     pub(super) allow_plain_auth: bool,
+
+    /// Let accounts send what says that it is from others in its field From, as lists do: whom it comes back to must be
+    /// their own address all the same
+    #[arg(long)]
+    pub(super) any_author: bool,
 }
 
 /// What a port is for.

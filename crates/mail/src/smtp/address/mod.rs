@@ -1,6 +1,7 @@
 //! Addresses, and the paths of MAIL and RCPT that they stand in.
 
 mod host;
+mod list;
 mod mailbox;
 #[cfg(test)]
 mod tests;

@@ -26,7 +26,7 @@ pub enum Mode {
 ///
 /// At reception a recipient in another domain is refused with 550, whatever the [`Delivery`] would say: nobody can make
 /// it an open relay. At submission nothing is taken before a login (530) or from an account without the right to
-/// [send](trenza_auth::Rights::SEND) (550), and senders must be the account's (553).
+/// [send](trenza_auth::Rights::SEND) (550), senders must be the account's (553), and so must be all in the field From (550).
 ///
 /// # Protection
 ///
@@ -53,6 +53,8 @@ pub(super) struct Config {
     pub(super) tls: Option<ServerTls>,
     pub(super) tls_required: bool,
     pub(super) plain_auth: bool,
+    pub(super) any_author: bool,
+    pub(super) notifies: bool,
     pub(super) limits: SmtpLimits,
     pub(super) seats: Arc<Seats>,
     pub(super) addresses: Addresses,
@@ -71,6 +73,8 @@ impl SmtpServer {
             tls: None,
             tls_required: false,
             plain_auth: false,
+            any_author: false,
+            notifies: true,
             addresses: Addresses::new(limits.per_address),
             limits,
             seats: Arc::default(),
@@ -101,7 +105,7 @@ impl SmtpServer {
         self.change(|config| config.domains = domains.collect())
     }
 
-    /// At submission: whether a sender is an account's. Default: the address that the account is called by; and, in one
+    /// At submission: whether a sender, or an author, is an account's. Default: the address that the account is called by; and, in one
     /// of the [`domains`](SmtpServer::domains), its name, with or without `+` and something behind it.
     #[must_use]
     pub fn senders(self, own: impl Fn(&Account, &Mailbox) -> bool + Send + Sync + 'static) -> Self {
@@ -125,6 +129,20 @@ impl SmtpServer {
     #[must_use]
     pub fn allow_plain_auth(self, on: bool) -> Self {
         self.change(|config| config.plain_auth = on)
+    }
+
+    /// At submission: lets accounts send what says that it is from others, in its field From; senders must be theirs all the
+    /// same. For those who pass on what others have written, as lists do. Default: it is refused with 550.
+    #[must_use]
+    pub fn any_author(self, on: bool) -> Self {
+        self.change(|config| config.any_author = on)
+    }
+
+    /// Offers DSN (RFC 3461): that senders are told what becomes of a message, as they wish. Default: true. Not for a
+    /// [`Delivery`] that does nothing of the kind: whoever passes a message on tells nobody then, since this server does.
+    #[must_use]
+    pub fn notifies(self, on: bool) -> Self {
+        self.change(|config| config.notifies = on)
     }
 
     /// Sets the limits.

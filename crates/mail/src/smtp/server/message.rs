@@ -2,6 +2,8 @@
 
 use super::{
     Envelope, Message, Mode, Outcome,
+    author::Author,
+    config::Config,
     received::{self, Hops},
     session::{Session, leave, say},
     transaction::Transaction,
@@ -22,6 +24,8 @@ pub(super) struct Incoming {
     /// How many bytes have come.
     size: u64,
     hops: Hops,
+    /// At submission: whether it says that it is from who sends it.
+    author: Option<Box<Author>>,
     /// Of BDAT.
     lines: Lines,
     id: String,
@@ -43,6 +47,7 @@ impl Incoming {
             refusal: None,
             size: 0,
             hops: Hops::default(),
+            author: None,
             lines: Lines::default(),
             id: envelope.id.clone(),
             recipients: envelope.recipients.len(),
@@ -56,6 +61,7 @@ impl Incoming {
             refusal: Some(reply),
             size: 0,
             hops: Hops::default(),
+            author: None,
             lines: Lines::default(),
             id: String::new(),
             recipients,
@@ -68,15 +74,24 @@ impl Incoming {
         self.refusal.get_or_insert(reply);
     }
 
-    fn push(&mut self, bytes: &[u8], size_max: u64, hops_max: u32) {
+    fn push(&mut self, bytes: &[u8], config: &Config) {
         self.size += bytes.len() as u64;
         let Some(message) = &mut self.message else { return };
-        if self.size > size_max {
+        if self.size > config.limits.size {
             self.refuse(Reply::new(Code::TOO_LARGE, Status::TOO_LARGE, "The message is too large"));
-        } else if self.hops.look(bytes) > hops_max {
+        } else if self.hops.look(bytes) > config.limits.hops {
             self.refuse(Reply::new(Code::FAILED, Status::LOOP, "The message goes in circles"));
+        } else if let Some(Err(reply)) = self.author.as_mut().map(|author| author.push(bytes, config)) {
+            self.refuse(reply);
         } else {
             message.push(bytes);
+        }
+    }
+
+    /// It is whole.
+    fn end(&mut self, config: &Config) {
+        if let Some(Err(reply)) = self.author.as_mut().map(|author| author.finish(config)) {
+            self.refuse(reply);
         }
     }
 }
@@ -148,6 +163,12 @@ impl Session {
         all
     }
 
+    /// Who is to have written it.
+    fn author(&self) -> Option<Box<Author>> {
+        let account = self.client.account.clone().filter(|_| !self.config().any_author);
+        account.map(|account| Box::new(Author::new(account)))
+    }
+
     /// Asks who takes the message.
     fn open(
         &mut self,
@@ -171,7 +192,9 @@ impl Session {
         self.wait(at, message, move |session, at, message| match message {
             Ok(mut message) => {
                 message.push(field.as_bytes());
-                then(session, at, Ok(Box::new(Incoming::new(message, &envelope))));
+                let mut incoming = Incoming::new(message, &envelope);
+                incoming.author = session.author();
+                then(session, at, Ok(Box::new(incoming)));
             }
             Err(error) => then(session, at, Err(Reply::of(&error))),
         });
@@ -179,7 +202,7 @@ impl Session {
 
     /// Takes what has come of a message; false: more must come.
     pub(super) fn receive(&mut self, at: &Transport, input: &mut Input<'_>) -> bool {
-        let (size_max, hops_max) = (self.here.config.limits.size, self.here.config.limits.hops);
+        let config = &self.here.config;
         let Some(incoming) = &mut self.incoming else { return false };
         let bare = || Reply::new(Code::REFUSED, Status::SYNTAX, "A CR or LF stands alone in the message");
         let ended = match &mut self.part {
@@ -187,7 +210,7 @@ impl Session {
             Some(Part::Data(decoder)) => match decoder.next(input) {
                 Ok(None) => return false,
                 Ok(Some(Piece::Bytes(bytes))) => {
-                    incoming.push(bytes, size_max, hops_max);
+                    incoming.push(bytes, config);
                     false
                 }
                 Ok(Some(Piece::End)) => true,
@@ -205,11 +228,11 @@ impl Session {
                 if incoming.message.is_some() && incoming.lines.check(bytes).is_err() {
                     incoming.refuse(bare());
                 }
-                incoming.push(bytes, size_max, hops_max);
+                incoming.push(bytes, config);
                 false
             }
         };
-        if incoming.size > size_max.saturating_mul(2) {
+        if incoming.size > config.limits.size.saturating_mul(2) {
             let reply = Reply::new(Code::TOO_LARGE, Status::TOO_LARGE, "The message is far too large");
             self.reset();
             leave(at, &reply);
@@ -276,7 +299,8 @@ impl Session {
 
     /// The message is whole.
     fn ended(&mut self, at: &Transport) {
-        let Some(incoming) = self.incoming.take() else { return };
+        let Some(mut incoming) = self.incoming.take() else { return };
+        incoming.end(self.config());
         self.transaction = None;
         let (id, recipients) = (incoming.id, incoming.recipients);
         let Some(message) = incoming.message else {

@@ -8,6 +8,7 @@
 //!                     Message: push, room, finish ◀─┘ DATA BDAT, in pieces
 //! ```
 
+mod author;
 mod client;
 mod config;
 mod delivery;

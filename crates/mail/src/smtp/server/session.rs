@@ -255,9 +255,12 @@ impl Session {
     fn extensions(&self, at: &Transport) -> String {
         let config = self.config();
         let mut text = format!(
-            "{}\nPIPELINING\nSIZE {}\n8BITMIME\nSMTPUTF8\nCHUNKING\nDSN\nENHANCEDSTATUSCODES",
+            "{}\nPIPELINING\nSIZE {}\n8BITMIME\nSMTPUTF8\nCHUNKING\nENHANCEDSTATUSCODES",
             config.host, config.limits.size
         );
+        if config.notifies {
+            text += "\nDSN";
+        }
         if config.tls.is_some() && at.peer().secured.is_none() {
             text += "\nSTARTTLS";
         }

@@ -64,6 +64,7 @@ impl Between {
                 "--smtp=tcp:0:interface=127.0.0.1",
                 "--submission=tcp:0:interface=127.0.0.1",
                 "--allow-plain-auth",
+                "--any-author",
                 "--max-messages-per-minute=1000000",
             ],
         );

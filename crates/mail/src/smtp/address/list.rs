@@ -1,13 +1,29 @@
 //! Addresses in fields of a header.
 
+use super::Mailbox;
 use std::mem;
-use trenza::mail::smtp::Mailbox;
 
-/// The addresses of a field as To and Cc have it (RFC 5322 section 3.4), without names, comments and names of groups.
-///
-/// # Errors
-/// The part that is no address.
-pub(super) fn parse(field: &str) -> Result<Vec<Mailbox>, String> {
+impl Mailbox {
+    /// The addresses of a field as From and To have it (RFC 5322 section 3.4), unfolded: without names, comments and names of
+    /// groups.
+    ///
+    /// ```
+    /// use trenza_mail::smtp::Mailbox;
+    ///
+    /// let list = Mailbox::list("Ann <ann@example.org>, friends: bob@example.org (Bob);")?;
+    /// assert_eq!(list.iter().map(Mailbox::local).collect::<Vec<_>>(), ["ann", "bob"]);
+    /// assert_eq!(Mailbox::list("ann@example.org, Bob"), Err("Bob".into()));
+    /// # Ok::<(), String>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The part that is no address.
+    pub fn list(field: &str) -> Result<Vec<Self>, String> {
+        parse(field)
+    }
+}
+
+fn parse(field: &str) -> Result<Vec<Mailbox>, String> {
     let mut found = Vec::new();
     let mut list = List::default();
     let mut chars = field.chars();
@@ -32,9 +48,15 @@ pub(super) fn parse(field: &str) -> Result<Vec<Mailbox>, String> {
                 list.add([c]);
                 list.within = Within::Nothing;
             }
+            // Which of two addresses without a comma between is meant?
+            ('<', Within::Nothing) if list.in_angles || list.address.is_some() => {
+                return Err(field.trim().to_owned());
+            }
             // What stood before is a name.
             ('<', Within::Nothing) => (list.text, list.in_angles) = (String::new(), true),
-            ('>', Within::Nothing) => list.after_angles = mem::take(&mut list.in_angles),
+            ('>', Within::Nothing) if mem::take(&mut list.in_angles) => {
+                list.address = Some(mem::take(&mut list.text));
+            }
             (',' | ';', Within::Nothing) => list.end(&mut found)?,
             (':', Within::Nothing) if !list.in_angles => list.text.clear(),
             _ => list.add([c]),
@@ -50,8 +72,8 @@ struct List {
     within: Within,
     text: String,
     in_angles: bool,
-    /// What still comes of this address does not count.
-    after_angles: bool,
+    /// What stood between angles. Only space and comments may still come of it.
+    address: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -66,15 +88,19 @@ enum Within {
 
 impl List {
     fn add(&mut self, chars: impl IntoIterator<Item = char>) {
-        if !self.after_angles && !matches!(self.within, Within::Comment(_)) {
+        if !matches!(self.within, Within::Comment(_)) {
             self.text.extend(chars);
         }
     }
 
     /// An address has ended.
     fn end(&mut self, found: &mut Vec<Mailbox>) -> Result<(), String> {
-        let text = mem::take(self).text;
-        let text = text.trim();
+        let Self { text, address, .. } = mem::take(self);
+        let text = match (&address, text.trim()) {
+            (Some(address), "") => address.trim(),
+            (Some(_), behind) => return Err(behind.to_owned()),
+            (None, text) => text,
+        };
         if !text.is_empty() {
             found.push(Mailbox::parse(text).ok_or_else(|| text.to_owned())?);
         }
@@ -87,7 +113,7 @@ mod tests {
     use super::*;
 
     fn shown(field: &str) -> Result<String, String> {
-        let found = parse(field)?;
+        let found = Mailbox::list(field)?;
         Ok(found.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
     }
 
@@ -121,5 +147,9 @@ mod tests {
         }
         // Comments in comments are counted, not gone into.
         assert_eq!(shown(&("(".repeat(100_000) + "a@b")).as_deref(), Ok(""));
+        // Who reads it might take either.
+        for two in ["<a@b> <c@d>", "A <a@b> C <c@d>", "<a@b<c@d>>", "<a@b> c@d", "<a@b>.org"] {
+            assert!(shown(two).is_err(), "{two}");
+        }
     }
 }
