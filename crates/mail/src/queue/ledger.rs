@@ -19,6 +19,8 @@ pub(super) struct Settlement {
     pub(super) request: Option<Request>,
     /// Nothing of the message is under way, so the sender is told now what there is to tell.
     pub(super) reports: bool,
+    /// Others whom it is for at the same destination are tried right away: the sender is told of all together.
+    pub(super) more_follow: bool,
 }
 
 /// What came of a recipient.

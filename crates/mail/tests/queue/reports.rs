@@ -1,9 +1,9 @@
 //! What senders are told.
 
-use crate::{DAY, MINUTE, Site, from, later, options, rcpt, refused, taken};
+use crate::{DAY, MINUTE, Site, from, later, options, rcpt, refused, taken, unreachable};
 use std::{cell::Cell, rc::Rc};
 use trenza_mail::{
-    queue::Fate,
+    queue::{Fate, QueueLimits, QueueOptions},
     smtp::{Mail, Notify, Rcpt, Return},
 };
 
@@ -118,4 +118,28 @@ fn failures_that_come_together_are_one_report() {
     site.advance(10 * MINUTE);
     let [report] = &reports(&site, "ann@home.example")[..] else { panic!() };
     assert_eq!(report.matches("Action: failed").count(), 3, "{report}");
+}
+
+#[test]
+fn of_many_at_one_destination_the_sender_is_told_once() {
+    let limits = QueueLimits { parcel: 10, ..QueueLimits::default() };
+    let options = QueueOptions { limits, ..options() };
+    let to: Vec<Rcpt> = (0..35).map(|number| rcpt(&format!("u{number:02}@one.example"))).collect();
+    let site = Site::new(options.clone(), |to| if to.starts_with('u') { refused() } else { taken() });
+    site.submit(from("ann@home.example"), &to, "Hello!\r\n");
+    site.advance(MINUTE);
+    assert_eq!(site.others.got(), ["ann@home.example"]);
+    let report = site.others.0.got.borrow()[0].text.clone();
+    assert_eq!(report.matches("\r\nAction: failed\r\n").count(), 35);
+    assert!(site.queue.is_empty() && site.files().is_empty());
+    // Unless the destination is lost in between.
+    let site = Site::new(options, |to| match to.get(..2) {
+        Some("u0") => refused(),
+        Some("an") => taken(),
+        _ => unreachable(),
+    });
+    site.submit(from("ann@home.example"), &to, "Hello!\r\n");
+    site.advance(MINUTE);
+    let report = site.others.0.got.borrow()[0].text.clone();
+    assert_eq!((site.others.got().len(), report.matches("\r\nAction: failed\r\n").count()), (1, 10));
 }

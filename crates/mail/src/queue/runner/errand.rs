@@ -16,7 +16,10 @@ impl Runner {
     /// Carries a message to a destination.
     pub(super) async fn errand(self: Rc<Self>, (id, name): Errand) -> trenza_core::Result {
         let outcome = match self.load(&id, &name).await {
-            Ok(Some(loaded)) => Some(self.carry(&id, &name, loaded).await),
+            Ok(Some(loaded)) => {
+                let more = loaded.more;
+                Some((self.carry(&id, &name, loaded).await, more))
+            }
             Ok(None) => None,
             Err(error) => {
                 tracing::error!(%error, %id, "a message in the queue cannot be read");
@@ -28,8 +31,8 @@ impl Runner {
                 None
             }
         };
-        if let Some((chosen, carried)) = outcome {
-            self.came_back(&id, &name, &chosen, carried);
+        if let Some(((chosen, carried), more)) = outcome {
+            self.came_back(&id, &name, &chosen, carried, more);
         }
         self.pump();
         Ok(())
@@ -49,30 +52,32 @@ impl Runner {
             }
             loaded => loaded?,
         };
-        let chosen = self.waiting(&record, name, self.now());
+        let mut chosen = self.waiting(&record, name, self.now());
+        let most = self.queue.0.options.limits.parcel.max(1);
+        let more = chosen.len() > most;
+        chosen.truncate(most);
         if chosen.is_empty() {
             self.inner.borrow_mut().index.came_back(name, None, 0, schedule, 0.0);
             self.plan_again(id, name, &record);
             return Ok(None);
         }
         let size = file.opened().size;
-        Ok(Some(Loaded { record, chosen, message: Content::new(self.storage.clone(), file, size) }))
+        Ok(Some(Loaded { record, chosen, more, message: Content::new(self.storage.clone(), file, size) }))
     }
 
     /// Those that wait for a destination and are due, by their places.
     fn waiting(&self, record: &Record, name: &str, now: u64) -> Vec<usize> {
-        let most = self.queue.0.options.limits.parcel;
         let each = record.recipients.iter().enumerate();
         let due = each.filter(|(_, one)| {
             matches!(one.state, State::Waiting { next, .. } if self.due(next) <= now)
                 && self.destination(&one.rcpt.to) == name
         });
-        due.map(|(at, _)| at).take(most.max(1)).collect()
+        due.map(|(at, _)| at).collect()
     }
 
     /// What came of the recipients that were chosen.
     async fn carry(self: &Rc<Self>, id: &QueueId, name: &Rc<str>, loaded: Loaded) -> (Chosen, Vec<Carried>) {
-        let Loaded { record, chosen, message } = loaded;
+        let Loaded { record, chosen, message, .. } = loaded;
         let tries = |at: &usize| match record.recipients.get(*at).map(|one| one.state) {
             Some(State::Waiting { tries, .. }) => tries,
             _ => 0,
@@ -110,13 +115,14 @@ impl Runner {
         (places, carried)
     }
 
-    /// Takes in what came of an errand.
+    /// Takes in what came of an errand. `more`: there are others for whom it can be done again at once.
     pub(super) fn came_back(
         self: &Rc<Self>,
         id: &QueueId,
         name: &Rc<str>,
         chosen: &Chosen,
         carried: Vec<Carried>,
+        more: bool,
     ) {
         let unreachable = |one: &&Carried| matches!(one.fate, Fate::Unreachable(_));
         let failed = carried.iter().find(unreachable).filter(|_| carried.iter().all(|one| unreachable(&one)));
@@ -127,7 +133,9 @@ impl Runner {
         let overdue = {
             let inner = &mut *self.inner.borrow_mut();
             inner.index.came_back(name, Some(failed.is_none()), now, schedule, dice);
-            inner.pend(id, name.clone()).changes.extend(changes);
+            let settlement = inner.pend(id, name.clone());
+            settlement.changes.extend(changes);
+            settlement.more_follow |= more && failed.is_none();
             if failed.is_some() { inner.index.overdue(name, now, TOLD_MAX) } else { Vec::new() }
         };
         for id in overdue {
@@ -187,6 +195,8 @@ fn tell(id: &QueueId, recipients: &[Recipient], carried: &[Carried]) {
 struct Loaded {
     record: Record,
     chosen: Vec<usize>,
+    /// There are more than a parcel has.
+    more: bool,
     message: Content,
 }
 

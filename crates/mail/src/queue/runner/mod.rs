@@ -369,7 +369,8 @@ impl Inner {
         let mut batch = Vec::with_capacity(ids.len());
         for id in ids {
             let Some(mut pending) = self.pending.remove(&id) else { continue };
-            pending.settlement.reports = !self.index.is_busy_besides(&id, &pending.names);
+            pending.settlement.reports =
+                !pending.settlement.more_follow && !self.index.is_busy_besides(&id, &pending.names);
             self.writing.insert(id.clone());
             batch.push((id, pending));
         }

@@ -91,6 +91,7 @@ impl Runner {
         let since = inner.pending.remove(&id).unwrap_or_default();
         let mut all = Pending { settlement, names, not_before };
         all.settlement.changes.extend(since.settlement.changes);
+        all.settlement.more_follow |= since.settlement.more_follow;
         all.settlement.request = since.settlement.request.or(all.settlement.request);
         all.names.extend(since.names);
         inner.pending.insert(id, all);
