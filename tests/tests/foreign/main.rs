@@ -17,6 +17,7 @@ mod gnutls_serv;
 mod mail_checks;
 mod mail_clients;
 mod mail_servers;
+mod mail_smarthosts;
 mod openssl;
 mod pop3;
 mod proxies;

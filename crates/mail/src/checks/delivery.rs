@@ -1,7 +1,7 @@
 //! [`Checked`] and [`Signed`]: deliveries that do something with messages before another one gets them.
 
 use super::{
-    Checks, DkimSigner, Examination, Signing, Spool,
+    Checks, DkimResult, DkimSigner, Examination, Signing, Spool,
     cleaner::{Cleaned, Cleaner},
     spool::Look,
 };
@@ -109,8 +109,10 @@ impl Look for Checking {
         Box::pin(async move {
             let report = self.examination.finish().await;
             tracing::info!(
-                message = %self.id, spf = %report.spf.result, dmarc = %report.dmarc.result,
-                disposition = %report.dmarc.disposition, "checked"
+                target: "trenza::mail",
+                id = %self.id, domain = report.dmarc.domain, spf = %report.spf.result,
+                signatures = report.dkim.iter().filter(|one| one.result == DkimResult::Pass).count(),
+                dmarc = %report.dmarc.result, disposition = %report.dmarc.disposition, "checked"
             );
             if self.refuse && report.overlong {
                 let text = "The header of this message is too long";
@@ -205,7 +207,7 @@ impl Look for BeingSigned {
         let now = self.reactor.wall();
         let fields = self.signing.into_iter().map(|signing| {
             signing.finish(now).unwrap_or_else(|error| {
-                tracing::warn!(message = %self.id, %error, "it goes on without a signature");
+                tracing::warn!(id = %self.id, %error, "it goes on without a signature");
                 String::new()
             })
         });
