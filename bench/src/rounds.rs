@@ -23,8 +23,27 @@ pub(crate) struct Rounds {
 }
 
 impl Rounds {
+    /// So many rounds of all servers, of so much each. In each round another one is the first, so that a drift hits all.
+    pub(crate) fn in_turn<S>(
+        servers: &[S],
+        rounds: usize,
+        amount: f64,
+        mut round: impl FnMut(&S) -> io::Result<(Duration, Duration)>,
+    ) -> Vec<Self> {
+        let mut all = vec![Self::default(); servers.len()];
+        for number in 0..rounds {
+            for at in 0..servers.len() {
+                let at = (at + number) % servers.len();
+                if let (Some(server), Some(own)) = (servers.get(at), all.get_mut(at)) {
+                    own.one_more(amount, || round(server));
+                }
+            }
+        }
+        all
+    }
+
     /// One more, of so much, unless there was enough: `round` says how long it took, and the server's CPU time.
-    pub(crate) fn one_more(&mut self, amount: f64, round: impl FnOnce() -> io::Result<(Duration, Duration)>) {
+    fn one_more(&mut self, amount: f64, round: impl FnOnce() -> io::Result<(Duration, Duration)>) {
         if self.spent > BUDGET || self.failure.is_some() {
             return;
         }

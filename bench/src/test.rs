@@ -52,7 +52,10 @@ pub(crate) const GROUPS: &[(&str, &str)] = &[
         "what hot paths take, under valgrind; 5 % more than in bench/instructions.txt is a failure",
     ),
     ("ftp", "FTP beside vsftpd and pyftpdlib: 1 GiB, 5,000 files of 1 KiB, 500 sessions, idle ones"),
-    ("mail", "SMTP beside Postfix: messages of 4 KiB and 64 KiB received, relayed ones, idle sessions"),
+    (
+        "mail",
+        "SMTP beside Postfix: messages of 4 KiB and 64 KiB received, relayed ones, idle sessions; POP3 beside dovecot: 10,000 messages",
+    ),
 ];
 
 impl Work {

@@ -1,6 +1,2 @@
 #![no_main]
-#[allow(dead_code)]
-#[path = "../src/pop3.rs"]
-mod checks;
-
 libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::pop3_text(data));

@@ -133,17 +133,9 @@ impl Ftp {
         let servers = self.start()?;
         for (work, unit, amount) in WORKS.into_iter().filter(|(name, ..)| self.choice.tests.contains(name)) {
             writeln!(out, "\n### {work}\n")?;
-            let mut all: Vec<(&str, Rounds)> =
-                servers.iter().map(|server| (server.kind.name(), Rounds::default())).collect();
-            for round in 0..self.rounds {
-                for at in 0..servers.len() {
-                    let at = (at + round) % servers.len();
-                    if let (Some(server), Some((_, rounds))) = (servers.get(at), all.get_mut(at)) {
-                        rounds.one_more(amount, || self.measure(work, server));
-                    }
-                }
-            }
-            Rounds::print(&all, unit, ("server's CPU s", 1.0), out)?;
+            let all = Rounds::in_turn(&servers, self.rounds, amount, |server| self.measure(work, server));
+            let named: Vec<_> = servers.iter().map(|server| server.kind.name()).zip(all).collect();
+            Rounds::print(&named, unit, ("server's CPU s", 1.0), out)?;
         }
         drop(servers);
         if self.choice.tests.contains(&IDLE) { self.idle(out) } else { Ok(()) }

@@ -1,5 +1,6 @@
-//! [`Mail`]: `trenza mail serve` beside Postfix: messages that are received and relayed, idle sessions.
+//! [`Mail`]: `trenza mail serve` beside Postfix and dovecot: messages that are received, relayed and retrieved, idle sessions.
 
+mod pop3;
 mod server;
 mod session;
 mod sink;
@@ -35,12 +36,14 @@ pub(crate) struct Choice {
 
 /// The names of the tests, and of the servers that take part in each.
 pub(crate) fn tests() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
-    smtp::tests().map(|test| (test, smtp::SERVERS))
+    let smtp = smtp::tests().map(|test| (test, smtp::SERVERS));
+    smtp.chain(pop3::tests().map(|test| (test, pop3::SERVERS)))
 }
 
 /// The names of the servers.
 pub(crate) fn servers() -> impl Iterator<Item = &'static str> {
-    smtp::SERVERS.iter().copied()
+    let more = pop3::SERVERS.iter().filter(|server| !smtp::SERVERS.contains(server));
+    smtp::SERVERS.iter().chain(more).copied()
 }
 
 impl Choice {
@@ -87,6 +90,7 @@ impl Mail {
     /// # Errors
     /// A server is not there, or nothing can be printed.
     pub(crate) fn run(&self, out: &mut impl Write) -> io::Result<()> {
-        self.smtp(out)
+        self.smtp(out)?;
+        self.pop3(out)
     }
 }

@@ -56,18 +56,10 @@ impl Mail {
         let servers = if works.is_empty() { Vec::new() } else { self.smtp_servers(&sink)? };
         for work in works {
             writeln!(out, "\n### {}\n", work.name)?;
-            let mut all: Vec<(&str, Rounds)> =
-                servers.iter().map(|server| (server.name, Rounds::default())).collect();
-            for round in 0..self.rounds {
-                for at in 0..servers.len() {
-                    let at = (at + round) % servers.len();
-                    if let (Some(server), Some((_, rounds))) = (servers.get(at), all.get_mut(at)) {
-                        rounds.one_more(work.messages as f64, || work.measure(server, &sink));
-                    }
-                }
-            }
-            let part = work.messages as f64 / 1e6;
-            Rounds::print(&all, "messages/s", ("server's CPU µs for each", part), out)?;
+            let amount = work.messages as f64;
+            let all = Rounds::in_turn(&servers, self.rounds, amount, |server| work.measure(server, &sink));
+            let named: Vec<_> = servers.iter().map(|server| server.name).zip(all).collect();
+            Rounds::print(&named, "messages/s", ("server's CPU µs for each", amount / 1e6), out)?;
         }
         drop(servers);
         for (name, tls) in IDLES.into_iter().filter(|(name, _)| self.choice.has(name)) {

@@ -2,6 +2,8 @@
 
 #[path = "../../../fuzz/src/corpus.rs"]
 mod corpus;
+#[path = "../../../fuzz/src/mime.rs"]
+mod mime;
 #[path = "../../../fuzz/src/pop3.rs"]
 mod pop3;
 #[path = "../../../fuzz/src/queue.rs"]
@@ -53,4 +55,9 @@ fn pop3_text() {
 #[test]
 fn records_of_the_queue() {
     replay("queue_record", queue::queue_record);
+}
+
+#[test]
+fn mime_parts() {
+    replay("mime", mime::mime);
 }

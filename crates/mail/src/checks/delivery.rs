@@ -1,6 +1,10 @@
 //! [`Checked`] and [`Signed`]: deliveries that do something with messages before another one gets them.
 
-use super::{Checks, DkimSigner, Examination, Signing, Spool, cleaner::Cleaner, spool::Look};
+use super::{
+    Checks, DkimSigner, Examination, Signing, Spool,
+    cleaner::{Cleaned, Cleaner},
+    spool::Look,
+};
 use crate::smtp::{
     Code, Mail, Rcpt, Reply, Status,
     server::{Answer, Client, Delivery, Envelope, Message, Mode},
@@ -14,8 +18,8 @@ use trenza_core::{Deferred, Reactor, Result};
 /// with 451: else who can silence name servers could write in the name of their domains.
 ///
 /// It is on the medium when the other delivery says so. What was submitted, or came over LMTP, goes straight on: it was
-/// checked where it came in. So does what comes from this host itself, over its loopback or a UNIX socket: no domain names
-/// these addresses. A forwarder on this host must say who its clients are, by the PROXY protocol.
+/// checked where it came in. Of what comes from this host itself, over its loopback or a UNIX socket, only fields are left out:
+/// no domain names these addresses. A forwarder on this host must say who its clients are, by the PROXY protocol.
 ///
 /// ```
 /// use trenza_mail::{checks::{Checked, Checks, Spool}, maildir::Maildirs, smtp::SmtpServer};
@@ -41,8 +45,7 @@ impl Checked {
         Self { checks, spool, inner: Rc::new(inner), refuse: true }
     }
 
-    /// Only writes down what it finds, and refuses nothing but what has too long a header: of that nobody could say which
-    /// fields are forged.
+    /// Only writes down what it finds, and refuses nothing.
     #[must_use]
     pub fn only_told(self) -> Self {
         Self { refuse: false, ..self }
@@ -63,8 +66,16 @@ impl Delivery for Checked {
     }
 
     fn message(&self, envelope: Rc<Envelope>) -> Deferred<Box<dyn Message>> {
-        if envelope.client.mode != Mode::Reception || is_here(&envelope.client) {
+        if envelope.client.mode != Mode::Reception {
             return self.inner.message(envelope);
+        }
+        if is_here(&envelope.client) {
+            let (inner, cleaner) = (self.inner.message(envelope), Cleaner::new(self.checks.clone()));
+            let (deferred, resolver) = self.checks.reactor().deferred();
+            inner.then(move |inner| {
+                resolver.fire(inner.map(|inner| Box::new(Cleaned { inner, cleaner }) as Box<dyn Message>));
+            });
+            return deferred;
         }
         let look = Checking {
             checks: self.checks.clone(),
@@ -101,7 +112,7 @@ impl Look for Checking {
                 message = %self.id, spf = %report.spf.result, dmarc = %report.dmarc.result,
                 disposition = %report.dmarc.disposition, "checked"
             );
-            if report.overlong {
+            if self.refuse && report.overlong {
                 let text = "The header of this message is too long";
                 return Err(Reply::new(Code::TOO_LARGE, Status::TOO_LARGE, text).into());
             }

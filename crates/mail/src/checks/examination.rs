@@ -62,6 +62,10 @@ impl Checks {
         Examination { checks: self.clone(), ip, helo, sender, verifier: Verifier::new() }
     }
 
+    pub(super) fn reactor(&self) -> &Reactor {
+        &self.0.reactor
+    }
+
     /// Whether a field's value claims to be the word of this server: a message must not come with one (RFC 8601 section 5).
     pub fn is_forged(&self, authentication_results: &[u8]) -> bool {
         results::claims(authentication_results, &self.0.host)

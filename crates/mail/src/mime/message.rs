@@ -39,6 +39,8 @@ impl Default for MimeLimits {
 pub struct Message<'a> {
     pub(super) data: &'a [u8],
     pub(super) shapes: Vec<Shape<'a>>,
+    /// How much of a header is read.
+    pub(super) header_max: usize,
     is_cut: bool,
 }
 
@@ -46,7 +48,7 @@ impl<'a> Message<'a> {
     /// Takes a message apart.
     pub fn parse(data: &'a [u8], limits: &MimeLimits) -> Self {
         let (shapes, is_cut) = structure::walk(data, limits);
-        Self { data, shapes, is_cut }
+        Self { data, shapes, header_max: limits.header, is_cut }
     }
 
     /// Whether a limit has left something undivided.

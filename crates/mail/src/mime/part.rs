@@ -143,6 +143,7 @@ impl<'m> Part<'m> {
     /// What stands behind the colon of a field, with the end of its last line.
     fn raw_field(&self, name: &str) -> Option<&'m [u8]> {
         let header = self.raw_header();
+        let header = header.get(..header.len().min(self.message.header_max)).unwrap_or_default();
         let fields = structure::fields(header);
         let field = fields.into_iter().find(|field| field.name.as_str().eq_ignore_ascii_case(name))?;
         header.get(field.offset_start as usize..field.offset_end as usize)

@@ -167,6 +167,8 @@ impl<'a> Walk<'a> {
         let digest = self.shapes.get(number).is_some_and(|shape| self.is_in_digest(shape));
         let Some(shape) = self.shapes.get_mut(number) else { return };
         shape.header.end = end.max(shape.header.start);
+        // Between two delimiters is one line end, which is theirs both.
+        let body = body.max(shape.header.end);
         shape.body = body..body;
         let header = self.data.get(shape.header.clone()).unwrap_or_default();
         let header = header.get(..header.len().min(self.limits.header)).unwrap_or_default();

@@ -158,6 +158,32 @@ fn nothing_goes_as_deep_as_it_is_nested() {
 }
 
 #[test]
+fn a_header_of_10_mb_is_read_as_far_as_it_may_be() {
+    let head = "Subject: early\r\nContent-Type: multipart/mixed; boundary=x\r\nX: y\r\n";
+    for filling in
+        ["a: b\r\n", "a:\n", ":\n", "\t\r\n", "x", "From: a@b,\r\n ", "Content-Type: a/b; c=d\r\n", "\"", "("]
+    {
+        let long = filling.repeat((10 << 20) / filling.len());
+        let text = format!("{head}{long}\r\nLate: x\r\n\r\n--x\r\n{long}\r\n\r\nbody\r\n--x--\r\n");
+        let message = parse(text.as_bytes());
+        let root = message.root();
+        assert_eq!(
+            (root.header("Subject").as_deref(), root.header("Late")),
+            (Some("early"), None),
+            "{filling:?}"
+        );
+        assert!(root.addresses("From").len() < 256 * 1024);
+        let inner = message.parts().last().unwrap();
+        assert!(message.parts().count() == 2 && inner.raw_body().ends_with(b"body"), "{filling:?}");
+        _ = (inner.header("a"), inner.addresses("From"), inner.text(), inner.file_name());
+    }
+    let limits = MimeLimits { header: 16, ..MimeLimits::default() };
+    let message = Message::parse(b"Subject: early\r\nLate: x\r\n\r\n", &limits);
+    let root = message.root();
+    assert_eq!((root.header("Subject").as_deref(), root.header("Late")), (Some("early"), None));
+}
+
+#[test]
 fn parts_are_counted() {
     let text =
         "Content-Type: multipart/mixed; boundary=x\r\n\r\n".to_owned() + &"--x\r\n\r\na\r\n".repeat(50_000);

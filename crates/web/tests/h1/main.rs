@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod bodies;
-#[path = "../../../../fuzz/src/lib.rs"]
+#[path = "../../../../fuzz/src/h1.rs"]
 #[allow(unreachable_pub, reason = "it is a crate of its own under the fuzzer")]
 mod checks;
 mod heads;

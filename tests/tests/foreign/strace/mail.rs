@@ -66,7 +66,12 @@ pub(super) struct Traced {
 
 impl Traced {
     /// Its client is elsewhere, as far as it knows, where what comes is to be checked.
+    /// With its calls looked at from the start on.
     pub(super) fn new(checked: bool) -> Self {
+        Self::start(checked, true)
+    }
+
+    pub(super) fn start(checked: bool, from_start: bool) -> Self {
         let place = tempfile::tempdir().unwrap();
         let shown = |name: &str| place.path().join(name).display().to_string();
         fs::create_dir(place.path().join("mail")).unwrap();
@@ -79,31 +84,32 @@ impl Traced {
             add.stdin.take().unwrap().write_all(b"secret\n").unwrap();
             assert!(add.wait().unwrap().success());
         }
-        let (trenza, output) = (crate::program(), format!("--output={}", shown("log")));
-        let mut program = Program::start(
-            Path::new("env"),
-            [
-                "TRENZA_DRIVER=poll",
-                "strace",
-                "--daemonize",
-                "--follow-forks",
-                "--string-limit=4000",
-                TRACED,
-                "--decode-fds=path",
-                &output,
-                trenza.to_str().unwrap(),
-                "mail",
-                "serve",
-                "--domain=example.org",
-                &format!("--smtp={}tcp:0:interface=127.0.0.1", if checked { "haproxy:" } else { "" }),
-                &format!("--resolver={MUTE}"),
-                &format!("--maildir={}", shown("mail")),
-                &format!("--users={}", shown("users.toml")),
-                &format!("--aliases={}", shown("aliases")),
-                &format!("--queue={}", shown("var/queue")),
-                &format!("--route=*=tcp:{MUTE}"),
-            ],
-        );
+        let output = format!("--output={}", shown("log"));
+        let strace = [
+            "strace",
+            "--daemonize",
+            "--follow-forks",
+            "--string-limit=4000",
+            TRACED,
+            "--decode-fds=path",
+            &output,
+        ];
+        let mut arguments = vec!["TRENZA_DRIVER=poll".to_owned()];
+        arguments.extend(strace.into_iter().filter(|_| from_start).map(str::to_owned));
+        arguments.extend([
+            crate::program().display().to_string(),
+            "mail".to_owned(),
+            "serve".to_owned(),
+            "--domain=example.org".to_owned(),
+            format!("--smtp={}tcp:0:interface=127.0.0.1", if checked { "haproxy:" } else { "" }),
+            format!("--resolver={MUTE}"),
+            format!("--maildir={}", shown("mail")),
+            format!("--users={}", shown("users.toml")),
+            format!("--aliases={}", shown("aliases")),
+            format!("--queue={}", shown("var/queue")),
+            format!("--route=*=tcp:{MUTE}"),
+        ]);
+        let mut program = Program::start(Path::new("env"), arguments);
         let url = program.hear_url("smtp://");
         let stream = TcpStream::connect(url.trim_start_matches("smtp://")).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -128,6 +134,29 @@ impl Traced {
     fn ask(&mut self, command: &str, code: &str) {
         self.client.get_mut().write_all(format!("{command}\r\n").as_bytes()).unwrap();
         self.reply(code);
+    }
+
+    /// The `n`th sync of each thread from now on fails for want of room, until what is given is dropped. The syncs of a message
+    /// are those of one thread.
+    pub(super) fn fail_sync(&self, n: usize) -> Program {
+        let inject = format!("--inject=fsync:error=ENOSPC:when={n}");
+        let attach = format!("--attach={}", self.program.id());
+        let mut strace = Program::start(Path::new("strace"), ["-f", "--trace=fsync", &inject, &attach]);
+        strace.hear("attached");
+        strace
+    }
+
+    /// What is in a folder of its place.
+    pub(super) fn count(&self, folder: &str) -> usize {
+        fs::read_dir(self.place.path().join(folder)).unwrap().count()
+    }
+
+    /// A message with this word to somebody, by DATA, that is answered with this code.
+    pub(super) fn offer(&mut self, word: &str, to: &str, code: &str) {
+        self.ask("MAIL FROM:<x@example.com>", "250 ");
+        self.ask(&format!("RCPT TO:<{to}@example.org>"), "250 ");
+        self.ask("DATA", "354 ");
+        self.ask(&format!("{word}\r\n."), code);
     }
 
     /// A message with this word to these, by DATA or BDAT.

@@ -52,3 +52,30 @@ fn what_is_for_others_and_answered_250_was_synced_before() {
         assert!(synced.returned < answered.begun, "{above} is synced too late");
     }
 }
+
+#[test]
+fn a_disk_that_is_full_when_it_syncs_is_told_as_452_and_nothing_is_left() {
+    // Of the message, of its record, of the folder; of the message, of `new`.
+    for (to, folders, syncs) in
+        [("away", &["var/queue/messages"][..], 3), ("ann", &["mail/ann/new", "mail/ann/tmp"], 2)]
+    {
+        for n in 1..=syncs {
+            let mut server = Traced::start(false, false);
+            // It makes what is made once.
+            server.offer("first", "bob", "250 ");
+            server.offer("first", "ann", "250 ");
+            let before: Vec<usize> = folders.iter().map(|folder| server.count(folder)).collect();
+            let strace = server.fail_sync(n);
+            server.offer("word", to, "452 4.3.1 ");
+            let after: Vec<usize> = folders.iter().map(|folder| server.count(folder)).collect();
+            assert_eq!(before, after, "{to}: something is left when sync {n} fails");
+            // It counts for each thread, and would go on.
+            drop(strace);
+            server.offer("word", to, "250 ");
+            assert!(
+                folders.first().map(|folder| server.count(folder)) > before.first().copied(),
+                "{to}: nothing is there"
+            );
+        }
+    }
+}

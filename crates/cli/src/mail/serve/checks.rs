@@ -102,6 +102,27 @@ impl Checking {
     }
 }
 
+/// Says it of keys that nobody can verify with, when the DNS has answered.
+pub(super) fn warn_of_records(reactor: &Reactor, dns: Dns, signers: &[DkimSigner]) {
+    let signers = signers.to_vec();
+    let asked = reactor.spawn(async move {
+        for signer in signers {
+            match signer.is_published(&dns).await {
+                Ok(true) => {}
+                Ok(false) => warn(&format!(
+                    "what is signed for {} is worth nothing yet: the DNS does not have the key's record at {}, which \
+                     `trenza mail dkim` prints",
+                    signer.domain(),
+                    signer.record_name()
+                )),
+                Err(error) => tracing::debug!(%error, name = signer.record_name(), "whether a key is known is not known"),
+            }
+        }
+        Ok(())
+    });
+    asked.detach();
+}
+
 impl Dkim {
     fn signer(&self, domains: &[String]) -> Result<DkimSigner> {
         let Self { domain, selector, file } = self;

@@ -259,7 +259,7 @@ impl Args {
         let dns = self.servers.dns(reactor);
         let exchange = self.exchange(reactor, shared, storage, dns.clone())?;
         let (hostname, signers) = (self.site.hostname(), &shared.signers);
-        let checked = self.checking.before(exchange, reactor, hostname, signers, (dns, storage))?;
+        let checked = self.checking.before(exchange, reactor, hostname, signers, (dns.clone(), storage))?;
         let delivery = Logged::new(reactor, checked, self.log(reactor, lines));
         let mut bound = Vec::new();
         for planned in self.ports.planned() {
@@ -281,6 +281,7 @@ impl Args {
             self.ports.say(&bound);
             self.site.warn_of_postmaster(&shared.known);
             self.workers.started();
+            checks::warn_of_records(reactor, dns, signers);
             sweep(reactor, &shared.known, storage);
         }
         Ok(())

@@ -70,6 +70,10 @@ impl PublicKey {
         Ok(Self { algorithm, key, is_test: flag("y"), strict: flag("s") })
     }
 
+    pub(super) fn is_same_key(&self, other: &Self) -> bool {
+        (self.algorithm, &self.key) == (other.algorithm, &other.key)
+    }
+
     /// Whether a signature over these bytes is this key's.
     ///
     /// # Errors

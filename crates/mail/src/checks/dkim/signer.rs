@@ -2,10 +2,10 @@
 
 use super::{
     canonical::{BodyHash, Form},
-    key::SigningKey,
+    key::{PublicKey, SigningKey},
     signature::Signature,
 };
-use crate::checks::header::Header;
+use crate::checks::{Names, NoAnswer, header::Header};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::{
     fmt,
@@ -101,6 +101,27 @@ impl DkimSigner {
     /// The domain that it signs for.
     pub fn domain(&self) -> &str {
         &self.domain
+    }
+
+    /// Where the DNS is to have the key's [record](SigningKey::record).
+    pub fn record_name(&self) -> String {
+        format!("{}._domainkey.{}", self.selector, self.domain)
+    }
+
+    /// Whether the DNS has it, so that others can verify what is signed.
+    ///
+    /// # Errors
+    /// [`NoAnswer::Failed`]: nobody says so now.
+    pub async fn is_published(&self, names: &dyn Names) -> Result<bool, NoAnswer> {
+        let own = PublicKey::parse(self.key.record().as_bytes());
+        match names.txt(&self.record_name()).await {
+            Ok(texts) => Ok(texts.iter().any(|text| match (PublicKey::parse(text), &own) {
+                (Ok(there), Ok(own)) => there.is_same_key(own),
+                _ => false,
+            })),
+            Err(NoAnswer::None) => Ok(false),
+            Err(failed) => Err(failed),
+        }
     }
 
     /// A message begins.

@@ -364,3 +364,25 @@ fn the_canonical_bodies_of_rfc_6376() {
     Form::Relaxed.field(b"B : Y\t\r\n\tZ  \r\n", &mut header);
     assert_eq!(header, b"a:X\r\nb:Y Z\r\n");
 }
+
+#[test]
+fn whether_a_key_is_published() {
+    let pem = SigningKey::generate(super::Algorithm::Ed25519).unwrap();
+    let key = || SigningKey::from_pem(&pem).unwrap();
+    let (own, name) = (key().record(), "sel._domainkey.example.org");
+    let other =
+        SigningKey::from_pem(&SigningKey::generate(super::Algorithm::Ed25519).unwrap()).unwrap().record();
+    let signer = DkimSigner::new("Example.org", "sel", key());
+    assert_eq!(signer.record_name(), name);
+    for (records, published) in [
+        (format!("{name} TXT {own}"), Some(true)),
+        (format!("{name} TXT {}", own.replacen("; ", "; t=y; ", 1)), Some(true)),
+        (format!("{name} TXT {other}"), Some(false)),
+        (format!("{name} TXT {other}\n{name} TXT {own}"), Some(true)),
+        (format!("{name} TXT v=DKIM1; p="), Some(false)),
+        (String::new(), Some(false)),
+        (format!("{name} FAIL"), None),
+    ] {
+        assert_eq!(at_once(signer.is_published(&Table::new(&records))).ok(), published, "{records}");
+    }
+}

@@ -105,7 +105,6 @@ fn what_is_signed_is_told_from_what_is_forged() {
 
 #[test]
 fn what_accounts_send_verifies() {
-    let dns = Dnsmasq::with([]);
     let place = tempfile::tempdir().unwrap();
     let mut keys = Vec::new();
     for kind in ["rsa", "ed25519"] {
@@ -120,8 +119,12 @@ fn what_accounts_send_verifies() {
         crate::run(Command::new("openssl").args(["pkey", "-noout", "-in"]).arg(&file));
         keys.push((name, text));
     }
+    // Of the second key the DNS does not know yet.
+    let dns = Dnsmasq::with([txt(&keys[0].0, &keys[0].1)]);
     let options = ["--dkim=example.org=rsa:{}/rsa.pem", "--dkim=example.org=ed25519:{}/ed25519.pem"];
-    let served = Served::new(place, "example.org", &dns, &options);
+    let mut served = Served::new(place, "example.org", &dns, &options);
+    let warned = served.program.hear("warning: what is signed");
+    assert!(warned.contains("record at ed25519._domainkey.example.org"), "{warned}");
     let large = format!("{}.dot\r\n.\r\n", "a line of many, over and over again\r\n".repeat(30_000));
     for word in ["hello", &large] {
         let text = message(word).replace("bob@example.com", "ann@example.org");

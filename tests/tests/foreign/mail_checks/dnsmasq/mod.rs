@@ -21,7 +21,7 @@ struct Served {
     /// Where it receives, and where accounts send.
     reception: SocketAddr,
     submission: SocketAddr,
-    _program: Program,
+    program: Program,
 }
 
 impl Served {
@@ -40,7 +40,7 @@ impl Served {
             "mail".to_owned(),
             "serve".into(),
             format!("--domain={domain}"),
-            "--hostname=mx.example.org".into(),
+            format!("--hostname=mx.{domain}"),
             format!("--maildir={}", shown("mail")),
             format!("--users={}", shown("users.toml")),
             "--smtp=haproxy:tcp:0:interface=127.0.0.1".into(),
@@ -52,7 +52,7 @@ impl Served {
         all.extend(options.iter().map(|option| option.replace("{}", &here)));
         let mut program = Program::start(&crate::program(), all);
         let mut at = || program.hear_url("smtp://").trim_start_matches("smtp://").parse().unwrap();
-        Self { reception: at(), submission: at(), place, _program: program }
+        Self { reception: at(), submission: at(), place, program }
     }
 
     /// Somebody sends a message from an address: the last reply.

@@ -38,7 +38,7 @@ pub struct RemoteLimits {
     pub recipients: usize,
     /// How long a connection waits for the next message to the same server. 10 s.
     pub idle: Duration,
-    /// How many connections to one server wait. 2.
+    /// How many connections to one server wait. 20, as many as a queue has under way to one.
     pub idle_per_server: usize,
     /// How many wait in all. 50.
     pub idle_max: usize,
@@ -53,7 +53,7 @@ impl Default for RemoteLimits {
             tries: 10,
             recipients: 100,
             idle: Duration::from_secs(10),
-            idle_per_server: 2,
+            idle_per_server: 20,
             idle_max: 50,
             messages: 100,
         }
@@ -65,6 +65,10 @@ impl Default for RemoteLimits {
 ///
 /// A host that is not reached is passed over for the next one. What a server has said of a recipient holds, and no other
 /// host is asked. Connections are kept a while for the next message. A loop has its own.
+///
+/// A message that came as 8BITMIME, and is to go to a server without it, comes back (RFC 6152 section 3 leaves that or a
+/// conversion). Postfix converts it to quoted-printable; here nothing of a message is altered on its way, since signatures
+/// (DKIM, S/MIME, OpenPGP) would not hold any more, and hardly a server is left without 8BITMIME.
 pub struct Remote(Rc<Shared>);
 
 struct Shared {
