@@ -9,6 +9,9 @@ use std::{fmt, future::Future, pin::Pin, rc::Rc, sync::Arc};
 use trenza_core::{Deferred, Result};
 use trenza_storage::{BATCH, Error, ErrorKind, File, Path, Storage, Tree, Upload, Write};
 
+/// Nobody else looks into messages that wait.
+const MODE: u32 = 0o700;
+
 /// A folder in which messages wait, each in a file, until they are whole: signatures are checked and made over all of a
 /// message, and stand before it. When it goes on its file has no name any more. It need not survive a crash: nobody was
 /// told that it was taken.
@@ -45,7 +48,7 @@ impl Spool {
     pub fn clear(tree: &dyn Tree, folder: &Path) -> Result<(), Error> {
         match tree.make_folder(folder) {
             Err(error) if error.kind() != ErrorKind::Exists => return Err(error),
-            _ => {}
+            _ => tree.set_mode(folder, MODE)?,
         }
         let mut list = tree.list(folder)?;
         loop {

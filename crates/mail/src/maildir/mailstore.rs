@@ -71,12 +71,13 @@ impl Mailstore {
         if quota.is_none() && known {
             return Answer::Accept;
         }
-        let folder = place.folder.clone();
+        let (folder, now) = (place.folder.clone(), self.reactor().wall());
         let job = self.0.storage.run(move |tree| {
             if !known {
                 store::make(tree, &folder)?;
             }
-            Ok(match quota.map_or(Ok(()), |quota| quota::check(tree, &folder, quota, size.unwrap_or(1))) {
+            let fits = |quota| quota::check(tree, &folder, quota, size.unwrap_or(1), Some(now));
+            Ok(match quota.map_or(Ok(()), fits) {
                 Err(Trouble::Storage(error)) => return Err(error),
                 checked => checked.map_err(|trouble| reply(&trouble)),
             })

@@ -1,15 +1,20 @@
 //! How much a Maildir may hold, as Maildir++ counts it: in its file `maildirsize`, which other programs read and write too.
 //!
 //! The first line is the quota, each other one what was added or taken away: bytes and messages. Whoever finds the file
-//! too long, or the quota used up, counts anew, since not everybody who removes a message says so there.
+//! too long, or the quota used up, counts anew, since not everybody who removes a message says so there; but not each time
+//! that somebody asks whether there is room.
 
 use super::store::{Trouble, each};
+use std::time::{Duration, SystemTime};
 use trenza_storage::{ErrorKind, File, Path, Result, Tree, Write};
 
 /// Where it is counted.
 const FILE: &str = "maildirsize";
 /// A file of so many bytes is counted anew.
 const FILE_MAX: usize = 5120;
+
+/// Before a message comes a full Maildir is not counted more often: there may be very many files in it, and anybody can ask.
+const COUNT_AGAIN: Duration = Duration::from_secs(5);
 
 /// What messages take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,14 +23,33 @@ struct Used {
     messages: i64,
 }
 
-/// Whether a message of this size fits into a Maildir, which may hold `quota` bytes.
-pub(super) fn check(tree: &dyn Tree, folder: &Path, quota: u64, size: u64) -> Result<(), Trouble> {
+/// What a file says.
+struct Said {
+    used: Used,
+    /// When it was counted, if nothing was added or taken away since.
+    counted: Option<SystemTime>,
+}
+
+/// Whether a message of this size fits into a Maildir, which may hold `quota` bytes. `asked`: it has not come yet, and somebody
+/// asks at this time; then what was counted a moment ago is believed.
+pub(super) fn check(
+    tree: &dyn Tree,
+    folder: &Path,
+    quota: u64,
+    size: u64,
+    asked: Option<SystemTime>,
+) -> Result<(), Trouble> {
     if size > quota {
         return Err(Trouble::TooLarge);
     }
     let fits = |used: Used| u64::try_from(used.bytes).unwrap_or_default().saturating_add(size) <= quota;
-    if read(tree, folder, quota)?.is_some_and(fits) {
-        return Ok(());
+    let is_fresh = |at: SystemTime| {
+        asked.and_then(|now| now.duration_since(at).ok()).is_some_and(|age| age < COUNT_AGAIN)
+    };
+    match read(tree, folder, quota)? {
+        Some(said) if fits(said.used) => return Ok(()),
+        Some(Said { counted: Some(at), .. }) if is_fresh(at) => return Err(Trouble::Full),
+        _ => {}
     }
     let used = count(tree, folder)?;
     write(tree, folder, quota, used)?;
@@ -69,14 +93,17 @@ fn note(folder: &Path, written: Result) {
 }
 
 /// What the file says. None: there is none, or it is to be counted anew.
-fn read(tree: &dyn Tree, folder: &Path, quota: u64) -> Result<Option<Used>> {
+fn read(tree: &dyn Tree, folder: &Path, quota: u64) -> Result<Option<Said>> {
     let file = match tree.open(&folder.join(FILE)?) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         file => file?,
     };
     let mut text = [0; FILE_MAX];
     let length = fill(&*file, &mut text)?;
-    Ok(text.get(..length).filter(|_| length < FILE_MAX).and_then(|text| parse(text, quota)))
+    let text = text.get(..length).filter(|_| length < FILE_MAX).unwrap_or_default();
+    let is_counted = text.iter().filter(|byte| **byte == b'\n').count() == 2;
+    let counted = Some(file.opened().modified).filter(|_| is_counted);
+    Ok(parse(text, quota).map(|used| Said { used, counted }))
 }
 
 fn fill(file: &dyn File, into: &mut [u8]) -> Result<usize> {

@@ -88,7 +88,7 @@ pub(super) fn store(
     let last = places.len().saturating_sub(1);
     let mut each: Vec<Result<(), Trouble>> = Vec::with_capacity(places.len());
     for (number, Place { folder, quota }) in places.iter().enumerate() {
-        let fits = quota.map_or(Ok(()), |quota| quota::check(tree, folder, quota, size));
+        let fits = quota.map_or(Ok(()), |quota| quota::check(tree, folder, quota, size, None));
         each.push(fits.and_then(|()| Ok(name_it(tree, temporary, folder, &name, number == last)?)));
     }
     if each.last().is_none_or(Result::is_err) {

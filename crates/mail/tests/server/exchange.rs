@@ -1,7 +1,16 @@
 //! A whole server's delivery: accounts, aliases, quotas.
 
 use crate::{Shared, Site, messages_in, reception, serve_with, submission};
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 use tempfile::TempDir;
 use trenza_auth::{Account, Memory, Portal};
 use trenza_mail::{
@@ -9,7 +18,7 @@ use trenza_mail::{
     maildir::{Maildir, Mailstore},
     smtp::{SmtpServer, server::Logged},
 };
-use trenza_sim::{DiskOpen, Net};
+use trenza_sim::{DiskFate, DiskOpen, DiskVerb, Net};
 use trenza_storage::Storage;
 
 const DOMAINS: [&str; 2] = ["example.org", "example.net"];
@@ -271,8 +280,30 @@ fn a_full_mailbox_takes_nothing_until_there_is_room() {
     let disk = site.srv.disk();
     let new = disk.folder("small/new").unwrap();
     new.unlink(&new.list().unwrap()[0].name).unwrap();
+    site.net.advance(Duration::from_secs(5));
     send(&site, small, &text);
     assert_eq!(count(&site, "small"), 2);
+}
+
+#[test]
+fn a_full_mailbox_is_not_counted_for_everybody_who_asks() {
+    let site = received(local());
+    send(&site, &["small@example.org"], &LINE.repeat(12));
+    send(&site, &["small@example.org"], &LINE.repeat(12));
+    site.ask("MAIL FROM:<x@y> SIZE=1000", "250");
+    let opened = Arc::new(AtomicUsize::new(0));
+    let count = opened.clone();
+    let _guard = site.srv.disk().rule(move |access| {
+        count.fetch_add(usize::from(access.verb() == DiskVerb::Write), SeqCst);
+        DiskFate::Go
+    });
+    for _ in 0..10 {
+        site.ask("RCPT TO:<small@example.org>", "452 4.2.2 ");
+    }
+    assert_eq!(opened.load(SeqCst), 1, "what was counted is written down");
+    site.net.advance(Duration::from_secs(5));
+    site.ask("RCPT TO:<small@example.org>", "452 4.2.2 ");
+    assert_eq!(opened.load(SeqCst), 2);
 }
 
 #[test]

@@ -273,3 +273,16 @@ fn what_is_submitted_is_signed_for_the_domain_of_its_sender() {
     }
     assert!(waiting(&host).is_empty());
 }
+
+#[test]
+fn nobody_else_looks_into_messages_that_wait() {
+    let disk = trenza_sim::Disk::alone(1);
+    let folder = Path::new("waiting").unwrap();
+    for made_by_others in [false, true] {
+        if made_by_others {
+            disk.set_mode(&folder, 0o755).unwrap();
+        }
+        Spool::clear(&disk, &folder).unwrap();
+        assert_eq!(disk.root().metadata("waiting").unwrap().mode, 0o700);
+    }
+}
