@@ -5,6 +5,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
 
 const SESSIONS: usize = 1000;
+/// A session that waits costs less.
+const IDLE_KIB: usize = 4;
 /// What each has under way of a message when it hangs up.
 const PART: usize = 100 * 1024;
 /// So much more memory may be needed at most, for all together: 16 KiB each.
@@ -26,6 +28,8 @@ fn a_thousand_sessions_and_lines_of_10_mb_cost_bounded_memory() {
     Session::connect(&url).unwrap().send("ann@example.org", "x\r\n", false).unwrap();
     let before = program.memory_kib("VmRSS");
     let mut sessions: Vec<Session> = (0..SESSIONS).map(|_| Session::connect(&url).unwrap()).collect();
+    let idle = program.memory_kib("VmRSS").saturating_sub(before);
+    assert!(idle < IDLE_KIB * SESSIONS, "{idle} KiB for {SESSIONS} sessions that wait");
 
     let long = sessions.first_mut().unwrap();
     (0..10).for_each(|_| long.say(&[b'x'; 1 << 20]).unwrap());

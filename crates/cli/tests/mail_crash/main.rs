@@ -116,13 +116,15 @@ fn killed_in_a_stream_of_messages_it_loses_none_that_was_answered() {
     let (here, there) = (place(), place());
     let (_others, others) = serve(there.path(), "example.net", &[&format!("--smtp={PORT}")]);
     let route = format!("--route=example.net=tcp:{}", others.trim_start_matches("smtp://"));
-    let start = || {
-        let submission = format!("--submission={PORT}");
-        serve(here.path(), "example.org", &[&submission, "--allow-plain-auth", "--queue={}queue", &route])
+    // On one loop and on two by turns.
+    let start = |number: usize| {
+        let (submission, workers) = (format!("--submission={PORT}"), format!("--workers={}", 1 + number % 2));
+        let options = [&*submission, "--allow-plain-auth", "--queue={}queue", &route, &workers];
+        serve(here.path(), "example.org", &options)
     };
     let (next, answered) = (AtomicUsize::new(0), Mutex::new(BTreeSet::new()));
     for kill in 1..=KILLS {
-        let (program, url) = start();
+        let (program, url) = start(kill);
         thread::scope(|scope| {
             for _ in 0..SESSIONS {
                 scope.spawn(|| stream(&url, &next, &answered));
@@ -131,7 +133,7 @@ fn killed_in_a_stream_of_messages_it_loses_none_that_was_answered() {
             program.signal("KILL");
         });
     }
-    let (program, _) = start();
+    let (program, _) = start(0);
     let queue = here.path().join("queue/messages");
     until("something stays in the queue", || fs::read_dir(&queue).unwrap().count() == 0);
     let (ours, theirs) = (got(here.path()), got(there.path()));
