@@ -7,6 +7,7 @@
     reason = "this is the outside world"
 )]
 
+#[cfg(target_os = "linux")]
 mod bounds;
 mod session;
 
