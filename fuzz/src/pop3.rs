@@ -29,9 +29,9 @@ pub(crate) fn pop3_commands(data: &[u8]) {
     }
 }
 
-fn commands(pieces: &[&[u8]]) -> Vec<Result<Command, Violation>> {
+fn commands(pieces: &[&[u8]]) -> Vec<Result<Command, Violation<Reply>>> {
     let (mut reader, mut seen, mut fatal) = (command::Reader::new(), Vec::new(), false);
-    feed(pieces, |input| match reader.next(input) {
+    feed(pieces, |input| match reader.next::<Command>(input) {
         _ if fatal => false,
         Ok(None) => false,
         Ok(Some(command)) => {

@@ -7,7 +7,7 @@
 //! [`checks`] says who vouches for them.
 
 pub mod checks;
-mod line;
+mod command_line;
 pub mod local;
 pub mod maildir;
 pub mod mime;

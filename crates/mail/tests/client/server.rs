@@ -98,7 +98,7 @@ impl Session {
         loop {
             let reader = &mut self.reader;
             let parse = |input: &mut trenza_core::Input<'_>| {
-                reader.next(input).map_err(|violation| format!("{violation:?}").into())
+                reader.next::<Command>(input).map_err(|violation| format!("{violation:?}").into())
             };
             let Some(command) = self.stream.next(parse).await? else { return self.stream.close().await };
             let mut out = trenza_core::OutBuf::new();

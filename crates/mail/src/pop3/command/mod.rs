@@ -1,13 +1,16 @@
 //! Commands: what a client says, with its arguments checked.
 
+mod line;
 mod parse;
-mod reader;
 #[cfg(test)]
 mod tests;
 mod write;
 
-pub use crate::sasl::Response;
-pub use reader::{AUTH_LINE_MAX, LINE_MAX, Reader, Violation};
+pub use crate::{
+    command_line::{Fault, Reader, Spoken, Violation},
+    sasl::Response,
+};
+pub use line::{AUTH_LINE_MAX, LINE_MAX};
 
 use trenza_auth::Secret;
 

@@ -5,7 +5,7 @@ use crate::pop3::Reply;
 use std::cell::Cell;
 use trenza_wire::{Input, OutBuf};
 
-fn read(pieces: &[&[u8]]) -> Vec<Result<Command, Violation>> {
+fn read(pieces: &[&[u8]]) -> Vec<Result<Command, Violation<Reply>>> {
     let (frozen, mut reader, mut unread, mut seen) =
         (Cell::new(false), Reader::new(), Vec::new(), Vec::new());
     for piece in pieces {

@@ -1,15 +1,18 @@
 //! Commands: what a client says, with its arguments checked.
 
+mod line;
 mod parameters;
 mod parse;
-mod reader;
 #[cfg(test)]
 mod tests;
 mod write;
 
-pub use crate::sasl::Response;
+pub use crate::{
+    command_line::{Fault, Reader, Spoken, Violation},
+    sasl::Response,
+};
+pub use line::{AUTH_LINE_MAX, LINE_MAX, MAIL_LINE_MAX, RCPT_LINE_MAX};
 pub use parameters::{Body, Mail, Notify, OriginalRecipient, Rcpt, Return};
-pub use reader::{AUTH_LINE_MAX, LINE_MAX, MAIL_LINE_MAX, RCPT_LINE_MAX, Reader, Violation};
 
 use super::Host;
 use trenza_auth::Secret;

@@ -5,7 +5,7 @@ use crate::smtp::{Code, Mailbox, Recipient, Reply};
 use std::cell::Cell;
 use trenza_wire::{Input, OutBuf};
 
-fn read(pieces: &[&[u8]]) -> Vec<Result<Command, Violation>> {
+fn read(pieces: &[&[u8]]) -> Vec<Result<Command, Violation<Reply>>> {
     let (frozen, mut reader, mut unread, mut seen) =
         (Cell::new(false), Reader::new(), Vec::new(), Vec::new());
     for piece in pieces {
@@ -241,12 +241,14 @@ fn responses_of_a_login() {
     let frozen = Cell::new(false);
     let mut input = Input::new(b"YQ==\r\n*\r\n\r\n?\r\n=\r\nQUIT\r\n", &frozen, 1 << 20);
     let mut reader = Reader::new();
-    assert_eq!(reader.response(&mut input), Ok(Some(Response::Given("a".into()))));
-    assert_eq!(reader.response(&mut input), Ok(Some(Response::Cancelled)));
-    assert_eq!(reader.response(&mut input), Ok(Some(Response::Given("".into()))));
+    assert_eq!(reader.response::<Command>(&mut input), Ok(Some(Response::Given("a".into()))));
+    assert_eq!(reader.response::<Command>(&mut input), Ok(Some(Response::Cancelled)));
+    assert_eq!(reader.response::<Command>(&mut input), Ok(Some(Response::Given("".into()))));
     for _ in 0..2 {
         let refused = |reply: &Reply| reply.code() == Code::BAD_ARGUMENT;
-        assert!(matches!(reader.response(&mut input), Err(Violation::Refused(reply)) if refused(&reply)));
+        assert!(
+            matches!(reader.response::<Command>(&mut input), Err(Violation::Refused(reply)) if refused(&reply))
+        );
     }
     assert_eq!(reader.next(&mut input), Ok(Some(Command::Quit)));
 }

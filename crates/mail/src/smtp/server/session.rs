@@ -178,7 +178,7 @@ impl Session {
         self.idle = 0;
     }
 
-    fn violation(&mut self, at: &Transport, violation: Violation) {
+    fn violation(&mut self, at: &Transport, violation: Violation<Reply>) {
         match violation {
             Violation::Refused(reply) => self.refuse(at, &reply),
             Violation::Fatal(reply) => leave(at, &reply),
@@ -292,7 +292,7 @@ impl Session {
     /// One command, or a line of a login; false: it is not whole yet.
     fn step(&mut self, at: &Transport, input: &mut Input<'_>) -> Result<bool> {
         if self.exchange.is_some() {
-            match self.reader.response(input) {
+            match self.reader.response::<Command>(input) {
                 Ok(None) => return Ok(false),
                 Ok(Some(response)) => self.response(at, response),
                 Err(violation) => {
