@@ -7,7 +7,7 @@ use crate::{
     smtp::{Code, Reply, SmtpServer, Status},
 };
 use trenza_auth::{Account, Memory, Portal};
-use trenza_sim::{HostHandle, Net, for_seeds};
+use trenza_sim::{DiskFate, DiskVerb, HostHandle, Net, for_seeds};
 use trenza_storage::{Path, Storage, Tree};
 
 /// A server for ann@example.com, and DNS in which example.org sends from nowhere and signs.
@@ -176,6 +176,36 @@ fn while_the_dns_fails_what_may_be_forged_comes_again_or_is_told_of() {
         assert_eq!(stored.len(), usize::from(reply == "250 "), "{records:?}");
         if records.contains("_dmarc") {
             assert!(stored.iter().all(|text| text.contains("dmarc=temperror")), "{stored:?}");
+        }
+    }
+}
+
+#[test]
+fn whatever_the_disk_cannot_do_is_told_and_leaves_nothing() {
+    for (fate, reply) in [(DiskFate::Full, "452 4.3.1 "), (DiskFate::Fail, "451 ")] {
+        // At which call for a message it fails; each of them is tried until one goes well.
+        let mut number = 0;
+        loop {
+            let net = Net::gentle(1);
+            let host = server(&net, true);
+            let mut left = number;
+            let guard = host.disk().rule(move |access| {
+                if !access.is_change() || access.verb() == DiskVerb::Unlink {
+                    return DiskFate::Go;
+                }
+                left -= 1;
+                if left == -1 { fate } else { DiskFate::Go }
+            });
+            let said = send(&net, MESSAGE);
+            drop(guard);
+            assert!(waiting(&host).is_empty(), "{fate:?} at {number}");
+            let stored = stored(&host).len();
+            if said.contains("250 2.0.0 Taken") {
+                assert!(stored == 1 && number > 8, "{fate:?} at {number}");
+                break;
+            }
+            assert!(said.contains(reply) && stored == 0, "{fate:?} at {number}: {said}");
+            number += 1;
         }
     }
 }
