@@ -177,7 +177,7 @@ impl Maildir {
     ) -> Deferred<T> {
         self.run(move |tree, folder| {
             let mut places = Places::default();
-            read(&mut messages.iter().map(|message| places.open(tree, folder, message)))
+            read(&mut messages.iter().map(|message| places.open(tree, folder, &messages, message)))
         })
     }
 
@@ -211,7 +211,7 @@ impl Maildir {
     ///
     /// Of several errors it is the first; all others are removed all the same.
     pub fn remove_all(&self, messages: Vec<Entry>) -> Deferred<()> {
-        self.run(move |tree, folder| remove_all(tree, folder, messages))
+        self.run(move |tree, folder| remove_all(tree, folder, &messages))
     }
 
     /// Removes what deliveries have left in `tmp` that ended with their process: what was not changed for 36 hours. How
@@ -246,21 +246,34 @@ impl Maildir {
 struct Places<'a> {
     new: Option<Box<dyn OpenFolder + 'a>>,
     cur: Option<Box<dyn OpenFolder + 'a>>,
+    /// Where messages are that were not where they should be, once they were looked for.
+    moved: Option<Moved>,
 }
 
 impl<'a> Places<'a> {
-    fn open(&mut self, tree: &'a dyn Tree, folder: &Path, message: &Entry) -> Result<Arc<dyn File>> {
+    /// Opens one of these messages.
+    fn open(
+        &mut self,
+        tree: &'a dyn Tree,
+        folder: &Path,
+        messages: &[Entry],
+        message: &Entry,
+    ) -> Result<Arc<dyn File>> {
         let place = if message.is_new { &mut self.new } else { &mut self.cur };
         let kept = match place {
             Some(kept) => kept,
             None => place.insert(tree.open_folder(&folder.join(message.place())?)?),
         };
         match kept.open(message.name().as_bytes()) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                found(tree, folder, message, |path| tree.open(path))
-            }
-            opened => opened,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            opened => return opened,
         }
+        let moved = match &self.moved {
+            Some(moved) => moved,
+            None => self.moved.insert(look_for(tree, folder, &messages.iter().map(Entry::id).collect())?),
+        };
+        let (path, _) = moved.get(message.id()).ok_or(ErrorKind::NotFound)?;
+        tree.open(path)
     }
 }
 
@@ -296,25 +309,34 @@ fn found<T>(tree: &dyn Tree, folder: &Path, message: &Entry, does: impl Fn(&Path
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         done => return done,
     }
-    for place in ["cur", "new"] {
-        let (place, mut at) = (folder.join(place)?, None);
-        each(tree, &place, |entry| {
-            let name = entry.name.as_encoded_bytes();
-            let rest = name.strip_prefix(message.id.as_bytes());
-            if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b":2,")) {
-                at = Some(place.join(name)?);
+    let moved = look_for(tree, folder, &BTreeSet::from([message.id()]))?;
+    let (path, _) = moved.get(message.id()).ok_or(ErrorKind::NotFound)?;
+    does(path)
+}
+
+/// Where messages are by now, by their ids, and how large they are.
+type Moved = BTreeMap<String, (Path, u64)>;
+
+/// Looks for messages whose names others have changed: for all at once, in all of the Maildir.
+fn look_for(tree: &dyn Tree, folder: &Path, ids: &BTreeSet<&str>) -> Result<Moved> {
+    let mut moved = Moved::new();
+    // What goes from `new` to `cur` meanwhile is seen in one of them.
+    for place in ["new", "cur"] {
+        let place = folder.join(place)?;
+        each(tree, &place, |found| {
+            let id = found.name.to_str().map(|name| name.split_once(":2,").map_or(name, |(id, _)| id));
+            if let Some(id) = id.filter(|id| ids.contains(id)) {
+                let path = place.join(found.name.as_encoded_bytes())?;
+                moved.insert(id.to_owned(), (path, found.metadata.size));
             }
             Ok(())
         })?;
-        if let Some(path) = at {
-            return does(&path);
-        }
     }
-    Err(ErrorKind::NotFound.into())
+    Ok(moved)
 }
 
-fn remove_all(tree: &dyn Tree, folder: &Path, messages: Vec<Entry>) -> Result {
-    let (mut moved, mut result) = (BTreeSet::new(), Ok(()));
+fn remove_all(tree: &dyn Tree, folder: &Path, messages: &[Entry]) -> Result {
+    let (mut missing, mut result) = (BTreeSet::new(), Ok(()));
     let (mut bytes, mut count) = (0_u64, 0);
     let mut remove = |path: &Path, size: u64| {
         tree.remove_file(path)?;
@@ -326,27 +348,22 @@ fn remove_all(tree: &dyn Tree, folder: &Path, messages: Vec<Entry>) -> Result {
     for message in messages {
         let removed = message.path(folder).and_then(|path| remove(&path, message.size));
         if gone(&removed) {
-            moved.insert(message.id);
+            missing.insert(message.id());
         } else {
             result = result.and(removed);
         }
     }
-    // Others may have given them flags. All are looked for at once.
-    for place in ["new", "cur"] {
-        let place = folder.join(place)?;
-        let mut there = Vec::new();
-        if !moved.is_empty() {
-            each(tree, &place, |found| {
-                let name = found.name.to_str().map(|name| name.split_once(":2,").map_or(name, |(id, _)| id));
-                if name.is_some_and(|id| moved.contains(id)) {
-                    there.push((place.join(found.name.as_encoded_bytes())?, found.metadata.size));
-                }
-                Ok(())
-            })?;
+    if !missing.is_empty() {
+        match look_for(tree, folder, &missing) {
+            Ok(moved) => {
+                let removed = moved.values().map(|(path, size)| remove(path, *size));
+                result = removed.filter(|removed| !gone(removed)).fold(result, Result::and);
+            }
+            Err(error) => result = result.and(Err(error)),
         }
-        let removed = there.iter().map(|(path, size)| remove(path, *size));
-        result = removed.filter(|removed| !gone(removed)).fold(result, Result::and);
-        let synced = tree.sync(&place);
+    }
+    for place in ["new", "cur"] {
+        let synced = folder.join(place).and_then(|place| tree.sync(&place));
         result = result.and(synced);
     }
     quota::subtract(tree, folder, bytes, count);

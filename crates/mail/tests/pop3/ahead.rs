@@ -115,6 +115,27 @@ fn a_message_that_is_gone_is_refused_and_those_behind_it_are_not() {
 }
 
 #[test]
+fn messages_that_somebody_has_moved_are_looked_for_together() {
+    let site = site(200, &server());
+    let disk = site.srv.disk();
+    let (new, cur) = (disk.folder("mail/ann/new").unwrap(), disk.folder("mail/ann/cur").unwrap());
+    for number in 1..=200 {
+        new.rename(format!("{number}.a.srv"), &cur, format!("{number}.a.srv:2,S")).unwrap();
+    }
+    let lists = Arc::new(AtomicUsize::new(0));
+    let counted = lists.clone();
+    let _rule = disk.rule(move |access| {
+        counted.fetch_add(usize::from(access.verb() == DiskVerb::List), Relaxed);
+        DiskFate::Go
+    });
+    for number in 1..=200 {
+        assert_eq!(site.lines(&format!("RETR {number}")), stuffed(number));
+    }
+    // Both folders for each of four jobs, or a little more.
+    assert!((1..20).contains(&lists.load(Relaxed)), "{}", lists.load(Relaxed));
+}
+
+#[test]
 fn large_messages_are_not_read_ahead() {
     let net = Net::gentle(1);
     let (srv, cli) = (net.host("srv"), net.host("cli"));
