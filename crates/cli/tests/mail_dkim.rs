@@ -62,3 +62,23 @@ fn who_gets_it_wrong_is_told() {
     }
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn a_key_that_everybody_can_read_is_warned_of() {
+    let place = tempdir().unwrap();
+    fs::create_dir(place.path().join("mail")).unwrap();
+    fs::write(place.path().join("users.toml"), "").unwrap();
+    assert!(dkim(place.path(), &["example.org", "--out", "key.pem"]).status.success());
+    for (mode, is_warned) in [(0o600, false), (0o640, false), (0o644, true)] {
+        fs::set_permissions(place.path().join("key.pem"), fs::Permissions::from_mode(mode)).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trenza"));
+        command.args(["mail", "serve", "-d", "example.org", "-m", "mail", "-u", "users.toml"]);
+        // It has looked at the key when it comes to a port that is none.
+        command.args(["--dkim", "example.org=mail:key.pem", "--smtp", "25"]).current_dir(place.path());
+        let said = command.output().unwrap();
+        assert_eq!(said.status.code(), Some(2));
+        let warned = text(&said.stderr)
+            .contains("everybody on this machine can sign with key.pem: `chmod o= key.pem`");
+        assert_eq!(warned, is_warned, "{mode:o}");
+    }
+}
