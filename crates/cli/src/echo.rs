@@ -25,7 +25,7 @@ Examples:
       Over TLS; then: openssl s_client -quiet -connect localhost:7443
       (`trenza cert self` makes the certificate)
 
-Datagrams from ports below 1024 and from this program's own port get no answer, or two such services
+Datagrams from ports below 1024 and from this program's own port get no answer, or two such services \
 could keep each other busy for ever.
 
 Ctrl-C (or SIGTERM) stops: what has come is sent back first. A second one stops at once.

@@ -13,16 +13,18 @@ const EXAMPLES: &str = "\
 Examples:
   trenza forward --listen tcp:8080:interface=127.0.0.1 --to tcp:example.org:80
       Port 8080 of this machine, for itself only, is port 80 of example.org
-  trenza forward --listen tcp:5432 --to tcp:[fd00::7]:5432 --log-format json 2>> forward.log
+  trenza forward --listen tcp:5432 --to tcp:[fd00::7]:5432 \\
+      --log-format json 2>> forward.log
       For every machine that reaches this one; a line of JSON for each connection
-  trenza forward --listen unix:/tmp/db.sock --to socks5:127.0.0.1:1080:tcp:db.example.org:5432
+  trenza forward --listen unix:/tmp/db.sock \\
+      --to socks5:127.0.0.1:1080:tcp:db.example.org:5432
       From a UNIX socket through a SOCKS proxy, which looks up the name
   trenza forward --listen tls:8443:cert=localhost.pem --to tcp:localhost:8080
       TLS in front of a server that has none; `trenza cert self` makes the certificate
   trenza forward --listen tcp:6380:interface=127.0.0.1 --to tls:db.example.org:6379
       The other way round: a client without TLS reaches a server that has it
 
-Each direction ends by itself, and neither side is read faster than the other one takes it. A client
+Each direction ends by itself, and neither side is read faster than the other one takes it. A client \
 whose target cannot be reached is reset.
 
 Ctrl-C (or SIGTERM) stops: connections have 10 s to come to their end. A second one stops at once.

@@ -88,3 +88,22 @@ fn main() -> ExitCode {
         Err(error) => complaint::tell(&*error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// What is copied from help must not be cut in two by it.
+    #[test]
+    fn examples_fit_a_terminal() {
+        let mut commands = vec![Program::command()];
+        while let Some(command) = commands.pop() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in help.lines().filter(|line| line.starts_with("  ") && line.contains("trenza ")) {
+                assert!(line.starts_with("      ") || line.len() <= 84, "{}: {line}", command.get_name());
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
+    }
+}

@@ -19,13 +19,14 @@ Examples:
       For this machine only; then: curl --proxy socks5h://127.0.0.1:1080 http://example.org/
   trenza socks --listen tcp:1080 --user ann --password-file ann.txt
       For every machine that reaches this one, with one user, whose password is the first line of ann.txt
-  trenza socks --listen tcp:1080 --password-file users.txt --allow '*.example.org:443' --allow 10.0.0.0/8
+  trenza socks --listen tcp:1080 --password-file users.txt \\
+      --allow '*.example.org:443' --allow 10.0.0.0/8
       Many users, a line of NAME:PASSWORD each, who may go to these destinations only
   trenza socks --listen tls:1081:cert=proxy.pem --password-file users.txt
       Over TLS, so that nobody on the way reads passwords; where clients are:
       trenza forward --listen tcp:1080:interface=127.0.0.1 --to tls:proxy.example:1081:ca=ca.pem
 
-Where clients may go: those of this machine anywhere; those of others not to its loopback and
+Where clients may go: those of this machine anywhere; those of others not to its loopback and \
 link-local addresses (as 127.0.0.1 and 169.254.169.254), unless an --allow names the address.
 Private networks are open: --deny closes them.
 

@@ -17,7 +17,8 @@ use trenza::Result;
 const EXAMPLES: &str = "\
 Examples:
   trenza ftp get ftp://ftp.example.org/pub/readme.txt
-  trenza ftp get --continue --tls 'ftp://ann@example.org/backups/*.tar.gz' --to /srv/backups
+  trenza ftp get --continue --tls 'ftp://ann@example.org/backups/*.tar.gz' \\
+      --to /srv/backups
   trenza ftp put report.pdf ftpes://ann@example.org/inbox/
   trenza ftp ls ftp://ftp.example.org/pub/
   trenza ftp mirror --parallel 8 ftp://ftp.example.org/pub/debian debian
@@ -31,7 +32,7 @@ Addresses:
   ftpes://HOST   TLS by AUTH TLS, as ftp:// with --tls
   ftps://HOST    TLS from the start, port 990
 
-Passwords come from the address, from --password-stdin, from FTP_PASSWORD in the environment, or are
+Passwords come from the address, from --password-stdin, from FTP_PASSWORD in the environment, or are \
 asked for. Without a user the login is anonymous.
 
 Exit codes:

@@ -29,7 +29,7 @@ Examples:
   trenza mail dkim example.org > record.txt
       The record again: a key that is there is not replaced
 
-What signs is the key, and what names it is the selector: to change a key, publish another selector, sign with that, and take the
+What signs is the key, and what names it is the selector: to change a key, publish another selector, sign with that, and take the \
 old record out of the DNS when nobody asks for it any more, a week later.";
 
 /// Makes a key to sign mail with (DKIM), unless there is one, and prints its record for the DNS.

@@ -19,7 +19,8 @@ const EXAMPLES: &str = "\
 Examples:
   trenza user add ann
       Asks for a password twice; users.toml is made if it is not there
-  echo \"$PASSWORD\" | trenza user add ann@example.org --file mail.toml --password-stdin
+  echo \"$PASSWORD\" | trenza user add ann@example.org --file mail.toml \\
+      --password-stdin
       For scripts: the first line is the password
   trenza user add guest --rights rl --root public --quota 2G
       May look around in a folder of its own
@@ -28,7 +29,7 @@ Examples:
   trenza user passwd ann
   trenza user remove ann guest
 
-One file serves every service: --users users.toml. A service that runs sees a change within a second.
+One file serves every service: --users users.toml. A service that runs sees a change within a second. \
 It may be edited by hand, too:
   [user.ann]
   password = \"$argon2id$...\"   what stands there makes `trenza user passwd`

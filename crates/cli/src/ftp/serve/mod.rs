@@ -38,14 +38,16 @@ Examples:
   trenza ftp serve --root pub --anonymous --listen tcp:2121
       For every machine that reaches this one: whoever comes may read, and nobody writes
   trenza cert self
-  trenza ftp serve --root files --users users.toml --listen tcp:2121 --tls-cert localhost.pem --require-tls
+  trenza ftp serve --root files --users users.toml --listen tcp:2121 \\
+      --tls-cert localhost.pem --require-tls
       Passwords and files over TLS only, by AUTH TLS; --listen tls:9990 besides: TLS from the start
-  trenza ftp serve --root files --users users.toml --listen tcp:2121 --passive-ports 50000-50099 --public-address 203.0.113.7
+  trenza ftp serve --root files --users users.toml --listen tcp:2121 \\
+      --passive-ports 50000-50099 --public-address 203.0.113.7
       Behind a NAT or firewall that lets 2121 and 50000-50099 through
   trenza ftp serve --root files --users users.toml --listen fd:3
       On the socket that systemd has opened
 
-Accounts have the folder, or one in it that `trenza user add --root` names, with the rights and quota that
+Accounts have the folder, or one in it that `trenza user add --root` names, with the rights and quota that \
 are said there. An upload has a name that nobody sees until it is whole; one that breaks off can be gone on with.
 
 Ctrl-C (or SIGTERM) stops: transfers have 10 s to come to their end. A second one stops at once.

@@ -25,13 +25,15 @@ Examples:
       What waits, the oldest first
   trenza mail queue show 3c1f00d2a7b94e58 --queue /var/spool/trenza
       What came of each recipient so far, and when he is tried again
-  trenza mail queue show 3c1f00d2a7b94e58 --message --queue /var/spool/trenza > message.eml
+  trenza mail queue show 3c1f00d2a7b94e58 --message \\
+      --queue /var/spool/trenza > message.eml
       The message itself
   trenza mail queue retry --all --queue /var/spool/trenza
       Everything is tried at once, though its destination could not be reached
   trenza mail queue drop 3c1f00d2a7b94e58 --queue /var/spool/trenza
       It is thrown away, and nobody is told
-  trenza mail queue list --json --queue DIR | jq -r '.[] | select(.sender == null) | .id'
+  trenza mail queue list --json \\
+      --queue DIR | jq -r '.[] | select(.sender == null) | .id'
 
 A server may be running or not: a running one is asked, and does it within a second or two.
 

@@ -19,14 +19,16 @@ use trenza::{
 const EXAMPLES: &str = "\
 Examples:
   echo 'the disk is full' | trenza mail send --from root@example.org ann@example.org
-  trenza mail send -t --server tcp:mail.example.org:587 --starttls --user bob < message.txt
-  trenza mail send --server tls:mail.example.org:465 --user bob --password-file secret --to ann@example.org < message.txt
+  trenza mail send -t --server tcp:mail.example.org:587 --starttls \\
+      --user bob < message.txt
+  trenza mail send --server tls:mail.example.org:465 --user bob \\
+      --password-file secret --to ann@example.org < message.txt
   trenza mail send --lmtp --server unix:/run/lmtp.sock --from '' ann < message.txt
 
-The message has a header, a blank line and a body; its lines may end as they like, and a line with a dot alone
+The message has a header, a blank line and a body; its lines may end as they like, and a line with a dot alone \
 ends nothing. Date, Message-ID and From are added where they are missing.
 
-The password comes from --password-file or from MAIL_PASSWORD in the environment; /dev/fd/3 as a file is what
+The password comes from --password-file or from MAIL_PASSWORD in the environment; /dev/fd/3 as a file is what \
 the shell has opened as 3.
 
 Exit codes, as sendmail has them:

@@ -47,31 +47,39 @@ Examples:
   mkdir mail; trenza user add ann
   trenza mail serve --domain example.org --maildir mail --users users.toml
       For this machine only; then: swaks --server 127.0.0.1:2525 --to ann@example.org
-  trenza mail serve --domain example.org --hostname mail.example.org --maildir mail --users users.toml \\
-      --smtp tcp:25 --submission tcp:587 --submission tls:465 --tls-certs /etc/letsencrypt/live \\
+  trenza mail serve --domain example.org --hostname mail.example.org \\
+      --maildir mail --users users.toml --smtp tcp:25 --submission tcp:587 \\
+      --submission tls:465 --tls-certs /etc/letsencrypt/live \\
       --queue /var/spool/trenza
       For the world: receives for example.org, and sends what accounts send, by the servers that the DNS names
-  trenza mail serve --domain example.org --maildir mail --users users.toml --queue queue --relay tcp:smtp.example.net:25
+  trenza mail serve --domain example.org --maildir mail --users users.toml \\
+      --queue queue --relay tcp:smtp.example.net:25
       All that is for others goes to one server, which brings it on; `trenza mail queue list --queue queue` shows what waits
-  trenza mail serve --domain example.org --maildir mail --users users.toml --queue queue --logins logins.toml \\
-      --relay starttls:smtp.example.net:587 --route example.com=tls:10.0.0.7:465:ca=ca.pem:server-name=mx.example.com
+  trenza mail serve --domain example.org --maildir mail --users users.toml \\
+      --queue queue --logins logins.toml \\
+      --relay starttls:smtp.example.net:587 \\
+      --route example.com=tls:10.0.0.7:465:ca=ca.pem:server-name=mx.example.com
       The same over TLS, logged in, and mail for example.com to a server of one's own
-  trenza mail serve --domain example.org --maildir mail --users users.toml --smtp tcp:25 --pop3 tls:995 --tls-cert cert.pem
+  trenza mail serve --domain example.org --maildir mail --users users.toml \\
+      --smtp tcp:25 --pop3 tls:995 --tls-cert cert.pem
       Accounts fetch their mail by POP3
   trenza mail dkim example.org
-  trenza mail serve --domain example.org --maildir mail --users users.toml --smtp tcp:25 --submission tls:465 --queue queue \\
-      --tls-cert cert.pem --check refuse --dkim example.org=mail:mail._domainkey.example.org.pem
+  trenza mail serve --domain example.org --maildir mail --users users.toml \\
+      --smtp tcp:25 --submission tls:465 --queue queue --tls-cert cert.pem \\
+      --check refuse --dkim example.org=mail:mail._domainkey.example.org.pem
       Signs what accounts send, with a key whose record is in the DNS, and refuses what others' domains disown
-  trenza mail serve --domain example.org --maildir mail --users users.toml --lmtp unix:/run/trenza/lmtp
+  trenza mail serve --domain example.org --maildir mail --users users.toml \\
+      --lmtp unix:/run/trenza/lmtp
       Behind another server, which receives
-  trenza mail serve --domain example.org --maildir mail --users users.toml --aliases aliases --catch-all ann
+  trenza mail serve --domain example.org --maildir mail --users users.toml \\
+      --aliases aliases --catch-all ann
 
-What is answered 250 is on the disk, synced. Messages for NAME@DOMAIN and NAME+ANYTHING@DOMAIN go to the Maildir of the
-account NAME, those for the account NAME@DOMAIN to its own; `trenza user add --quota 2G` says how much it may hold.
+What is answered 250 is on the disk, synced. Messages for NAME@DOMAIN and NAME+ANYTHING@DOMAIN go to the Maildir of the \
+account NAME, those for the account NAME@DOMAIN to its own; `trenza user add --quota 2G` says how much it may hold. \
 Who sends must do so as an address that brings mail to the account's own Maildir, in From too (but for --any-author).
 
-What comes by --smtp is checked, unless it comes from this machine: a proxy before the server must say who its clients are, to
---smtp haproxy:tcp:PORT. What is found is in the field Authentication-Results, which filters read, and which nobody else can
+What comes by --smtp is checked, unless it comes from this machine: a proxy before the server must say who its clients are, to \
+--smtp haproxy:tcp:PORT. What is found is in the field Authentication-Results, which filters read, and which nobody else can \
 claim to be ours. To refuse is sharper than most want: lists and forwarders break what domains wish for.
 
 Aliases, a line each, read again when they change:
