@@ -118,29 +118,29 @@ impl<'a> Walk<'a> {
     fn end_within(&mut self, level: usize, at: usize) {
         // The line end before a delimiter is the delimiter's (RFC 2046 section 5.1.1).
         let before = self.data.get(..at).unwrap_or_default();
-        let end = before
+        let mut end = before
             .strip_suffix(b"\n")
             .map_or(before, |before| before.strip_suffix(b"\r").unwrap_or(before))
             .len();
         while self.begun.len() > level + 1 {
-            self.end(end);
+            end = self.end(end);
         }
     }
 
-    /// The innermost part ends here.
-    fn end(&mut self, end: usize) {
+    /// The innermost part ends here, or where it begins; where what it is in ends at the earliest.
+    fn end(&mut self, end: usize) -> usize {
         if self.in_header {
             self.header_ended(end, end);
         }
-        let Some(begun) = self.begun.pop() else { return };
-        if let Some(shape) = self.shapes.get_mut(begun.number) {
-            shape.body.end = end.max(shape.body.start);
-        }
+        let shape = self.begun.pop().and_then(|begun| self.shapes.get_mut(begun.number));
+        let Some(shape) = shape else { return end };
+        shape.body.end = end.max(shape.body.start);
+        shape.body.end
     }
 
     fn end_all(&mut self) {
         while !self.begun.is_empty() {
-            self.end(self.data.len());
+            let _ = self.end(self.data.len());
         }
     }
 
