@@ -1,8 +1,7 @@
 //! [`Maildir`]: the messages that are in one.
 
-use super::{Flags, name, quota, store, store::each};
+use super::{Entry, Flags, name, quota, store, walk::each};
 use std::{
-    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -49,58 +48,6 @@ pub const FOLDERS_MAX: usize = 10_000;
 pub struct Maildir {
     storage: Storage,
     folder: Path,
-}
-
-/// A message in a [`Maildir`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name without flags: the same as long as it is there.
-    id: String,
-    is_new: bool,
-    flags: Flags,
-    size: u64,
-    received: SystemTime,
-}
-
-impl Entry {
-    /// What it is called by: as long as it is there the same, and no other message's.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// Nobody has looked at it yet: it is in `new`.
-    pub fn is_new(&self) -> bool {
-        self.is_new
-    }
-
-    /// Its flags.
-    pub fn flags(&self) -> Flags {
-        self.flags
-    }
-
-    /// Its size in bytes, as it is stored.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// When it was received, as its name tells; else when its file was written.
-    pub fn received(&self) -> SystemTime {
-        self.received
-    }
-
-    fn path(&self, folder: &Path) -> Result<Path> {
-        folder.join(self.place())?.join(self.name().as_bytes())
-    }
-
-    /// The folder of the Maildir that it is in.
-    fn place(&self) -> &'static str {
-        if self.is_new { "new" } else { "cur" }
-    }
-
-    /// The name of its file.
-    fn name(&self) -> Cow<'_, str> {
-        if self.is_new { (&self.id).into() } else { format!("{}:2,{}", self.id, self.flags).into() }
-    }
 }
 
 impl Maildir {

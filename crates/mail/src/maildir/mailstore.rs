@@ -1,9 +1,6 @@
 //! [`Mailstore`]: messages into Maildirs.
 
-use super::{
-    name, quota,
-    store::{self, Trouble},
-};
+use super::{name, quota, store, trouble::Trouble};
 use crate::smtp::{
     Code, Mailbox, Reply, Status,
     server::{Answer, Message, Outcome},

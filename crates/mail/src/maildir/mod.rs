@@ -5,16 +5,20 @@
 //!   ann/tmp ── write, sync ──▶ ann/new ── seen ──▶ ann/cur
 //! ```
 
-mod delivery;
+mod entry;
 mod flags;
 mod mailbox;
+mod maildirs;
 mod mailstore;
 mod name;
 mod quota;
 mod store;
+mod trouble;
+mod walk;
 
-pub use delivery::Maildirs;
+pub use entry::Entry;
 pub use flags::Flags;
-pub use mailbox::{Entry, FOLDERS_MAX, MESSAGES_MAX, Maildir};
+pub use mailbox::{FOLDERS_MAX, MESSAGES_MAX, Maildir};
+pub use maildirs::Maildirs;
 pub(crate) use mailstore::refusal;
 pub use mailstore::{Mailstore, Place};

@@ -4,7 +4,7 @@
 //! too long, or the quota used up, counts anew, since not everybody who removes a message says so there; but not each time
 //! that somebody asks whether there is room.
 
-use super::store::{Trouble, each};
+use super::{trouble::Trouble, walk::each};
 use std::time::{Duration, SystemTime};
 use trenza_storage::{ErrorKind, File, Path, Result, Tree, Write};
 

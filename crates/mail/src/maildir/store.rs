@@ -1,42 +1,12 @@
 //! What is done on the pool: making Maildirs, and storing messages so that they survive a loss of power.
 
-use super::{Place, quota};
-use trenza_storage::{Entry, Error, ErrorKind, Path, Result, Tree, Write, Writer};
+use super::{Place, quota, trouble::Trouble};
+use trenza_storage::{ErrorKind, Path, Result, Tree, Write, Writer};
 
 /// Nobody else looks into a mailbox.
 const MODE: u32 = 0o700;
 /// The folders of a Maildir.
 pub(super) const FOLDERS: [&str; 3] = ["tmp", "new", "cur"];
-/// So many entries of a folder are looked at at once.
-const BATCH: usize = 256;
-
-/// Why a Maildir does not take a message.
-#[derive(Debug)]
-pub(super) enum Trouble {
-    /// It holds as much as it may.
-    Full,
-    /// The message alone is more than it may hold.
-    TooLarge,
-    /// The disk.
-    Storage(Error),
-}
-
-impl Trouble {
-    /// The same for another one.
-    fn again(&self) -> Self {
-        match self {
-            Self::Full => Self::Full,
-            Self::TooLarge => Self::TooLarge,
-            Self::Storage(error) => Self::Storage(error.kind().into()),
-        }
-    }
-}
-
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Self {
-        Self::Storage(error)
-    }
-}
 
 /// Makes a Maildir where there is none. It is on the medium afterwards, with all folders that lead to it, also if it was
 /// there before: whoever made it may not have come as far.
@@ -122,16 +92,4 @@ fn name_it(tree: &dyn Tree, temporary: &Path, folder: &Path, name: &str, moves: 
 
 fn new(folder: &Path, name: &str) -> Result<Path> {
     folder.join("new")?.join(name)
-}
-
-/// Does something with each entry of a folder.
-pub(super) fn each(tree: &dyn Tree, folder: &Path, mut does: impl FnMut(Entry) -> Result) -> Result {
-    let mut list = tree.list(folder)?;
-    loop {
-        let batch = list.next(BATCH)?;
-        if batch.is_empty() {
-            return Ok(());
-        }
-        batch.into_iter().try_for_each(&mut does)?;
-    }
 }
