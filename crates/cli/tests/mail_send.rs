@@ -159,7 +159,9 @@ fn wrong_usage_is_2_or_64() {
     for (arguments, code, part) in [
         (&["--lisen"][..], 2, "Usage"),
         (&["--server", "25", "-f", "a@b", "c@d"], 2, "tcp:25"),
-        (&["--ca", "x", "c@d"], 2, "--starttls"),
+        (&["--ca", "x", "-f", "a@b", "c@d"], 2, "--starttls"),
+        (&["--ca", "x", "--insecure", "c@d"], 2, "cannot be used with"),
+        (&["--ca", "/nowhere/x", "--server", "tls:localhost:1", "-f", "a@b", "c@d"], 1, "/nowhere/x"),
         (&["--timeout", "0", "c@d"], 2, "1..=1800"),
         (&["-f", "a@b"], 64, "nobody is to get"),
         (&["-f", "a@b", "-t"], 64, "nobody is to get"),
@@ -195,6 +197,9 @@ fn scripts_see_why_it_was_not_sent() {
         assert!(said.contains(part), "no {part} in:\n{said}");
         assert!(!said.contains('\x1b'), "{said:?}");
     }
+    let (plain, _heard) = server(&["220 x"]);
+    let (exit, said) = send(&["-f", "", "--server", &plain.replace("tcp:", "tls:"), "ann@example.org"], "x");
+    assert!(exit == 76 && said.contains("--starttls"), "{said}");
     let (server, _heard) = server(&["220 x", "250 x"]);
     let (exit, said) = send(&["-f", "", "--starttls", "--server", &server, "ann@example.org"], "x");
     assert!(exit == 77 && said.contains("STARTTLS"), "{said}");

@@ -116,7 +116,9 @@ fn incompatible(why: &PeerIncompatible) -> String {
 /// What is wrong with a certificate, with the remedy where there is one.
 fn certificate(why: &CertificateError) -> String {
     match why {
-        CertificateError::UnknownIssuer => {
+        // Somebody who is trusted is called as its issuer is, and has a key of another kind.
+        CertificateError::UnknownIssuer
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
             "nobody who is trusted has signed it (a CA of your own is trusted with ca=FILE)".into()
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".into(),
@@ -124,6 +126,14 @@ fn certificate(why: &CertificateError) -> String {
             "it is not valid yet (is the clock right?)".into()
         }
         CertificateError::Revoked => "it was revoked".into(),
+        CertificateError::BadEncoding => "it is damaged, or no certificate".into(),
+        CertificateError::BadSignature => "its signature is wrong".into(),
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. } => {
+            "its signature is of a kind that is not verified here".into()
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "it is for another purpose than this".into()
+        }
         other => other.to_string(),
     }
 }
@@ -170,7 +180,13 @@ mod tests {
 
     #[test]
     fn a_certificate_without_a_trusted_issuer_names_the_remedy() {
-        let error = TlsError::from(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer));
-        assert!(error.to_string().contains("ca=FILE"), "{error}");
+        let of_another = CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
+            signature_algorithm_id: vec![6],
+            public_key_algorithm_id: vec![6],
+        };
+        for why in [CertificateError::UnknownIssuer, of_another] {
+            let error = TlsError::from(rustls::Error::InvalidCertificate(why));
+            assert!(error.to_string().contains("ca=FILE"), "{error}");
+        }
     }
 }

@@ -43,15 +43,15 @@ pub(super) struct Server {
     starttls: bool,
 
     /// Trust servers that these certificates, in PEM, have signed, instead of whom the system trusts
-    #[arg(long, value_name = "FILE", conflicts_with = "insecure", requires = "starttls")]
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     ca: Option<PathBuf>,
 
     /// Verify no certificate: whoever is between can read and change everything
-    #[arg(long, requires = "starttls")]
+    #[arg(long)]
     insecure: bool,
 
     /// Whom the server's certificate must be for, where it is not the host of the endpoint
-    #[arg(long, value_name = "NAME", requires = "starttls")]
+    #[arg(long, value_name = "NAME")]
     tls_name: Option<String>,
 
     /// Logs in without TLS, too: who listens learns the password
@@ -77,8 +77,8 @@ fn host(text: &str) -> Result<Host, String> {
 
 impl Server {
     pub(super) fn of(&self) -> Result<(Endpoint, ClientOptions)> {
-        let endpoint =
-            (&self.server).into_endpoint().map_err(|error| Complaint::target(&self.server, &*error))?;
+        let server = self.endpoint()?;
+        let endpoint = (&server).into_endpoint().map_err(|error| Complaint::target(&server, &*error))?;
         let mut options = ClientOptions::new().lmtp(self.lmtp).allow_plain_auth(self.allow_plain_auth);
         if let Some(name) = &self.hostname {
             options = options.name(name.clone());
@@ -93,6 +93,32 @@ impl Server {
             options = options.login(user, self.password(user)?);
         }
         Ok((endpoint, options))
+    }
+
+    /// The endpoint, with what options say of TLS that begins with the connection.
+    fn endpoint(&self) -> Result<String> {
+        let options = self.ca.is_some() || self.insecure || self.tls_name.is_some();
+        if self.starttls || !options {
+            return Ok(self.server.clone());
+        }
+        if !self.server.starts_with("tls:") {
+            let what = format!("{} has no TLS, which --ca, --insecure and --tls-name are about", self.server);
+            let remedy = "--starttls begins it; with --server tls:HOST:465 it is there from the start";
+            return Err(Complaint::new(what).code(2).remedy(remedy).into());
+        }
+        let mut server = self.server.clone();
+        if let Some(ca) = &self.ca {
+            let path = ca.to_str().ok_or_else(|| Complaint::file(ca, "its name must be UTF-8"))?;
+            server += &format!(":ca={}", escaped(path));
+        }
+        if self.insecure {
+            warn_of_anybody();
+            server += ":dangerously-trust-anybody=yes";
+        }
+        if let Some(name) = &self.tls_name {
+            server += &format!(":server-name={}", escaped(name));
+        }
+        Ok(server)
     }
 
     fn password(&self, user: &str) -> Result<Secret> {
@@ -114,7 +140,7 @@ impl Server {
         })?;
         let trust = match &self.ca {
             _ if self.insecure => {
-                warn("no certificate is verified: whoever is between can read and change everything");
+                warn_of_anybody();
                 Trust::DangerouslyAnybody
             }
             Some(path) => {
@@ -130,6 +156,16 @@ impl Server {
     }
 }
 
+fn warn_of_anybody() {
+    warn("no certificate is verified: whoever is between can read and change everything");
+}
+
+/// A value as it stands in an endpoint string.
+fn escaped(value: &str) -> String {
+    let special = |c| matches!(c, ':' | '\\' | '[' | ']');
+    value.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
+}
+
 /// The same time for all that is waited for.
 fn limits(silent: Duration) -> ClientLimits {
     ClientLimits {
@@ -142,5 +178,37 @@ fn limits(silent: Duration) -> ClientLimits {
         block: silent,
         end: silent,
         ..ClientLimits::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Options {
+        #[command(flatten)]
+        server: Server,
+    }
+
+    fn endpoint(options: &str) -> Result<String> {
+        Options::try_parse_from(format!("send {options}").split(' '))?.server.endpoint()
+    }
+
+    #[test]
+    fn what_is_said_of_tls_goes_to_the_endpoint_where_it_begins_there() {
+        for (options, wanted) in [
+            ("--server tls:mx:465", "tls:mx:465"),
+            (
+                "--server tls:mx:465 --ca a:b.pem --tls-name x.org",
+                r"tls:mx:465:ca=a\:b.pem:server-name=x.org",
+            ),
+            ("--server tls:[::1]:465 --insecure", "tls:[::1]:465:dangerously-trust-anybody=yes"),
+            ("--starttls --ca a.pem --server tcp:mx:587", "tcp:mx:587"),
+        ] {
+            assert_eq!(endpoint(options).unwrap(), wanted, "{options}");
+        }
+        assert!(endpoint("--ca a.pem --server tcp:mx:25").is_err());
     }
 }

@@ -22,17 +22,17 @@ const NO_PERMISSION: u8 = 77;
 pub(super) fn of(error: &ClientError) -> Complaint {
     let complaint = Complaint::new(error);
     match error.cause() {
-        // TLS from the start is the endpoint's.
-        Cause::Connection(source) if is_distrust(&**source) && error.step() == Step::Connect => {
+        Cause::Connection(source) if source.downcast_ref().is_some_and(TlsError::is_local) => complaint,
+        // A connection that is lost tells why as text.
+        Cause::Connection(source) if source.to_string().contains("certificate") => {
             complaint.code(NO_PERMISSION).remedy(
-                "--server tls:HOST:PORT:ca=FILE trusts servers that the certificates in FILE have signed; \
-                 dangerously-trust-anybody=yes instead trusts anybody, and whoever is between",
+                "--ca FILE trusts servers that the certificates in FILE have signed; --insecure trusts anybody, and \
+                 whoever is between",
             )
         }
-        Cause::Connection(source) if is_distrust(&**source) => complaint.code(NO_PERMISSION).remedy(
-            "--ca FILE trusts servers that the certificates in FILE have signed; --insecure trusts anybody, and \
-             whoever is between",
-        ),
+        Cause::Connection(source) if source.to_string().contains("not speak TLS") => {
+            complaint.code(PROTOCOL).remedy("where TLS does not begin at once it is --server tcp:HOST:PORT --starttls")
+        }
         Cause::Connection(_) | Cause::TimedOut(_) => {
             complaint.code(TRY_AGAIN).remedy("is the server up, and the port of --server right?")
         }
@@ -74,10 +74,6 @@ pub(super) fn of_recipients(failed: &[(&Rcpt, ClientError)], all: usize) -> Resu
         1 if all == 1 => complaint.described(format!("{}: {error}", rcpt.to)).into(),
         count => complaint.described(format!("{count} of {all} recipients do not have it")).into(),
     })
-}
-
-fn is_distrust(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    error.is::<TlsError>() || error.to_string().contains("certificate")
 }
 
 /// An address that is none.
