@@ -386,17 +386,21 @@ fn whoever_sends_to_a_server_that_is_not_trusted_is_told_what_would_trust_it() {
     let mut program = serve(place.path(), &options);
     let url = program.hear_url("smtps://");
     let server = format!("tls:localhost:{}", url.rsplit(':').next().unwrap());
-    let send = |server: &str| {
+    let send = |server: &str, options: &[&str]| {
         let mut send = Command::new(TRENZA);
         send.args(["mail", "send", "--from=b@example.com", "--server", server, "ann@example.org"]);
+        send.args(options);
         send.current_dir(place.path()).stdin(Stdio::null());
         let output = send.output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
-    let (code, said) = send(&server);
-    assert!(code == Some(77) && said.contains("tls:HOST:PORT:ca=FILE"), "{code:?} {said}");
-    assert_eq!(send(&format!("{server}:ca=localhost.pem")), (Some(0), String::new()));
-    assert_eq!(messages(place.path(), "ann").len(), 1);
+    let (code, said) = send(&server, &[]);
+    assert!(code == Some(77) && said.contains("--ca FILE"), "{code:?} {said}");
+    let (code, said) = send(&server, &["--ca=localhost.pem", "--tls-name=example.net"]);
+    assert!(code == Some(77) && said.contains("example.net"), "{code:?} {said}");
+    assert_eq!(send(&server, &["--ca=localhost.pem"]), (Some(0), String::new()));
+    assert_eq!(send(&format!("{server}:ca=localhost.pem"), &[]), (Some(0), String::new()));
+    assert_eq!(messages(place.path(), "ann").len(), 2);
     stop(program);
 }
 
